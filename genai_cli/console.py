@@ -1,0 +1,116 @@
+"""What a person and a pipe see: results on stdout, all else on stderr."""
+
+import re
+import sys
+from typing import Any
+
+from genai_cli.errors import GenaiError
+from genai_cli.events import Detail, Event, Notice, Progress, TextPiece
+
+# C0 and C1 controls and DEL, which can drive a terminal; newline and tab do no harm in a text.
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+LINE_BREAKING = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
+
+class Console:
+    """Prints one command's results, notices, details and progress."""
+
+    def __init__(self, *, quiet: bool = False, verbose: bool = False, stream_text: bool = False) -> None:
+        self.quiet = quiet
+        self.verbose = verbose
+        self.stream_text = stream_text
+        self.bar: Any = None
+        self.bar_label = ""
+
+    def emit(self, event: Event) -> None:
+        """Show one event."""
+        if isinstance(event, TextPiece):
+            if self.stream_text:
+                self.write(event.text)
+        elif isinstance(event, Progress):
+            self.show_progress(event)
+        elif isinstance(event, Detail):
+            if self.verbose and not self.quiet:
+                self.tell(event.text)
+        elif isinstance(event, Notice) and not self.quiet:
+            self.tell(event.text)
+
+    def tell(self, text: str) -> None:
+        """One line on stderr."""
+        self.close_bar()
+        print(f"genai: {one_line(text)}", file=sys.stderr, flush=True)
+
+    def fail(self, error: GenaiError) -> None:
+        """The error's line on stderr, and its hint's."""
+        self.close_bar()
+        print_error(error.message, error.hint)
+
+    def line(self, text: str) -> None:
+        """One line of results."""
+        self.close_bar()
+        self.write(text + "\n")
+
+    def write(self, text: str) -> None:
+        """Text to stdout: exact to a pipe or file, harmless to a terminal."""
+        sys.stdout.write(CONTROLS.sub(visible, text) if sys.stdout.isatty() else text)
+        sys.stdout.flush()
+
+    def write_bytes(self, data: bytes) -> None:
+        """An artifact to stdout."""
+        sys.stdout.buffer.write(data)
+        sys.stdout.flush()
+
+    def show_progress(self, event: Progress) -> None:
+        """Advance the bar; there is one on a terminal only."""
+        if self.quiet or not sys.stderr.isatty():
+            return
+        if self.bar is None or self.bar_label != event.label or event.done < self.bar.pos:
+            self.open_bar(event)
+        self.bar.update(event.done - self.bar.pos, event)
+        if event.done >= event.total:
+            self.close_bar()
+
+    def open_bar(self, event: Progress) -> None:
+        """Begin a bar for a new piece of work."""
+        import typer
+
+        self.close_bar()
+        label = one_line(event.label)
+        self.bar = typer.progressbar(length=event.total, label=label, file=sys.stderr, item_show_func=show_amount)
+        self.bar_label = event.label
+        self.bar.__enter__()
+
+    def close_bar(self) -> None:
+        """End the bar's line, if there is one."""
+        if self.bar is not None:
+            self.bar.__exit__(None, None, None)
+            self.bar = None
+
+
+def show_amount(event: Progress | None) -> str:
+    """How far the work is: steps as they are, bytes as megabytes."""
+    if event is None:
+        return ""
+    if event.label.startswith("fetching"):
+        return f"{event.done / 1e6:.1f} of {event.total / 1e6:.1f} MB"
+    return f"{event.done}/{event.total}"
+
+
+def print_error(message: str, hint: str | None = None) -> None:
+    """`genai: error: ...` on one line of stderr, and `hint: ...` on the next."""
+    print(f"genai: error: {one_line(message)}", file=sys.stderr)
+    if hint:
+        print(f"hint: {one_line(hint)}", file=sys.stderr, flush=True)
+
+
+def one_line(text: str) -> str:
+    """Text from anywhere as part of one line, without what could drive a terminal."""
+    return LINE_BREAKING.sub(" ", text).strip()
+
+
+def visible(match: re.Match[str]) -> str:
+    """A control character as the sign that stands for it."""
+    code = ord(match[0])
+    return (
+        chr(0x2400 + code) if code < 0x20 else "\N{SYMBOL FOR DELETE}" if code == 0x7F else "\N{REPLACEMENT CHARACTER}"
+    )

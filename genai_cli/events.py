@@ -1,0 +1,38 @@
+"""What a run says while it works. Events flow up through one callable; only `console` prints them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something a user should know."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Detail:
+    """Something `-v` shows: a choice and its reason, or a time."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """`done` of `total` units of the work called `label`; finished when they are equal."""
+
+    label: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class TextPiece:
+    """The next piece of the text being made for one item, exact."""
+
+    text: str
+
+
+Event = Notice | Detail | Progress | TextPiece
+Emit = Callable[[Event], None]

@@ -1,0 +1,149 @@
+"""What every request has in common: its prompt, model and seed, the names of its fields, and checks without torch."""
+
+import json
+import math
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, ClassVar, Self, Union
+
+from genai_cli.errors import InputError, nearest
+
+MAX_SEED = 2**64 - 1  # torch.Generator.manual_seed takes 64 bits
+
+# An option's name on the command line, in a row and in the settings file, where it is not the field's own.
+FIELD_OF_OPTION = {
+    "steps": "num_inference_steps",
+    "guidance": "guidance_scale",
+    "cfg_scale": "guidance_scale",
+    "sampler": "scheduler",
+    "max_tokens": "max_new_tokens",
+}
+OPTION_OF_FIELD = {
+    "num_inference_steps": "--steps",
+    "guidance_scale": "--guidance",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One thing to make. Subclasses add the options of their task; a field left None takes the model's own default."""
+
+    task: ClassVar[str]
+    default_model: ClassVar[str]
+    suffixes: ClassVar[tuple[str, ...]]
+    """The file types that this task can be written as, its default first."""
+
+    prompt: str
+    model: str
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        if not self.prompt.strip():
+            raise InputError("the prompt is empty")
+        if "\0" in self.prompt:
+            raise InputError("the prompt holds a NUL character")
+        if any("\ud800" <= character <= "\udfff" for character in self.prompt):
+            raise InputError("the prompt is not UTF-8")
+        if not self.model.strip():
+            raise InputError("the model's name is empty")
+        self.check_range("seed", low=0, high=MAX_SEED)
+
+    def parameters(self) -> dict[str, Any]:
+        """Every option that shapes the result, as JSON values."""
+        shown = (field.name for field in fields(self) if field.name not in ("prompt", "model"))
+        values = {name: getattr(self, name) for name in shown}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+    def unused_components(self) -> frozenset[str]:
+        """Components of the checkpoint that this request does without: neither fetched nor loaded."""
+        return frozenset()
+
+    def check_files(self, folder: Path) -> None:
+        """Raise InputError for what the model in `folder` cannot do, told from its configuration, before it loads."""
+
+    def check_range(self, name: str, *, low: float, high: float = math.inf, above: bool = False) -> None:
+        """Raise InputError where the field is set and not in [low, high], or in (low, high] with `above`."""
+        value = getattr(self, name)
+        if value is None:
+            return
+        too_low = value <= low if above else value < low
+        if too_low or value > high or math.isnan(value):
+            wanted = f"above {low:g}" if above else f"{low:g} or more" if high == math.inf else f"{low:g} to {high:g}"
+            if above and high != math.inf:
+                wanted = f"above {low:g} and at most {high:g}"
+            raise InputError(f"{option_of(name)} must be {wanted}, not {value}")
+
+    @classmethod
+    def from_fields(cls, values: Mapping[str, Any]) -> Self:
+        """A request from a row's fields, named as options or as fields, as JSON values or as text (CSV)."""
+        hints = typing.get_type_hints(cls)
+        known = [field.name for field in fields(cls)]
+        arguments: dict[str, Any] = {}
+        for name, value in values.items():
+            field = field_of(name)
+            if field == "size":
+                arguments["width"], arguments["height"] = parse_size(str(value))
+            elif field not in known:
+                options = [*known, *FIELD_OF_OPTION]
+                raise InputError(f"unknown field {name!r} for {cls.task}", hint=nearest(name, options))
+            else:
+                arguments[field] = convert(value, hints[field], name)
+        return cls(**arguments)
+
+
+def read_optional_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a checkpoint's file, or {} where there is no such file."""
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+
+
+def field_of(name: str) -> str:
+    """The field that an option's or row's name stands for: `cfg-scale` is `guidance_scale`."""
+    plain = name.strip().lower().replace("-", "_")
+    return FIELD_OF_OPTION.get(plain, plain)
+
+
+def option_of(field: str) -> str:
+    """The option that sets a field: `guidance_scale` is set by `--guidance`."""
+    return OPTION_OF_FIELD.get(field, "--" + field.replace("_", "-"))
+
+
+def parse_size(size: str) -> tuple[int, int]:
+    """`WxH` as width and height in pixels."""
+    width, separator, height = size.lower().partition("x")
+    if not (separator and width.strip().isdecimal() and height.strip().isdecimal()):
+        raise InputError(f"--size must be WIDTHxHEIGHT in pixels, such as 512x768, not {size!r}")
+    return int(width), int(height)
+
+
+def convert(value: Any, hint: Any, name: str) -> Any:
+    """`value` as the type `hint` says; text is read as a CSV cell, where an empty one is None.
+
+    Raises InputError naming the field.
+    """
+    accepted = typing.get_args(hint) if typing.get_origin(hint) in (Union, types.UnionType) else (hint,)
+    if type(None) in accepted and value in (None, ""):
+        return None
+    wanted = next(kind for kind in accepted if kind is not type(None))
+    if typing.get_origin(wanted) is tuple:
+        items = [value] if isinstance(value, str) else value
+        if isinstance(items, list | tuple) and all(isinstance(item, str) for item in items):
+            return tuple(items)
+    elif wanted is bool:
+        flags = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+        if str(value).strip().lower() in flags:
+            return flags[str(value).strip().lower()]
+    elif wanted is str:
+        if isinstance(value, str):
+            return value
+    elif not isinstance(value, bool):
+        try:
+            number = wanted(value)
+            if wanted is float or float(value) == number:
+                return number
+        except (TypeError, ValueError, OverflowError):
+            pass
+    words = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+    raise InputError(f"field {name!r} must be {words.get(wanted, 'text or a list of texts')}, not {value!r}")

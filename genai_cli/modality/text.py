@@ -1,0 +1,186 @@
+"""Text that goes on from a prompt, with any causal language model of transformers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+from genai_cli.errors import InputError
+from genai_cli.events import Emit, Notice, TextPiece
+from genai_cli.modality.request import Request
+from genai_cli.modality.seeding import seeded
+from genai_cli.modality.streaming import PieceStreamer, StopWhenStopped
+from genai_cli.model.device import Placement
+from genai_cli.model.hub import ModelFiles
+from genai_cli.model.loading import load_companion, load_model
+
+DEFAULT_NEW_TOKENS = 256
+# What transformers' own text-generation pipeline takes where a checkpoint states no sampling.
+DEFAULT_TEMPERATURE = 0.7
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextRequest(Request):
+    """One text. `chat` None means: the chat template where the model has one."""
+
+    task: ClassVar[str] = "text"
+    default_model: ClassVar[str] = "gpt2"
+    suffixes: ClassVar[tuple[str, ...]] = (".txt",)
+
+    max_new_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    repetition_penalty: float | None = None
+    stop: tuple[str, ...] = ()
+    system: str | None = None
+    chat: bool | None = None
+    echo: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.check_range("max_new_tokens", low=1)
+        self.check_range("temperature", low=0, high=100)
+        self.check_range("top_p", low=0, high=1, above=True)
+        self.check_range("top_k", low=0)
+        self.check_range("repetition_penalty", low=0, above=True)
+        if not all(self.stop):
+            raise InputError("--stop is empty")
+        if self.system is not None and self.chat is False:
+            raise InputError("--system needs a chat, and --no-chat asks for none")
+
+
+@dataclass(frozen=True)
+class TextResult:
+    """The whole text as shown, what of it the model made, and every option that shaped it."""
+
+    text: str
+    made: str
+    parameters: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class LoadedText:
+    """A language model, its tokenizer, and its context in tokens (None where it has no limit)."""
+
+    model: Any
+    tokenizer: Any
+    context: int | None
+
+
+def load(files: ModelFiles, placement: Placement) -> LoadedText:
+    """Load the model and its tokenizer."""
+    tokenizer = load_companion("AutoTokenizer", files)
+    model = load_model("AutoModelForCausalLM", files, placement)
+    return LoadedText(model, tokenizer, getattr(model.config, "max_position_embeddings", None))
+
+
+def generate(loaded: LoadedText, requests: Sequence[TextRequest], emit: Emit) -> list[TextResult]:
+    """Make a text for each request, emitting its pieces as they are made. Seeds must be set."""
+    return [generate_one(loaded, request, emit) for request in requests]
+
+
+def generate_one(loaded: LoadedText, request: TextRequest, emit: Emit) -> TextResult:
+    """Make one text. Raises InputError for a prompt longer than the context."""
+    import torch
+
+    chat = uses_chat(loaded, request)
+    tokens = encode_prompt(loaded, request, chat)
+    room = room_for(loaded, tokens.shape[1])
+    asked = request.max_new_tokens or DEFAULT_NEW_TOKENS
+    if request.max_new_tokens and room is not None and asked > room:
+        emit(Notice(f"the context of {loaded.context} tokens leaves {room} new ones, not {asked}"))
+    used = replace(
+        with_sampling(loaded.model.generation_config, request),
+        max_new_tokens=min(asked, room or asked),
+        chat=chat,
+        echo=request.echo and not chat,
+    )
+    if used.echo:
+        emit(TextPiece(request.prompt))
+    streamer = PieceStreamer(loaded.tokenizer, tokens[0].tolist(), used.stop, lambda piece: emit(TextPiece(piece)))
+    with seeded(request.seed), torch.inference_mode():
+        loaded.model.generate(
+            tokens.to(loaded.model.device),
+            attention_mask=torch.ones_like(tokens, device=loaded.model.device),
+            generation_config=generation_config(loaded, used),
+            streamer=streamer,
+            stopping_criteria=[StopWhenStopped(streamer)],
+        )
+    return TextResult((request.prompt if used.echo else "") + streamer.text, streamer.text, used.parameters())
+
+
+def uses_chat(loaded: LoadedText, request: TextRequest) -> bool:
+    """Whether the prompt goes through the model's chat template. Raises InputError where it has none to use."""
+    has_template = bool(loaded.tokenizer.chat_template)
+    if not has_template and (request.chat or request.system is not None):
+        option = "--chat" if request.chat else "--system"
+        raise InputError(
+            f"{request.model} has no chat template, so {option} cannot work", hint="put it into the prompt"
+        )
+    return has_template if request.chat is None else request.chat
+
+
+def encode_prompt(loaded: LoadedText, request: TextRequest, chat: bool) -> Any:
+    """The prompt as token ids of shape (1, length)."""
+    if not chat:
+        return loaded.tokenizer(request.prompt, return_tensors="pt").input_ids
+    system = [{"role": "system", "content": request.system}] if request.system is not None else []
+    messages = [*system, {"role": "user", "content": request.prompt}]
+    text = loaded.tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+    # The template writes its own special tokens.
+    return loaded.tokenizer(text, return_tensors="pt", add_special_tokens=False).input_ids
+
+
+def room_for(loaded: LoadedText, length: int) -> int | None:
+    """How many new tokens the context leaves (None: no limit). Raises InputError where the prompt alone fills it."""
+    if loaded.context is None:
+        return None
+    if length >= loaded.context:
+        raise InputError(
+            f"the prompt has {length} tokens and the model's context is {loaded.context}",
+            hint=f"shorten the prompt to fewer than {loaded.context} tokens, or take a model with a longer context",
+        )
+    return loaded.context - length
+
+
+def with_sampling(stated: Any, request: TextRequest) -> TextRequest:
+    """The request with its sampling options filled in from the checkpoint's generation_config, else the usual ones."""
+    samples = bool(getattr(stated, "do_sample", False))
+
+    def default(name: str, otherwise: Any) -> Any:
+        value = getattr(stated, name, None) if samples else None
+        return otherwise if value is None else value
+
+    filled = {
+        "temperature": default("temperature", DEFAULT_TEMPERATURE),
+        "top_p": default("top_p", 1.0),
+        "top_k": default("top_k", 50),
+        "repetition_penalty": default("repetition_penalty", 1.0),
+    }
+    return replace(request, **{name: value for name, value in filled.items() if getattr(request, name) is None})
+
+
+def generation_config(loaded: LoadedText, used: TextRequest) -> Any:
+    """The library's GenerationConfig for the options used; temperature 0 is greedy."""
+    from transformers import GenerationConfig
+
+    stated = loaded.model.generation_config
+    end = stated.eos_token_id if stated.eos_token_id is not None else loaded.tokenizer.eos_token_id
+    padding = stated.pad_token_id if stated.pad_token_id is not None else loaded.tokenizer.pad_token_id
+    sampling: dict[str, Any] = {"do_sample": False}
+    if used.temperature:
+        sampling = {
+            "do_sample": True,
+            "temperature": used.temperature,
+            "top_p": used.top_p,
+            "top_k": used.top_k,
+        }
+    first_end = end[0] if isinstance(end, list) else end
+    return GenerationConfig(
+        max_new_tokens=used.max_new_tokens,
+        repetition_penalty=used.repetition_penalty,
+        bos_token_id=stated.bos_token_id,
+        eos_token_id=end,
+        pad_token_id=first_end if padding is None else padding,
+        **sampling,
+    )

@@ -1,0 +1,90 @@
+"""Where a model runs and in which dtype, and why."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from genai_cli.errors import DeviceError, InputError
+
+DTYPES = ("auto", "float32", "float16", "bfloat16")
+DEVICE_PATTERN = re.compile(r"auto|cuda(:\d{1,3})?|mps|cpu")
+
+
+@dataclass(frozen=True)
+class Placement:
+    """A device and a dtype by their torch names, with the reason for each."""
+
+    device: str
+    dtype: str
+    device_reason: str
+    dtype_reason: str
+
+    def torch_dtype(self) -> Any:
+        """The `torch.dtype` of that name."""
+        import torch
+
+        return getattr(torch, self.dtype)
+
+
+def check_names(device: str, dtype: str) -> None:
+    """Refuse names that no machine has, before torch loads."""
+    if not DEVICE_PATTERN.fullmatch(device):
+        raise InputError(f"unknown device {device!r}", hint="one of auto, cuda, cuda:N, mps, cpu")
+    if dtype not in DTYPES:
+        raise InputError(f"unknown dtype {dtype!r}", hint="one of " + ", ".join(DTYPES))
+
+
+def select_placement(device: str, dtype: str, asks_bfloat16: bool) -> Placement:
+    """The device and dtype to use; `asks_bfloat16` says that the checkpoint names bfloat16 as its own dtype.
+
+    Raises DeviceError where a device asked for by name is not there, saying what is.
+    """
+    chosen, device_reason = select_device(device)
+    if dtype != "auto":
+        return Placement(chosen, dtype, device_reason, "asked for")
+    chosen_dtype, dtype_reason = select_dtype(chosen, asks_bfloat16)
+    return Placement(chosen, chosen_dtype, device_reason, dtype_reason)
+
+
+def select_device(device: str) -> tuple[str, str]:
+    """A device's torch name and the reason: cuda, then mps, then cpu, unless one is asked for."""
+    present = present_devices()
+    if device == "auto":
+        best = present[0]
+        reason = {"cuda:0": "a CUDA device is there", "mps": "an Apple GPU is there"}
+        return ("cuda" if best == "cuda:0" else best), reason.get(best, "neither cuda nor mps is there")
+    if device not in present and not (device == "cuda" and "cuda:0" in present):
+        raise DeviceError(f"device {device} is not there", hint=f"this machine has: {', '.join(present)}")
+    return device, "asked for"
+
+
+def present_devices() -> list[str]:
+    """The torch names of the devices of this machine, the best first."""
+    import torch
+
+    cuda = [f"cuda:{index}" for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    mps = ["mps"] if torch.backends.mps.is_available() else []
+    return [*cuda, *mps, "cpu"]
+
+
+def select_dtype(device: str, asks_bfloat16: bool) -> tuple[str, str]:
+    """The dtype that suits a device, and the reason."""
+    if device.startswith("cuda"):
+        if asks_bfloat16:
+            return "bfloat16", "the model's own dtype"
+        return "float16", "half the memory and faster on cuda"
+    if device == "mps":
+        return "float16", "half the memory and faster on mps"
+    if has_amx():
+        return "bfloat16", "this processor multiplies bfloat16 matrices in hardware (AMX)"
+    return "float32", "the fastest on a cpu without AMX, and exact"
+
+
+def has_amx() -> bool:
+    """Whether the processor has AMX; AVX512-BF16 alone makes a UNet step slower than float32."""
+    import torch
+
+    capabilities: dict[str, Any] = getattr(
+        torch.cpu, "get_capabilities", dict
+    )()  # newer than the oldest torch that genai takes
+    return bool(capabilities.get("amx_bf16", False))

@@ -1,0 +1,134 @@
+"""The one caller of from_pretrained: every checkpoint is loaded here, from files at hand, safetensors only."""
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from genai_cli.errors import DeviceError, ModelError
+from genai_cli.model.device import Placement
+from genai_cli.model.hub import ModelFiles, read_json
+
+
+def quiet_libraries() -> None:
+    """Silence the notices and progress bars of the libraries below: what matters to a user, genai says itself."""
+    # Both libraries set their loggers' levels themselves when they are first imported, from these.
+    for variable in ("TRANSFORMERS_VERBOSITY", "DIFFUSERS_VERBOSITY"):
+        os.environ.setdefault(variable, "critical")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    warnings.filterwarnings("ignore")
+    for name in ("huggingface_hub", "torch", "accelerate"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    from huggingface_hub.utils import disable_progress_bars
+
+    disable_progress_bars()
+
+
+def asks_bfloat16(files: ModelFiles) -> bool:
+    """Whether the checkpoint names bfloat16 as its dtype, or stores its main weights in it."""
+    configs = [files.folder / name for name in ("config.json", "transformer/config.json", "unet/config.json")]
+    for config in configs:
+        if config.is_file():
+            stated = read_json(files.folder, config.relative_to(files.folder).as_posix())
+            if (stated.get("dtype") or stated.get("torch_dtype")) == "bfloat16" or stores_bfloat16(config.parent):
+                return True
+    return False
+
+
+def stores_bfloat16(folder: Any) -> bool:
+    """Whether the first tensor of a folder's safetensors is bfloat16; only the header is read."""
+    from safetensors import SafetensorError, safe_open
+
+    for file in sorted(folder.glob("*.safetensors")):
+        try:
+            with safe_open(file, framework="numpy") as tensors:
+                name = next(iter(tensors.keys()), None)
+                return name is not None and tensors.get_slice(name).get_dtype() == "BF16"
+        except SafetensorError as error:
+            raise ModelError(
+                f"{file.name} is broken: {error}", hint="download it again: genai models pull NAME"
+            ) from None
+    return False
+
+
+def load_pipeline(files: ModelFiles, placement: Placement, unused: frozenset[str]) -> Any:
+    """A diffusers pipeline of the class that model_index.json names, on its device, without the `unused` components."""
+    from diffusers import DiffusionPipeline
+    from diffusers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()
+    left_out: dict[str, Any] = dict.fromkeys(unused)
+    if "safety_checker" in unused:
+        left_out["requires_safety_checker"] = False
+    with loading(files, placement):
+        pipeline = DiffusionPipeline.from_pretrained(
+            files.folder,
+            torch_dtype=placement.torch_dtype(),
+            variant=files.variant,
+            use_safetensors=True,
+            local_files_only=True,
+            **left_out,
+        )
+        pipeline.set_progress_bar_config(disable=True)
+        return pipeline.to(placement.device)
+
+
+def load_model(class_name: str, files: ModelFiles, placement: Placement) -> Any:
+    """A transformers model by the name of its (auto) class, on its device, in eval mode."""
+    import transformers
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()
+    with loading(files, placement):
+        model = getattr(transformers, class_name).from_pretrained(
+            files.folder,
+            dtype=placement.torch_dtype(),
+            variant=files.variant,
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=False,
+        )
+        return model.to(placement.device).eval()
+
+
+def load_companion(class_name: str, files: ModelFiles) -> Any:
+    """What a transformers model needs beside it (a tokenizer, a processor), by the name of its auto class."""
+    import transformers
+
+    with loading(files, None):
+        return getattr(transformers, class_name).from_pretrained(
+            files.folder, local_files_only=True, trust_remote_code=False
+        )
+
+
+@contextmanager
+def loading(files: ModelFiles, placement: Placement | None) -> Iterator[None]:
+    """Turn what can go wrong while loading into ModelError (broken files) or DeviceError (memory)."""
+    import torch
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        device = placement.device if placement else "cpu"
+        raise DeviceError(
+            f"{files.reference.id} does not fit into the memory of {device}",
+            hint="try --dtype float16, or --device cpu",
+        ) from error
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        ImportError,
+        RuntimeError,
+        SafetensorError,
+    ) as error:
+        reason = str(error).strip().split("\n")[0][:300] or type(error).__name__
+        raise ModelError(
+            f"model {files.reference.id} could not be loaded: {reason}",
+            hint="--debug shows where; its files may be broken",
+        ) from error

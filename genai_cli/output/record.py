@@ -1,0 +1,57 @@
+"""The record of a generation: one JSON object, the same in the file, in `--json` and in the manifest."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+from genai_cli import __version__
+from genai_cli.model.device import Placement
+
+Record = dict[str, Any]
+
+# https://cv.iptc.org/newscodes/digitalsourcetype/
+DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+LIBRARIES = {"image": ("torch", "diffusers"), "text": ("torch", "transformers")}
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What all results of one loaded model share."""
+
+    model: Mapping[str, Any]
+    placement: Placement
+    load_seconds: float
+
+
+def build_record(
+    task: str, prompt: str, parameters: Mapping[str, Any], origin: Origin, generate_seconds: float, content_sha256: str
+) -> Record:
+    """The record of one result, created now."""
+    return {
+        "genai": __version__,
+        "task": task,
+        "prompt": prompt,
+        "model": dict(origin.model),
+        "parameters": dict(parameters),
+        "device": origin.placement.device,
+        "device_reason": origin.placement.device_reason,
+        "dtype": origin.placement.dtype,
+        "dtype_reason": origin.placement.dtype_reason,
+        "libraries": {name: version(name) for name in LIBRARIES.get(task, LIBRARIES["text"])},
+        "created": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "seconds": {"load": round(origin.load_seconds, 3), "generate": round(generate_seconds, 3)},
+        "content_sha256": content_sha256,
+    }
+
+
+def without_prompt(record: Record) -> Record:
+    """What `--no-metadata` leaves in the file: how and when it was generated, not from what words and options."""
+    return {name: value for name, value in record.items() if name not in ("prompt", "parameters", "content_sha256")}
+
+
+def to_json(record: Mapping[str, Any], *, ascii_only: bool = False) -> str:
+    """The record on one line."""
+    return json.dumps(record, ensure_ascii=ascii_only, separators=(", ", ": "), allow_nan=False)

@@ -1,0 +1,113 @@
+"""The only code that touches the output folder: final names, atomic files, nothing half-written."""
+
+import contextlib
+import os
+import secrets
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from genai_cli.errors import OutputError
+from genai_cli.output.names import Destination, fill_template
+
+
+class Writer:
+    """Puts finished bytes at their final names below one destination."""
+
+    def __init__(self, destination: Destination) -> None:
+        self.destination = destination
+
+    def check(self) -> None:
+        """Raise OutputError where nothing could be written, before any model loads; leaves no trace."""
+        folder = self.destination.folder
+        existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+        try:
+            if not existing.is_dir():
+                raise NotADirectoryError(20, "Not a directory", str(existing))
+            with tempfile.TemporaryFile(dir=existing):
+                pass
+        except OSError as error:
+            raise cannot_write(existing, error) from error
+
+    def write(self, data: bytes, fields: Mapping[str, str | int], beside: bytes | None = None) -> Path:
+        """Write one file at its final name in one atomic step, and what stands beside it as NAME.json.
+
+        A default name never overwrites: it gets -2, -3, ... Raises OutputError.
+        """
+        stem = fill_template(self.destination.template, fields)
+        target = self.destination.folder / f"{stem}{self.destination.suffix}"
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            temporary = write_temporary(target, data)
+            with removing(temporary):
+                final = replace(temporary, target) if self.destination.overwrite else place_new(temporary, target)
+            if beside is not None:
+                note = final.with_name(f"{final.name}.json")
+                temporary = write_temporary(note, beside)
+                with removing(temporary):
+                    replace(temporary, note)
+        except OSError as error:
+            raise cannot_write(target, error) from error
+        return final
+
+
+def write_temporary(target: Path, data: bytes) -> Path:
+    """The bytes, on disk for good, in a hidden file beside the target; it is gone where that fails."""
+    temporary = target.with_name(f".{os.getpid()}-{secrets.token_hex(4)}.genai-part")
+    try:
+        with temporary.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    return temporary
+
+
+@contextlib.contextmanager
+def removing(temporary: Path) -> Iterator[None]:
+    """Remove the temporary file in the end, if it is still there."""
+    try:
+        yield
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def replace(temporary: Path, target: Path) -> Path:
+    """Give the file its name, in place of one that has it."""
+    temporary.replace(target)
+    sync_folder(target.parent)
+    return target
+
+
+def place_new(temporary: Path, target: Path) -> Path:
+    """Give the file its name, or the next free one of NAME-2, NAME-3, ...; never in place of another."""
+    candidate, number = target, 2
+    while True:
+        try:
+            os.link(temporary, candidate)  # fails where the name is taken, also when another run takes it just now
+            break
+        except OSError:
+            if not os.path.lexists(candidate):
+                temporary.replace(candidate)  # a file system without hard links
+                break
+            candidate = target.with_name(f"{target.stem}-{number}{target.suffix}")
+            number += 1
+    sync_folder(target.parent)
+    return candidate
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the new name last through a power cut; not every system can sync a folder."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def cannot_write(path: Path, error: OSError) -> OutputError:
+    """The error for a place that cannot be written."""
+    return OutputError(f"cannot write {path}: {error.strerror or error}", hint="-o names another place")

@@ -1,0 +1,67 @@
+"""Requests become jobs: one result each, with a key, an id and a seed of its own."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from genai_cli.modality.request import MAX_SEED, Request
+from genai_cli.model.names import ModelReference
+
+KEY_LENGTH = 16  # hexadecimal digits: among a million jobs two alike come by chance once in 37 million
+
+
+@dataclass(frozen=True)
+class Job:
+    """One result to make; its request's seed is set."""
+
+    index: int
+    key: str
+    id: str
+    request: Request
+
+
+@dataclass(frozen=True)
+class Order:
+    """A request, how many results of it, and the id that its row gives."""
+
+    request: Request
+    number: int = 1
+    id: str | None = None
+
+
+def expand(orders: Iterable[Order], references: Mapping[str, ModelReference], base_seed: int) -> Iterator[Job]:
+    """The jobs of the orders; `references` maps each model's name to its pinned reference.
+
+    A key hashes what shapes the result and how many identical jobs came before, so it moves with no line and no path.
+    """
+    seen: Counter[str] = Counter()
+    index = 0
+    for order in orders:
+        content = content_key(order.request, references[order.request.model])
+        for copy in range(order.number):
+            occurrence, seen[content] = seen[content], seen[content] + 1
+            key = digest(content, occurrence)
+            seed = seed_of(order.request.seed, occurrence, base_seed, key)
+            name = order.id if order.id and order.number == 1 else f"{order.id}-{copy + 1}" if order.id else key
+            yield Job(index, key, name, replace(order.request, seed=seed))
+            index += 1
+
+
+def content_key(request: Request, reference: ModelReference) -> str:
+    """A hash of what shapes the result: task, prompt, parameters, model and its commit."""
+    return digest(request.task, request.prompt, request.parameters(), reference.id, reference.revision)
+
+
+def digest(*parts: object) -> str:
+    """The beginning of the SHA-256 of the parts as canonical JSON."""
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
+
+
+def seed_of(given: int | None, occurrence: int, base_seed: int, key: str) -> int:
+    """The given seed, counted on for identical jobs; else 32 bits from the base seed and the key."""
+    if given is not None:
+        return (given + occurrence) % (MAX_SEED + 1)
+    return int(digest(base_seed, key)[:8], 16)

@@ -1,0 +1,188 @@
+"""A loaded model that turns jobs into artifacts: bytes and their record. It touches no output folder."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from genai_cli.errors import DeviceError, GenaiError, OutputError, ResultError
+from genai_cli.events import Detail, Emit
+from genai_cli.modality import audio, classify, image, text
+from genai_cli.modality.request import Request
+from genai_cli.model.device import select_placement
+from genai_cli.model.hub import FetchOptions, ModelFiles, fetch
+from genai_cli.model.loading import asks_bfloat16, quiet_libraries
+from genai_cli.model.names import ModelReference
+from genai_cli.output.health import FilteredError, check_picture, check_sound, check_text
+from genai_cli.output.picture import Picture
+from genai_cli.output.record import Origin, Record, build_record, without_prompt
+from genai_cli.output.sound import Sound
+from genai_cli.output.text import Text
+from genai_cli.work.job import Job
+
+MODALITIES: dict[str, Any] = {"image": image, "text": text, "classify": classify, "audio": audio}
+# How many jobs a model takes at once.
+GROUP_SIZES = {"image": 1, "text": 1, "classify": 16, "audio": 1}
+
+
+@dataclass(frozen=True)
+class Setup:
+    """All that a producer needs to load its model and encode its results, here or on another machine."""
+
+    task: str
+    reference: ModelReference
+    suffix: str
+    device: str = "auto"
+    dtype: str = "auto"
+    variant: str = "auto"
+    unused: frozenset[str] = frozenset()
+    offline: bool = False
+    metadata: bool = True
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A finished result: its record, the file's bytes, and the record to stand beside a file that cannot carry it."""
+
+    job: Job
+    record: Record
+    data: bytes
+    beside: Record | None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A job that gave nothing to keep; `status` is `failed` or `filtered`."""
+
+    job: Job
+    error: GenaiError
+    status: str
+
+
+Outcome = Artifact | Failure
+
+
+class Producer:
+    """Loads the model of its setup once and makes the jobs given to it, a pure function of each job."""
+
+    def __init__(self, setup: Setup, emit: Emit) -> None:
+        self.setup = setup
+        self.emit = emit
+        self.modality = MODALITIES[setup.task]
+        self.loaded: Any = None
+        self.origin: Origin | None = None
+
+    def produce(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
+        """An artifact or a failure for each job. Raises what makes the model itself unusable."""
+        started = time.perf_counter()
+        setup = self.setup
+        files = fetch(
+            setup.reference,
+            FetchOptions(setup.task, setup.variant, setup.dtype, setup.unused, setup.offline),
+            self.emit,
+        )
+        fitting = []
+        for job in jobs:
+            try:
+                job.request.check_files(files.folder)
+                fitting.append(job)
+            except GenaiError as error:
+                yield Failure(job, error, "failed")
+        if fitting and self.loaded is None:
+            self.load(files, started)
+        size = GROUP_SIZES[setup.task]
+        for start in range(0, len(fitting), size):
+            yield from self.produce_group(fitting[start : start + size])
+
+    def load(self, files: ModelFiles, started: float) -> None:
+        """Load the model from files at hand onto its device; `started` is when the work for it began."""
+        quiet_libraries()
+        placement = select_placement(self.setup.device, self.setup.dtype, asks_bfloat16(files))
+        self.emit(Detail(f"device {placement.device}: {placement.device_reason}"))
+        self.emit(Detail(f"dtype {placement.dtype}: {placement.dtype_reason}"))
+        self.loaded = self.modality.load(files, placement)
+        seconds = time.perf_counter() - started
+        self.emit(Detail(f"loaded in {seconds:.1f} s"))
+        self.origin = Origin(
+            {
+                "id": files.reference.id,
+                "revision": files.reference.revision,
+                "variant": files.variant,
+                "license": files.license,
+            },
+            placement,
+            seconds,
+        )
+
+    def produce_group(self, jobs: Sequence[Job]) -> list[Outcome]:
+        """The outcomes of jobs that the model takes at once; where one of several is refused, each is made alone."""
+        started = time.perf_counter()
+        try:
+            results = self.generate([job.request for job in jobs])
+        except GenaiError as error:
+            if len(jobs) > 1:
+                return [outcome for job in jobs for outcome in self.produce_group([job])]
+            return [Failure(jobs[0], error, "failed")]
+        seconds = (time.perf_counter() - started) / len(jobs)
+        self.emit(Detail(f"generated in {seconds:.1f} s"))
+        return [self.finish(job, result, seconds) for job, result in zip(jobs, results, strict=True)]
+
+    def generate(self, requests: Sequence[Request]) -> list[Any]:
+        """Run the model. Raises DeviceError where memory does not suffice, ResultError where it computes no numbers."""
+        import torch
+
+        try:
+            return list(self.modality.generate(self.loaded, requests, self.emit))
+        except torch.OutOfMemoryError as error:
+            raise DeviceError(
+                f"out of memory: {str(error).splitlines()[0]}",
+                hint="try a smaller size, --dtype float16 or --device cpu",
+            ) from error
+        except RuntimeError as error:
+            if "probability tensor contains" in str(error):
+                raise ResultError(
+                    "the model's probabilities are not finite (NaN)", hint="try --dtype float32"
+                ) from error
+            raise
+
+    def finish(self, job: Job, result: Any, seconds: float) -> Outcome:
+        """Check, describe and encode one result."""
+        if self.origin is None:
+            raise ValueError("the model is not loaded")
+        try:
+            content = content_of(result)
+        except ResultError as error:
+            return Failure(job, error, "filtered" if isinstance(error, FilteredError) else "failed")
+        record = build_record(
+            job.request.task, job.request.prompt, result.parameters, self.origin, seconds, content.sha256()
+        )
+        if isinstance(content, Text):
+            record |= extras_of(result)
+        kept = record if self.setup.metadata else without_prompt(record)
+        beside = kept if isinstance(content, Text) else None
+        try:
+            return Artifact(job, record, content.encode(kept, self.setup.suffix), beside)
+        except OutputError as error:
+            return Failure(job, error, "failed")
+
+
+def content_of(result: Any) -> Picture | Sound | Text:
+    """What a file will hold of a modality's result. Raises ResultError where it is not fit to keep."""
+    if isinstance(result, image.ImageResult):
+        check_picture(result.pixels, result.filtered)
+        return Picture((result.pixels * 255).round().astype("uint8"))
+    if isinstance(result, audio.AudioResult):
+        check_sound(result.samples)
+        return Sound((result.samples * 32768).round().clip(-32768, 32767).astype("int16"), result.sampling_rate)
+    if isinstance(result, text.TextResult):
+        check_text(result.made)
+        return Text(result.text)
+    return Text("\n".join(f"{label}\t{score:.4f}" for label, score in result.labels))
+
+
+def extras_of(result: Any) -> Record:
+    """What was made, where it is small: the text, or the labels with their scores."""
+    if isinstance(result, text.TextResult):
+        return {"text": result.text}
+    labels = [{"label": label, "score": round(score, 6)} for label, score in result.labels]
+    return {**labels[0], "labels": labels}

@@ -1,0 +1,262 @@
+"""What the tests share: checkpoints built once, a hub on loopback, and ways to run the command."""
+
+import io
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from loopback_hub import LoopbackHub
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+COMMAND = Path(sys.executable).with_name("genai")
+# Port 9 takes no connection: a request that no test asked for fails at once and leaves this machine in no case.
+NOWHERE = "http://127.0.0.1:9"
+# What the programs below read from a user's environment; a test sees none of it but what it sets itself.
+FOREIGN_PREFIXES = ("GENAI_", "HF_", "HUGGING", "TRANSFORMERS_", "DIFFUSERS_", "XDG_", "PYTORCH_", "CLICOLOR", "RICH_")
+FOREIGN = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "PYTHONPATH", "PYTHONWARNINGS", "PYTHONUTF8", "PYTHONIOENCODING")
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+TIMEOUT = 240  # seconds, for one run of the command
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep this process off the network and the user's cache too: the libraries read these when they are imported."""
+    for name in list(os.environ):
+        if name.startswith(FOREIGN_PREFIXES) or name in FOREIGN or name.upper() in PROXIES:
+            del os.environ[name]
+    cache = tempfile.TemporaryDirectory(prefix="genai-tests-")
+    config.add_cleanup(cache.cleanup)
+    os.environ |= {"HF_ENDPOINT": NOWHERE, "HF_HOME": cache.name, "OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture(autouse=True)
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An environment without a user: a home of its own, an empty cache, no settings file, no hub. Returns the home."""
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("HF_HOME", str(home / "huggingface"))
+    monkeypatch.setenv("GENAI_CONFIG", str(home / "no-such-config.toml"))
+    return home
+
+
+@pytest.fixture
+def hub(environment: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackHub]:
+    """A hub without models, and an environment in which it is the hub, for commands that run as a process."""
+    with LoopbackHub() as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        yield hub
+
+
+# Running the command
+
+
+@dataclass(frozen=True)
+class Completed:
+    """What a run of the command left: its exit code and its streams."""
+
+    code: int
+    stdout_bytes: bytes
+    stderr: str
+
+    @property
+    def stdout(self) -> str:
+        """The standard output as text."""
+        return self.stdout_bytes.decode()
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines of the standard output."""
+        return self.stdout.splitlines()
+
+
+@dataclass(frozen=True)
+class Genai:
+    """Runs the installed command as a process, in `cwd` unless told otherwise."""
+
+    cwd: Path
+
+    def __call__(
+        self,
+        *arguments: str | Path,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        stdin: bytes | str = b"",
+        timeout: float = TIMEOUT,
+    ) -> Completed:
+        done = subprocess.run(
+            [COMMAND, *map(str, arguments)],
+            cwd=cwd or self.cwd,
+            env=os.environ | (env or {}),
+            input=stdin.encode() if isinstance(stdin, str) else stdin,
+            capture_output=True,
+            timeout=timeout,
+            check=False,
+        )
+        return Completed(done.returncode, done.stdout, done.stderr.decode())
+
+    def start(self, *arguments: str | Path, **options: Any) -> subprocess.Popen[bytes]:
+        """The command as a process that still runs, with pipes: to signal it, or to close its output."""
+        streams = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        return subprocess.Popen([COMMAND, *map(str, arguments)], **({"cwd": self.cwd} | streams | options))
+
+
+@pytest.fixture
+def genai(environment: Path, tmp_path: Path) -> Genai:
+    """Runs the installed command: `genai("image", "a cat", "-m", folder)`."""
+    cwd = tmp_path / "cwd"
+    cwd.mkdir(exist_ok=True)
+    return Genai(cwd)
+
+
+RunMain = Callable[..., Completed]
+
+
+@pytest.fixture
+def run_main(environment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunMain:
+    """Runs the command in this process, in an empty folder: quick, for folders and `tiny` only.
+
+    The libraries have read their settings by then: HF_HOME, HF_ENDPOINT and offline mode stay what they were.
+    """
+    cwd = tmp_path / "cwd"
+    cwd.mkdir(exist_ok=True)
+    monkeypatch.chdir(cwd)
+
+    def run(*arguments: str | Path, stdin: bytes | str = b"") -> Completed:
+        from genai_cli.cli import main
+
+        given = stdin.encode() if isinstance(stdin, str) else stdin
+        out, err = io.BytesIO(), io.BytesIO()
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given), encoding="utf-8"))
+            patch.setattr(sys, "stdout", io.TextIOWrapper(out, encoding="utf-8", write_through=True))
+            patch.setattr(sys, "stderr", io.TextIOWrapper(err, encoding="utf-8", write_through=True))
+            code = main([str(argument) for argument in arguments])
+            sys.stdout.flush()
+            sys.stderr.flush()
+            return Completed(code, out.getvalue(), err.getvalue().decode())
+
+    return run
+
+
+# Checkpoints, each built when the first test asks for it
+
+
+Build = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
+    """Builds a checkpoint into a new folder: `build("gpt2", context=32)`."""
+
+    def build_checkpoint(name: str, **options: Any) -> Path:
+        return getattr(checkpoint_builders(), f"build_{name}")(tmp_path_factory.mktemp(name) / name, **options)
+
+    return build_checkpoint
+
+
+def checkpoint_builders() -> "ModuleType":
+    """The builders, with the libraries they need: seconds, which tests that build nothing do not wait."""
+    import checkpoints
+
+    return checkpoints
+
+
+@pytest.fixture(scope="session")
+def stable_diffusion(build: Build) -> Path:
+    """Stable Diffusion 1.5, 64x64, plain and fp16, with a safety checker that flags nothing."""
+    return build("stable_diffusion")
+
+
+@pytest.fixture(scope="session")
+def flagging_stable_diffusion(build: Build) -> Path:
+    """The same with a safety checker that flags every picture."""
+    return build("stable_diffusion", flags_everything=True)
+
+
+@pytest.fixture(scope="session")
+def sdxl(build: Build) -> Path:
+    """Stable Diffusion XL, 64x64, plain and fp16."""
+    return build("sdxl")
+
+
+@pytest.fixture(scope="session")
+def flow_pipeline(build: Build) -> Path:
+    """Flux, plain files only."""
+    return build("flow_pipeline")
+
+
+@pytest.fixture(scope="session")
+def gpt2(build: Build) -> Path:
+    """GPT-2 with a context of 64 tokens."""
+    return build("gpt2")
+
+
+@pytest.fixture(scope="session")
+def gpt2_sharded(build: Build) -> Path:
+    """The same GPT-2 in several files."""
+    return build("gpt2_sharded")
+
+
+@pytest.fixture(scope="session")
+def llama_chat(build: Build) -> Path:
+    """A Llama-type model with a chat template, in bfloat16."""
+    return build("llama_chat")
+
+
+@pytest.fixture(scope="session")
+def distilbert(build: Build) -> Path:
+    """DistilBERT with the labels NEGATIVE and POSITIVE and a window of 64 tokens."""
+    return build("distilbert")
+
+
+@pytest.fixture(scope="session")
+def three_labels(build: Build) -> Path:
+    """BERT with three labels."""
+    return build("three_labels")
+
+
+@pytest.fixture(scope="session")
+def musicgen(build: Build) -> Path:
+    """MusicGen, at most 30 seconds at 32000 samples a second."""
+    return build("musicgen")
+
+
+@pytest.fixture(scope="session")
+def vits(build: Build) -> Path:
+    """A VITS model, 16000 samples a second."""
+    return build("vits")
+
+
+@pytest.fixture(scope="session")
+def bark(build: Build) -> Path:
+    """Bark, 24000 samples a second."""
+    return build("bark")
+
+
+@pytest.fixture(scope="session")
+def masked_lm(build: Build) -> Path:
+    """BERT for masked language modelling, which no command takes."""
+    return build("masked_lm")
+
+
+@dataclass(frozen=True)
+class PickleOnly:
+    """A checkpoint with pickled weights only, and the file that appears when they are unpickled."""
+
+    folder: Path
+    canary: Path
+
+
+@pytest.fixture
+def pickle_only(build: Build, tmp_path: Path) -> PickleOnly:
+    """GPT-2 with pickled weights only."""
+    canary = tmp_path / "canary"
+    return PickleOnly(build("pickle_only", canary=canary), canary)

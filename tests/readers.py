@@ -1,0 +1,111 @@
+"""Readers of the files that genai writes, independent of the code and libraries that wrote them."""
+
+import json
+import struct
+import wave
+import xml.etree.ElementTree as ElementTree
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+SOURCE_TYPE = "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}DigitalSourceType"
+GENERATED = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+
+
+def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The chunks of a PNG, each with its checksum verified (PNG specification, section 5)."""
+    assert data.startswith(b"\x89PNG\r\n\x1a\n")
+    at = 8
+    while at < len(data):
+        length, kind = struct.unpack(">I4s", data[at : at + 8])
+        body = data[at + 8 : at + 8 + length]
+        (checksum,) = struct.unpack(">I", data[at + 8 + length : at + 12 + length])
+        assert checksum == zlib.crc32(kind + body)
+        yield kind, body
+        at += 12 + length
+    assert kind == b"IEND"
+
+
+def png_texts(path: Path) -> dict[str, str]:
+    """The texts of a PNG by keyword, from its tEXt and iTXt chunks."""
+    texts = {}
+    for kind, body in png_chunks(path.read_bytes()):
+        if kind == b"tEXt":
+            keyword, text = body.split(b"\0", 1)
+            texts[keyword.decode()] = text.decode("latin-1")
+        elif kind == b"iTXt":
+            keyword, rest = body.split(b"\0", 1)
+            assert rest[0] == 0, "not compressed"
+            texts[keyword.decode()] = rest[2:].split(b"\0", 2)[2].decode()
+    return texts
+
+
+def source_type(xmp: str) -> str | None:
+    """The DigitalSourceType that an XMP packet states."""
+    found = ElementTree.fromstring(xmp[xmp.index("<x:xmpmeta") : xmp.rindex("<?xpacket")]).iter(SOURCE_TYPE)
+    return next((element.text for element in found), None)
+
+
+def embedded_xmp(path: Path) -> str:
+    """The XMP packet in any file, found by its own markers."""
+    data = path.read_bytes()
+    start, end = data.index(b"<?xpacket begin"), data.index(b'<?xpacket end="w"?>')
+    return data[start : end + len(b'<?xpacket end="w"?>')].decode()
+
+
+def wave_samples(path: Path) -> tuple[int, int, list[int]]:
+    """Sampling rate, channels and 16-bit samples of a WAV."""
+    with wave.open(str(path)) as file:
+        assert file.getsampwidth() == 2
+        frames = file.readframes(file.getnframes())
+        return file.getframerate(), file.getnchannels(), list(struct.unpack(f"<{len(frames) // 2}h", frames))
+
+
+def wave_tags(path: Path) -> dict[str, str]:
+    """The user texts (TXXX, UTF-8) of the ID3v2 tag in a WAV's `id3 ` chunk (RIFF; ID3v2.4, sections 3 and 4.2.6)."""
+    data = path.read_bytes()
+    assert data[:4] == b"RIFF"
+    at, texts = 12, {}
+    while at < len(data):
+        name, size = struct.unpack("<4sI", data[at : at + 8])
+        body = data[at + 8 : at + 8 + size]
+        if name.lower() == b"id3 ":
+            texts = id3_texts(body)
+        at += 8 + size + size % 2
+    return texts
+
+
+def id3_texts(tag: bytes) -> dict[str, str]:
+    """The TXXX frames of an ID3v2.4 tag."""
+    assert tag[:3] == b"ID3"
+    end, at, texts = 10 + synchsafe(tag[6:10]), 10, {}
+    while at < end and tag[at : at + 4].strip(b"\0"):
+        size = synchsafe(tag[at + 4 : at + 8])
+        if tag[at : at + 4] == b"TXXX":
+            assert tag[at + 10] == 3, "UTF-8"
+            name, text = tag[at + 11 : at + 10 + size].split(b"\0", 1)
+            texts[name.decode()] = text.rstrip(b"\0").decode()
+        at += 10 + size
+    return texts
+
+
+def synchsafe(data: bytes) -> int:
+    """A number of seven bits a byte (ID3v2.4, section 6.2)."""
+    number = 0
+    for byte in data:
+        number = number << 7 | byte
+    return number
+
+
+def record_of(path: Path) -> dict[str, Any]:
+    """The record in a PNG, in a WAV, or beside a text."""
+    if path.suffix == ".png":
+        text = png_texts(path)["genai"]
+    elif path.suffix == ".wav":
+        text = wave_tags(path)["genai"]
+    else:
+        text = path.with_name(f"{path.name}.json").read_text()
+    record = json.loads(text)
+    assert isinstance(record, dict)
+    return record

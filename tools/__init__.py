@@ -1,0 +1,1 @@
+"""Recipes and benchmarks that are not part of the installed package."""
