@@ -170,7 +170,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except BaseException as error:
-        if debug and not isinstance(error, BrokenPipeError):
+        if debug and not isinstance(error, BrokenPipeError | SystemExit):
             import traceback
 
             traceback.print_exc()
@@ -210,7 +210,8 @@ def explain(error: BaseException) -> int:
         return 128 + signal.SIGINT
     if isinstance(error, Terminated):
         return 128 + signal.SIGTERM
-    if isinstance(error, BrokenPipeError):
+    # Typer turns a closed pipe into SystemExit before it gets here.
+    if isinstance(error, BrokenPipeError) or isinstance(error.__context__, BrokenPipeError):
         silence_stdout()
         return 128 + signal.SIGPIPE
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG):

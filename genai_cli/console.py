@@ -66,7 +66,8 @@ class Console:
             return
         if self.bar is None or self.bar_label != event.label or event.done < self.bar.pos:
             self.open_bar(event)
-        self.bar.update(event.done - self.bar.pos, event)
+        self.bar.label = f"{one_line(event.label)} {amount_of(event)}"
+        self.bar.update(event.done - self.bar.pos)
         if event.done >= event.total:
             self.close_bar()
 
@@ -75,8 +76,7 @@ class Console:
         import typer
 
         self.close_bar()
-        label = one_line(event.label)
-        self.bar = typer.progressbar(length=event.total, label=label, file=sys.stderr, item_show_func=show_amount)
+        self.bar = typer.progressbar(length=event.total, label=one_line(event.label), file=sys.stderr)
         self.bar_label = event.label
         self.bar.__enter__()
 
@@ -87,10 +87,8 @@ class Console:
             self.bar = None
 
 
-def show_amount(event: Progress | None) -> str:
+def amount_of(event: Progress) -> str:
     """How far the work is: steps as they are, bytes as megabytes."""
-    if event is None:
-        return ""
     if event.label.startswith("fetching"):
         return f"{event.done / 1e6:.1f} of {event.total / 1e6:.1f} MB"
     return f"{event.done}/{event.total}"

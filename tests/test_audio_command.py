@@ -66,6 +66,13 @@ def test_a_model_without_a_clock_sets_its_own_length(run_main: RunMain, vits: Pa
     assert run_main("audio", "hello", "-m", str(vits), "--top-k", "5").code == 2
 
 
+def test_bark_speaks(run_main: RunMain, bark: Path) -> None:
+    done = run_main("audio", "hello there", "-m", str(bark), "-o", "hello.wav", "--seed", "1")
+    assert done.code == 0, done.stderr
+    assert wave_samples(Path("hello.wav"))[0] == 24000
+    assert "from the text" in run_main("audio", "hello", "-m", str(bark), "--duration", "3").stderr
+
+
 def test_a_loud_result_is_turned_down_and_a_quiet_one_is_not() -> None:
     import numpy as np
 

@@ -120,9 +120,10 @@ def load(files: ModelFiles, placement: Placement) -> LoadedAudio:
     if files.architecture not in waveform:
         raise wrong_kind(files.reference.id, "a model of another kind", files.architecture, "audio")
     model = load_model(files.architecture, files, placement)
-    processor = None
-    if any((files.folder / name).is_file() for name in ("processor_config.json", "preprocessor_config.json")):
-        processor = load_companion("AutoProcessor", files)
+    # Bark's processor is made of the tokenizer's files alone; the others state themselves.
+    states_processor = any((files.folder / f"{name}_config.json").is_file() for name in ("processor", "preprocessor"))
+    needs_processor = states_processor or files.architecture == "BarkModel"
+    processor = load_companion("AutoProcessor", files) if needs_processor else None
     tokenizer = load_companion("AutoTokenizer", files)
     pipeline = TextToAudioPipeline(model=model, tokenizer=tokenizer, processor=processor, device=placement.device)
     return LoadedAudio(pipeline, read_clock(files.folder))

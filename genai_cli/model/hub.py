@@ -17,6 +17,9 @@ from genai_cli.model.files import CARD, FileChoice, choose_files, index_name
 from genai_cli.model.kinds import architecture_of, check_kind
 from genai_cli.model.names import ModelReference
 
+# The hub's library reads this when it is first imported; nothing is told to anyone about what a user runs.
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
 
 @dataclass(frozen=True)
 class FetchOptions:

@@ -1,0 +1,237 @@
+"""Models by name, from a hub on loopback: which files are asked for, how often, and of which commit."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from conftest import Genai, PickleOnly
+from loopback_hub import LoopbackHub
+
+SD = "stable-diffusion-v1-5/stable-diffusion-v1-5"
+QUICK = ["--steps", "2", "-o", "x.png"]
+UNWANTED = (".bin", ".ckpt", ".h5", ".pt", ".onnx", ".tflite")
+
+
+def cached_files(environment: Path) -> set[str]:
+    """The names of all files in the cache's snapshots."""
+    snapshots = (environment / "huggingface" / "hub").glob("*/snapshots/*")
+    return {
+        path.relative_to(snapshot).as_posix()
+        for snapshot in snapshots
+        for path in snapshot.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_only_the_needed_files_of_one_commit(
+    genai: Genai, hub: LoopbackHub, stable_diffusion: Path, environment: Path
+) -> None:
+    commit = hub.add(SD, stable_diffusion)
+    done = genai("models", "pull", "sd15")
+    assert done.code == 0, done.stderr
+    files = cached_files(environment)
+    weights = {name for name in files if name.endswith(".safetensors")}
+    assert weights == {
+        "text_encoder/model.fp16.safetensors",
+        "safety_checker/model.fp16.safetensors",
+        "unet/diffusion_pytorch_model.fp16.safetensors",
+        "vae/diffusion_pytorch_model.fp16.safetensors",
+    }
+    assert not [name for name in files if name.endswith(UNWANTED)]
+    assert {"model_index.json", "tokenizer/vocab.json", "scheduler/scheduler_config.json", "README.md"} <= files
+    resolved = [target for _, target in hub.requests if "/resolve/" in target]
+    assert resolved
+    assert all(f"/resolve/{commit}/" in target for target in resolved)
+
+
+def test_cached_and_online_makes_one_small_request_and_offline_none(genai: Genai, hub: LoopbackHub, gpt2: Path) -> None:
+    hub.add("openai-community/gpt2", gpt2)
+    genai("models", "pull", "gpt2")
+    hub.requests.clear()
+    first = genai("text", "It was", "--seed", "1", "--max-new-tokens", "5", "--json")
+    assert first.code == 0, first.stderr
+    assert len(hub.requests) == 1, hub.requests
+    assert "blobs" not in hub.requests[0][1]
+    hub.requests.clear()
+    offline = genai("text", "It was", "--seed", "1", "--max-new-tokens", "5", "--json", "--offline")
+    assert hub.requests == []
+    texts = {json.loads(done.stdout)["text"] for done in (first, offline)}
+    revisions = {json.loads(done.stdout)["model"]["revision"] for done in (first, offline)}
+    assert len(texts) == len(revisions) == 1
+
+
+def test_a_commit_that_is_cached_needs_no_request(genai: Genai, hub: LoopbackHub, gpt2: Path) -> None:
+    commit = hub.add("owner/name", gpt2)
+    assert genai("models", "pull", f"owner/name@{commit}").code == 0
+    hub.requests.clear()
+    assert genai("models", "pull", f"owner/name@{commit}").code == 0
+    assert hub.requests == []
+
+
+def test_the_variable_for_offline_means_the_same(genai: Genai, hub: LoopbackHub, gpt2: Path) -> None:
+    hub.add("owner/name", gpt2)
+    genai("models", "pull", "owner/name")
+    hub.requests.clear()
+    assert genai("models", "pull", "owner/name", env={"HF_HUB_OFFLINE": "1"}).code == 0
+    assert hub.requests == []
+
+
+def test_the_old_name_is_understood(genai: Genai, hub: LoopbackHub, stable_diffusion: Path) -> None:
+    hub.add(SD, stable_diffusion)
+    assert genai("models", "pull", "runwayml/stable-diffusion-v1-5").code == 0
+    assert not [target for _, target in hub.requests if "runwayml" in target]
+
+
+def test_a_picture_from_the_hub_without_the_safety_checker(
+    genai: Genai, hub: LoopbackHub, stable_diffusion: Path, environment: Path
+) -> None:
+    commit = hub.add(SD, stable_diffusion)
+    done = genai("image", "a cat", "--no-safety", *QUICK, "--json")
+    assert done.code == 0, done.stderr
+    record = json.loads(done.stdout)
+    assert record["model"] == {
+        "id": SD,
+        "revision": commit,
+        "variant": "fp16",
+        "license": "creativeml-openrail-m",
+    }
+    assert not [name for name in cached_files(environment) if name.startswith("safety_checker/") and "fp16" in name]
+    with_checker = genai("image", "a cat", *QUICK, "--json")
+    assert json.loads(with_checker.stdout)["parameters"]["safety"] is True
+
+
+def test_classify_and_audio_from_the_hub(
+    genai: Genai, hub: LoopbackHub, distilbert: Path, musicgen: Path, environment: Path
+) -> None:
+    hub.add("distilbert/distilbert-base-uncased-finetuned-sst-2-english", distilbert)
+    hub.add("facebook/musicgen-small", musicgen)
+    assert genai("classify", "great").code == 0
+    assert genai("audio", "rock", "--duration", "0.5", "-o", "x.wav").code == 0
+    assert (genai.cwd / "x.wav").stat().st_size > 1000
+    assert not [name for name in cached_files(environment) if name.endswith(UNWANTED)]
+
+
+def test_a_branch_that_moves_is_followed_and_the_old_commit_stays(
+    genai: Genai, hub: LoopbackHub, gpt2: Path, tmp_path: Path
+) -> None:
+    old = hub.add("owner/name", gpt2)
+    genai("models", "pull", "owner/name")
+    changed = tmp_path / "changed"
+    shutil.copytree(gpt2, changed)
+    (changed / "README.md").write_text("---\nlicense: mit\n---\n# changed\n")
+    new = hub.add("owner/name", changed)
+    folder = genai("models", "pull", "owner/name").stdout.strip()
+    assert folder.endswith(new)
+    assert genai("models", "pull", f"owner/name@{old}").stdout.strip().endswith(old)
+    assert genai("models", "pull", "owner/name", "--offline").stdout.strip().endswith(new)
+
+
+def test_other_revisions_by_name(genai: Genai, hub: LoopbackHub, gpt2: Path, gpt2_sharded: Path) -> None:
+    hub.add("owner/name", gpt2)
+    commit = hub.add("owner/name", gpt2_sharded, branch="refs/pr/1")
+    assert genai("models", "pull", "owner/name@refs/pr/1").stdout.strip().endswith(commit)
+    assert genai("models", "pull", "owner/name@refs/pr/1", "--offline").code == 0
+
+
+def test_what_is_not_to_be_had(genai: Genai, hub: LoopbackHub, gpt2: Path) -> None:
+    hub.add("owner/gated", gpt2)
+    hub.gated.add("owner/gated")
+    hub.add("owner/name", gpt2)
+    unknown = genai("models", "pull", "owner/unknown")
+    gated = genai("models", "pull", "owner/gated")
+    revision = genai("models", "pull", "owner/name@v9")
+    assert [done.code for done in (unknown, gated, revision)] == [4, 4, 4]
+    assert "there is no model owner/unknown" in unknown.stderr
+    assert "owner/gated is gated" in gated.stderr
+    assert "owner/name has no revision 'v9'" in revision.stderr
+    assert len({done.stderr.splitlines()[1] for done in (unknown, gated, revision)}) == 3
+    assert all(len(done.stderr.splitlines()) == 2 for done in (unknown, gated, revision))
+
+
+def test_pickled_weights_are_refused_before_they_are_fetched(
+    genai: Genai, hub: LoopbackHub, pickle_only: PickleOnly, environment: Path
+) -> None:
+    hub.add("owner/pickled", pickle_only.folder)
+    done = genai("models", "pull", "owner/pickled")
+    assert done.code == 9
+    assert "refs/pr/1" in done.stderr
+    assert not pickle_only.canary.exists()
+    assert not [name for name in cached_files(environment) if name.endswith(UNWANTED)]
+
+
+def test_a_model_of_another_kind_is_told_before_its_weights(genai: Genai, hub: LoopbackHub, distilbert: Path) -> None:
+    hub.add("owner/classifier", distilbert)
+    done = genai("image", "a cat", "-m", "owner/classifier")
+    assert done.code == 2
+    assert "a text classifier" in done.stderr
+    assert not [target for _, target in hub.requests if target.endswith(".safetensors")]
+
+
+def test_no_network_and_nothing_cached(genai: Genai) -> None:
+    done = genai("text", "It was")
+    assert done.code == 5
+    assert "the hub is not reachable" in done.stderr
+    offline = genai("text", "It was", "--offline")
+    assert offline.code == 4
+    assert "genai models pull openai-community/gpt2" in offline.stderr
+
+
+def test_no_network_and_cached_goes_on_with_a_notice(genai: Genai, hub: LoopbackHub, gpt2: Path) -> None:
+    hub.add("owner/name", gpt2)
+    genai("models", "pull", "owner/name")
+    done = genai("models", "pull", "owner/name", env={"HF_ENDPOINT": "http://127.0.0.1:9"})
+    assert done.code == 0
+    assert "using owner/name as cached" in done.stderr
+
+
+def test_a_cut_download_is_taken_up(genai: Genai, hub: LoopbackHub, gpt2: Path, environment: Path) -> None:
+    hub.add("owner/name", gpt2)
+    weights = "model.safetensors"
+    hub.drop_after(weights, 5000, times=100)
+    cut = genai("models", "pull", "owner/name", env={"HF_HUB_DOWNLOAD_TIMEOUT": "2"})
+    assert cut.code == 5, cut.stderr
+    assert weights not in cached_files(environment)
+    assert genai("text", "It was", "-m", "owner/name", "--offline").code == 4
+    hub.drops.clear()
+    assert genai("models", "pull", "owner/name").code == 0
+    assert weights in cached_files(environment)
+
+
+def test_listing_and_removing(genai: Genai, hub: LoopbackHub, gpt2: Path, musicgen: Path) -> None:
+    commit = hub.add("owner/name", gpt2)
+    hub.add("facebook/musicgen-small", musicgen)
+    genai("models", "pull", "owner/name")
+    genai("models", "pull", "musicgen")
+    lines = genai("models", "list").lines
+    mine = next(line for line in lines if line.startswith("owner/name"))
+    assert commit[:8] in mine
+    assert "cc-by-nc-4.0" in next(line for line in lines if line.startswith("facebook/musicgen-small"))
+    entries = [json.loads(line) for line in genai("models", "list", "--json").lines]
+    size = next(entry["size"] for entry in entries if entry["name"] == "owner/name")
+    assert size > (gpt2 / "model.safetensors").stat().st_size
+    removed = genai("models", "remove", "owner/name", "--json")
+    assert json.loads(removed.stdout)["freed"] == size
+    assert "owner/name" not in genai("models", "list").stdout
+    assert genai("models", "remove", "owner/name").code == 4
+
+
+def test_showing_a_card_without_fetching_the_model(genai: Genai, hub: LoopbackHub, stable_diffusion: Path) -> None:
+    hub.add(SD, stable_diffusion)
+    done = genai("models", "show", "sd15")
+    assert done.code == 0, done.stderr
+    assert "licence: creativeml-openrail-m" in done.stdout
+    assert "imitation" in done.stdout.lower()
+    assert not [target for _, target in hub.requests if target.endswith(".safetensors")]
+
+
+def test_a_disk_that_is_too_small_is_said_before_the_first_byte(
+    genai: Genai, hub: LoopbackHub, gpt2: Path, environment: Path
+) -> None:
+    commit = hub.add("owner/big", gpt2)
+    files = hub.commits["owner/big"][commit].files
+    files["model.safetensors"] = replace(files["model.safetensors"], size=10**15)
+    done = genai("models", "pull", "owner/big")
+    assert done.code == 4
+    assert "1000000.0 GB are to be fetched" in done.stderr
+    assert "model.safetensors" not in cached_files(environment)
