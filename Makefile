@@ -17,7 +17,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@touch $(INSTALLED)
 
 demo: $(INSTALLED)
-	@BIN=$(BIN) OUT=$(DEMO) sh tools/demo.sh
+	@BIN=$(BIN) OUT=$(DEMO) sh tools/demo/run.sh
 
 test: lint
 	@$(BIN)/pytest

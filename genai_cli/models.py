@@ -7,9 +7,11 @@ from typing import Annotated, Any
 import typer
 
 from genai_cli.console import Console, one_line
-from genai_cli.options import CommonOptions, option, takes
+from genai_cli.options import CONTEXT, CommonOptions, option, takes
 
-app = typer.Typer(help="List, show, fetch and remove models.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="List, show, fetch and remove models.", no_args_is_help=True, rich_markup_mode=None, context_settings=CONTEXT
+)
 
 Name = Annotated[str, typer.Argument(help="Alias, owner/name, owner/name@revision, or a folder.", show_default=False)]
 

@@ -3,12 +3,14 @@
 import functools
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Annotated, Any
 
 import typer
 
 from genai_cli import __version__
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
 def option(*names: str, help: str, env: str | list[str] | None = None, **more: Any) -> Any:
@@ -56,15 +58,6 @@ class CommonOptions:
 class RunOptions(CommonOptions):
     """What every command that runs a model takes beside its model and the options of its task."""
 
-    device: Annotated[str, option("--device", help="auto, cuda, cuda:N, mps or cpu.")] = "auto"
-    dtype: Annotated[str, option("--dtype", help="auto, float32, float16 or bfloat16.")] = "auto"
-    variant: Annotated[
-        str, option("--variant", help="Weight files: auto (fp16 where complete), none (the plain ones), or a name.")
-    ] = "auto"
-    seed: Annotated[
-        int | None, option("--seed", help="Seed of the first result of a prompt; drawn and recorded if not given.")
-    ] = None
-    num: Annotated[int, option("-n", "--num", help="How many results for each prompt.")] = 1
     output: Annotated[
         str | None,
         option(
@@ -73,9 +66,18 @@ class RunOptions(CommonOptions):
             help="A folder (ends in /), a file, a template with {slug} {seed} {index} {key} {id}, or - for stdout.",
         ),
     ] = None
+    num: Annotated[int, option("-n", "--num", help="How many results for each prompt.")] = 1
+    seed: Annotated[
+        int | None, option("--seed", help="Seed of the first result of a prompt; drawn and recorded if not given.")
+    ] = None
     prompts: Annotated[
         str | None, option("--prompts", help="Read prompts from a .txt (one a line), .jsonl or .csv file.")
     ] = None
+    device: Annotated[str, option("--device", help="auto, cuda, cuda:N, mps or cpu.")] = "auto"
+    dtype: Annotated[str, option("--dtype", help="auto, float32, float16 or bfloat16.")] = "auto"
+    variant: Annotated[
+        str, option("--variant", help="Weight files: auto (fp16 where complete), none (the plain ones), or a name.")
+    ] = "auto"
     metadata: Annotated[
         bool,
         option(
@@ -90,9 +92,11 @@ def takes(group: type[Any], name: str) -> Callable[[Callable[..., Any]], Callabl
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         own = [value for key, value in inspect.signature(command).parameters.items() if key != name]
+        inherited = {part.name for base in group.__mro__[1:] if is_dataclass(base) for part in fields(base)}
+        parts = sorted(fields(group), key=lambda part: part.name in inherited)  # the common ones last
         shared = [
             inspect.Parameter(part.name, inspect.Parameter.KEYWORD_ONLY, default=part.default, annotation=part.type)
-            for part in fields(group)
+            for part in parts
         ]
 
         @functools.wraps(command)
@@ -110,9 +114,7 @@ def takes(group: type[Any], name: str) -> Callable[[Callable[..., Any]], Callabl
 
 def prompt_argument(metavar: str, what: str) -> Any:
     """The prompts on the command line."""
-    return typer.Argument(
-        metavar=f"{metavar}...", help=f"{what}; - reads them from stdin, one a line.", show_default=False
-    )
+    return typer.Argument(metavar=metavar, help=f"{what}; - reads them from stdin, one a line.", show_default=False)
 
 
 Prompts = Annotated[list[str] | None, prompt_argument("PROMPT", "What to make")]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from genai_cli.console import Console, one_line
-from genai_cli.errors import GenaiError, InputError, OutputError, PartialError
+from genai_cli.errors import GenaiError, InputError, PartialError
 from genai_cli.modality.request import Request
 from genai_cli.options import RunOptions
 from genai_cli.output.names import Destination, fill_template, parse_destination
@@ -124,7 +124,4 @@ def exit_code(failures: Sequence[GenaiError], items: int) -> int:
     """0 where all is done; one item's own code; 3 where some of several failed."""
     if not failures:
         return 0
-    full = next((error for error in failures if isinstance(error, OutputError)), None)
-    if full is not None:
-        return full.exit_code
     return failures[0].exit_code if items == 1 else PartialError.exit_code

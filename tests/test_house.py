@@ -13,7 +13,7 @@ ROOT = Path(genai_cli.__file__).parent
 ALLOWED = {
     "model": {"model"},
     "modality": {"modality", "model"},
-    "output": {"output", "model"},
+    "output": {"output"},
     "work": {"work", "modality", "model", "output"},
 }
 EVERYONE_S = {"genai_cli", "genai_cli.errors", "genai_cli.events"}

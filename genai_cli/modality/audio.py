@@ -11,7 +11,6 @@ from genai_cli.modality.request import Request, read_optional_json
 from genai_cli.modality.seeding import seeded
 from genai_cli.model.device import Placement
 from genai_cli.model.hub import ModelFiles
-from genai_cli.model.kinds import wrong_kind
 from genai_cli.model.loading import load_companion, load_model
 
 DEFAULT_DURATION = 8.0  # seconds
@@ -106,19 +105,9 @@ def read_clock(folder: Path) -> FrameClock | None:
 
 
 def load(files: ModelFiles, placement: Placement) -> LoadedAudio:
-    """Load the model with its tokenizer or processor. Raises InputError for a model that makes no sound."""
+    """Load the model with its tokenizer or processor."""
     from transformers import TextToAudioPipeline
-    from transformers.models.auto import modeling_auto
 
-    waveform = modeling_auto.MODEL_FOR_TEXT_TO_WAVEFORM_MAPPING_NAMES.values()
-    spectrogram = modeling_auto.MODEL_FOR_TEXT_TO_SPECTROGRAM_MAPPING_NAMES.values()
-    if files.architecture in spectrogram:
-        raise InputError(
-            f"{files.reference.id} ({files.architecture}) makes spectrograms and needs a second model to be heard",
-            hint="take a model that makes sound itself, such as musicgen or a VITS model",
-        )
-    if files.architecture not in waveform:
-        raise wrong_kind(files.reference.id, "a model of another kind", files.architecture, "audio")
     model = load_model(files.architecture, files, placement)
     # Bark's processor is made of the tokenizer's files alone; the others state themselves.
     states_processor = any((files.folder / f"{name}_config.json").is_file() for name in ("processor", "preprocessor"))

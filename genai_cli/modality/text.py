@@ -71,7 +71,7 @@ def load(files: ModelFiles, placement: Placement) -> LoadedText:
     """Load the model and its tokenizer."""
     tokenizer = load_companion("AutoTokenizer", files)
     model = load_model("AutoModelForCausalLM", files, placement)
-    return LoadedText(model, tokenizer, getattr(model.config, "max_position_embeddings", None))
+    return LoadedText(model, tokenizer, getattr(model.config.get_text_config(), "max_position_embeddings", None))
 
 
 def generate(loaded: LoadedText, requests: Sequence[TextRequest], emit: Emit) -> list[TextResult]:

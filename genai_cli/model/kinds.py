@@ -1,6 +1,7 @@
 """What kind of model a checkpoint is, told from its configuration alone."""
 
 import re
+from collections.abc import Collection
 from typing import Any
 
 from genai_cli.errors import InputError
@@ -21,6 +22,7 @@ OTHER_KINDS = {
     "ForAudioClassification": "an audio classifier",
     "ForSemanticSegmentation": "an image segmenter",
     "ForObjectDetection": "an object detector",
+    "SpeechT5ForTextToSpeech": "a spectrogram model that needs a vocoder beside it",
 }
 KIND_OF_TASK = {
     "image": "a text-to-image model",
@@ -40,29 +42,40 @@ def architecture_of(index: dict[str, Any]) -> str:
 
 
 def check_kind(index: dict[str, Any], task: str | None, name: str) -> None:
-    """Raise InputError where the checkpoint is plainly of another kind than the task needs, naming what it is.
+    """Raise InputError where the checkpoint is of another kind than the task needs, naming what it is.
 
-    What its configuration leaves open is judged when the model's class is at hand.
+    A pipeline's class is judged when diffusers is at hand; a configuration that names no class, by the library.
     """
-    if task is None:
-        return
     architecture = architecture_of(index)
-    kind = None
+    if task is None or not architecture:
+        return
     if "_class_name" in index:
         if task != "image":
-            kind = "a diffusers pipeline"
-    else:
-        is_task = next((of for suffix, of in TASK_OF_SUFFIX.items() if architecture.endswith(suffix)), None)
-        if is_task and is_task != task:
-            kind = KIND_OF_TASK[is_task]
-        elif is_task is None:
-            kind = next((what for suffix, what in OTHER_KINDS.items() if architecture.endswith(suffix)), None)
-            if task == "image" and kind is None:
-                kind = "a transformers model"
-            elif task in ("text", "classify") and kind is None:
-                kind = "a model of another kind"
-    if kind:
-        raise wrong_kind(name, kind, architecture, task)
+            raise wrong_kind(name, "a diffusers pipeline", architecture, task)
+        return
+    told_by_name = next((of for suffix, of in TASK_OF_SUFFIX.items() if architecture.endswith(suffix)), None)
+    if told_by_name == task:
+        return
+    kind = KIND_OF_TASK.get(told_by_name or "") or kind_by_suffix(architecture)
+    if kind is None and architecture in architectures_of(task):
+        return
+    raise wrong_kind(name, kind or "a model of another kind", architecture, task)
+
+
+def kind_by_suffix(architecture: str) -> str | None:
+    """The kind of a model that no task here takes, where its class's name tells."""
+    return next((what for suffix, what in OTHER_KINDS.items() if architecture.endswith(suffix)), None)
+
+
+def architectures_of(task: str) -> Collection[str]:
+    """The classes that transformers itself counts to a task, for names that do not tell (Gemma 3, MusicGen, VITS)."""
+    if task == "image":
+        return ()
+    from transformers.models.auto import modeling_auto
+
+    mapping = {"text": "CAUSAL_LM", "classify": "SEQUENCE_CLASSIFICATION", "audio": "TEXT_TO_WAVEFORM"}[task]
+    names = getattr(modeling_auto, f"MODEL_FOR_{mapping}_MAPPING_NAMES").values()
+    return {name for value in names for name in (value if isinstance(value, tuple) else (value,))}
 
 
 def wrong_kind(name: str, kind: str, architecture: str, task: str) -> InputError:

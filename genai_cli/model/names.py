@@ -50,19 +50,20 @@ def parse_name(name: str, task: str) -> ModelReference:
 
     Raises ModelError for a name that can be none of these, naming the nearest aliases.
     """
-    plain, _, revision = name.partition("@")
-    plain = RENAMED.get(plain, ALIASES.get(plain, plain))
-    if plain == BUILT_IN and not revision:
+    asked, at, revision = name.partition("@")
+    if name == BUILT_IN:
         return built_in(task)
-    if name.startswith((".", "/", "~")) or os.sep in name[-1:] or Path(name).is_dir():
+    # An alias means the same in every folder, also in one that holds a folder of that name.
+    if asked not in ALIASES and (name.startswith((".", "/", "~")) or name.endswith(os.sep) or Path(name).is_dir()):
         return local_folder(name)
-    if not HUB_NAME.fullmatch(plain) or ".." in name or (revision and not REVISION.fullmatch(revision)):
+    repository = RENAMED.get(asked, ALIASES.get(asked, asked))
+    if not HUB_NAME.fullmatch(repository) or ".." in repository:
         known = [BUILT_IN, *ALIASES]
         hint = nearest(name, known) or f"known: {', '.join(known)}; or owner/name from the hub, or a folder"
         raise ModelError(f"unknown model {name!r}", hint=hint)
-    if "@" in name and not revision:
-        raise InputError(f"no revision after @ in {name!r}", hint="a branch, a tag or a commit: owner/name@main")
-    return ModelReference(plain, revision or None)
+    if at and (not REVISION.fullmatch(revision) or ".." in revision):
+        raise InputError(f"{revision!r} is no revision", hint="a branch, a tag or a commit: owner/name@main")
+    return ModelReference(repository, revision or None)
 
 
 def built_in(task: str) -> ModelReference:

@@ -8,7 +8,6 @@ from importlib.metadata import version
 from typing import Any
 
 from genai_cli import __version__
-from genai_cli.model.device import Placement
 
 Record = dict[str, Any]
 
@@ -19,10 +18,10 @@ LIBRARIES = {"image": ("torch", "diffusers"), "text": ("torch", "transformers")}
 
 @dataclass(frozen=True)
 class Origin:
-    """What all results of one loaded model share."""
+    """What all results of one loaded model share: the model, where it runs (device, dtype, reasons), time to load."""
 
     model: Mapping[str, Any]
-    placement: Placement
+    placement: Mapping[str, str]
     load_seconds: float
 
 
@@ -36,10 +35,7 @@ def build_record(
         "prompt": prompt,
         "model": dict(origin.model),
         "parameters": dict(parameters),
-        "device": origin.placement.device,
-        "device_reason": origin.placement.device_reason,
-        "dtype": origin.placement.dtype,
-        "dtype_reason": origin.placement.dtype_reason,
+        **origin.placement,
         "libraries": {name: version(name) for name in LIBRARIES.get(task, LIBRARIES["text"])},
         "created": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         "seconds": {"load": round(origin.load_seconds, 3), "generate": round(generate_seconds, 3)},

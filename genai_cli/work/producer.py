@@ -2,14 +2,14 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from genai_cli.errors import DeviceError, GenaiError, OutputError, ResultError
 from genai_cli.events import Detail, Emit
 from genai_cli.modality import audio, classify, image, text
 from genai_cli.modality.request import Request
-from genai_cli.model.device import select_placement
+from genai_cli.model.device import select_device, select_placement
 from genai_cli.model.hub import FetchOptions, ModelFiles, fetch
 from genai_cli.model.loading import asks_bfloat16, quiet_libraries
 from genai_cli.model.names import ModelReference
@@ -76,6 +76,8 @@ class Producer:
         """An artifact or a failure for each job. Raises what makes the model itself unusable."""
         started = time.perf_counter()
         setup = self.setup
+        if setup.device not in ("auto", "cpu"):
+            select_device(setup.device)  # one that is not there is said before gigabytes are fetched for it
         files = fetch(
             setup.reference,
             FetchOptions(setup.task, setup.variant, setup.dtype, setup.unused, setup.offline),
@@ -110,7 +112,7 @@ class Producer:
                 "variant": files.variant,
                 "license": files.license,
             },
-            placement,
+            asdict(placement),
             seconds,
         )
 
