@@ -59,7 +59,10 @@ def load_pipeline(files: ModelFiles, placement: Placement, unused: frozenset[str
     from diffusers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
-    left_out: dict[str, Any] = dict.fromkeys(unused)
+    # A component that the index states as null is to be named as None too, unless the class calls it optional.
+    stated = read_json(files.folder, "model_index.json")
+    absent = [name for name, value in stated.items() if value == [None, None]]
+    left_out: dict[str, Any] = dict.fromkeys([*unused, *absent])
     if "safety_checker" in unused:
         left_out["requires_safety_checker"] = False
     with loading(files, placement):

@@ -1,0 +1,74 @@
+"""The wheel holds all that is needed: in a fresh environment it answers with an empty cache and no home."""
+
+import os
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from pathlib import Path
+
+import pytest
+from readers import record_of
+
+from genai_cli.model.names import built_in_tasks
+
+ROOT = Path(__file__).parent.parent
+MEGABYTE = 1_000_000
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package's wheel, built from this checkout."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, ROOT]
+    subprocess.run(command, check=True, capture_output=True, timeout=280)
+    return next(folder.glob("genai_cli-*.whl"))
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The command in a fresh environment, which borrows nothing but the libraries it depends on."""
+    folder = tmp_path_factory.mktemp("environment")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True, timeout=280)
+    packages = next((folder / "lib").glob("python*")) / "site-packages"
+    (packages / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    python = folder / "bin" / "python"
+    command = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps", "--ignore-installed"]
+    subprocess.run([*command, wheel], check=True, capture_output=True, timeout=280)
+    return folder / "bin" / "genai"
+
+
+def test_the_wheel_holds_the_built_in_models_and_no_tests(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        sizes = {info.filename: info.file_size for info in archive.infolist()}
+    for task in built_in_tasks():
+        assert f"genai_cli/model/tiny/{task}/README.md" in sizes
+    assert "genai_cli/py.typed" in sizes
+    assert sum(size for name, size in sizes.items() if "/tiny/" in name) <= 40 * MEGABYTE
+    assert not [name for name in sizes if not name.startswith(("genai_cli/", "genai_cli-"))]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shows"),
+    [
+        (["image", "a large red circle on a blue background", "--seed", "1", "-o", "{out}/x.png"], "x.png"),
+        (["text", "It was a dark and stormy", "--seed", "1", "--max-new-tokens", "20"], "It was a dark and stormy"),
+        (["classify", "What a waste of time"], "NEGATIVE"),
+        (["audio", "a slow high flute", "--duration", "2", "--seed", "1", "-o", "{out}/x.wav"], "x.wav"),
+    ],
+)
+def test_the_installed_command_answers_offline_with_a_home_that_cannot_be_written(
+    installed: Path, tmp_path: Path, arguments: list[str], shows: str
+) -> None:
+    if arguments[0] not in built_in_tasks():
+        pytest.skip(f"there is no built-in model for {arguments[0]} yet")
+    nowhere = "/proc/no-such-home"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "PYTHON"))}
+    environment |= {"HOME": nowhere, "HF_HOME": f"{nowhere}/cache", "HF_ENDPOINT": "http://127.0.0.1:9"}
+    command = [installed, *(word.format(out=tmp_path) for word in arguments), "-m", "tiny"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=280)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert shows in done.stdout
+    for name in ("x.png", "x.wav"):
+        if name in shows:
+            assert record_of(tmp_path / name)["model"]["id"] == "tiny"
