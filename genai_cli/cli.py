@@ -160,6 +160,27 @@ def audio(
     return run_command(AudioRequest, prompts_given, fields, run)
 
 
+@app.command()
+@opt.takes(opt.JobOptions, "run")
+def batch(
+    run: opt.JobOptions,
+    jobs: Annotated[str, typer.Argument(metavar="JOBS", help="A .jsonl or .csv file of jobs.", show_default=False)],
+    model: Annotated[
+        str | None,
+        opt.option(
+            "-m", "--model", help="The model of rows that name none. [default: the task's own]", show_default=False
+        ),
+    ] = None,
+) -> int:
+    """Make all that a file asks for, of any kinds, into a folder; killed and run again, it does what is missing.
+
+    A row: {"task": "image", "prompt": "a red circle", "seed": 1, "id": "circle"}
+    """
+    from genai_cli.run_command import run_batch
+
+    return run_batch(jobs, model, run)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)

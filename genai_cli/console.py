@@ -2,6 +2,8 @@
 
 import re
 import sys
+import time
+from datetime import timedelta
 from typing import Any
 
 from genai_cli.errors import GenaiError
@@ -11,24 +13,31 @@ from genai_cli.events import Detail, Event, Notice, Progress, TextPiece
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 LINE_BREAKING = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
+FETCHING = "fetching"  # how the label of a download begins
+
 
 class Console:
     """Prints one command's results, notices, details and progress."""
 
-    def __init__(self, *, quiet: bool = False, verbose: bool = False, stream_text: bool = False) -> None:
+    def __init__(self, *, quiet: bool = False, verbose: bool = False, items: int = 1) -> None:
         self.quiet = quiet
         self.verbose = verbose
-        self.stream_text = stream_text
+        self.items = items
+        self.streams_text = False
+        self.counts = False
+        """Whether the bar counts items, so that their single steps are not shown."""
+        self.started = self.last_told = time.monotonic()
         self.bar: Any = None
         self.bar_label = ""
 
     def emit(self, event: Event) -> None:
         """Show one event."""
         if isinstance(event, TextPiece):
-            if self.stream_text:
+            if self.streams_text:
                 self.write(event.text)
         elif isinstance(event, Progress):
-            self.show_progress(event)
+            if not self.counts or event.label.startswith(FETCHING):
+                self.show_progress(event)
         elif isinstance(event, Detail):
             if self.verbose and not self.quiet:
                 self.tell(event.text)
@@ -60,13 +69,29 @@ class Console:
         sys.stdout.buffer.write(data)
         sys.stdout.flush()
 
-    def show_progress(self, event: Progress) -> None:
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        self.close_bar()
+
+    def show_count(self, ended: int, left: int, counts: str) -> None:
+        """How far a batch is: always on a terminal, elsewhere once a minute."""
+        now = time.monotonic()
+        pace = ended / max(now - self.started, 1e-3)
+        wait = timedelta(seconds=round(left / pace))
+        line = f"{counts}; {pace * 60:.0f} a minute, {wait} to go"
+        if sys.stderr.isatty() and not self.quiet:
+            self.show_progress(Progress("batch", ended, ended + left), line)
+        elif now - self.last_told >= 60 and left:
+            self.last_told = now
+            self.emit(Notice(line))
+
+    def show_progress(self, event: Progress, words: str | None = None) -> None:
         """Advance the bar; there is one on a terminal only."""
         if self.quiet or not sys.stderr.isatty():
             return
         if self.bar is None or self.bar_label != event.label or event.done < self.bar.pos:
             self.open_bar(event)
-        self.bar.label = f"{one_line(event.label)} {amount_of(event)}"
+        self.bar.label = words or f"{one_line(event.label)} {amount_of(event)}"
         self.bar.update(event.done - self.bar.pos)
         if event.done >= event.total:
             self.close_bar()
@@ -89,7 +114,7 @@ class Console:
 
 def amount_of(event: Progress) -> str:
     """How far the work is: steps as they are, bytes as megabytes."""
-    if event.label.startswith("fetching"):
+    if event.label.startswith(FETCHING):
         return f"{event.done / 1e6:.1f} of {event.total / 1e6:.1f} MB"
     return f"{event.done}/{event.total}"
 

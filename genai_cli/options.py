@@ -55,8 +55,8 @@ class CommonOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunOptions(CommonOptions):
-    """What every command that runs a model takes beside its model and the options of its task."""
+class JobOptions(CommonOptions):
+    """What every command that runs models takes beside the options of its task."""
 
     output: Annotated[
         str | None,
@@ -70,9 +70,6 @@ class RunOptions(CommonOptions):
     seed: Annotated[
         int | None, option("--seed", help="Seed of the first result of a prompt; drawn and recorded if not given.")
     ] = None
-    prompts: Annotated[
-        str | None, option("--prompts", help="Read prompts from a .txt (one a line), .jsonl or .csv file.")
-    ] = None
     device: Annotated[str, option("--device", help="auto, cuda, cuda:N, mps or cpu.")] = "auto"
     dtype: Annotated[str, option("--dtype", help="auto, float32, float16 or bfloat16.")] = "auto"
     variant: Annotated[
@@ -85,6 +82,25 @@ class RunOptions(CommonOptions):
         ),
     ] = True
     dry_run: Annotated[bool, option("--dry-run", help="Show what would be made; load nothing, write nothing.")] = False
+    skip_bad: Annotated[bool, option("--skip-bad", help="Pass over rows that cannot be used, instead of stopping.")] = (
+        False
+    )
+    limit: Annotated[int | None, option("--limit", min=0, help="Make at most so many items now.")] = None
+    retry_failed: Annotated[bool, option("--retry-failed", help="Try items again that failed in an earlier run.")] = (
+        False
+    )
+    shard: Annotated[
+        str | None, option("--shard", metavar="I/N", help="Make part I of N only: the split is by key, for job arrays.")
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions(JobOptions):
+    """What the four commands take beside their model and the options of their task."""
+
+    prompts: Annotated[
+        str | None, option("--prompts", help="Read prompts from a .txt (one a line), .jsonl or .csv file.")
+    ] = None
 
 
 def takes(group: type[Any], name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -1,23 +1,29 @@
-"""What the four commands share: rows become requests, requests run, results are shown."""
+"""What the commands that run models share: rows become orders, orders run, results are shown."""
 
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import closing, nullcontext
+from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from genai_cli.console import Console, one_line
-from genai_cli.errors import GenaiError, InputError, PartialError
+from genai_cli.errors import InputError, Terminated
 from genai_cli.modality.request import Request
-from genai_cli.options import RunOptions
-from genai_cli.output.names import Destination, fill_template, parse_destination
+from genai_cli.options import JobOptions, RunOptions
+from genai_cli.output.batch import BatchFolder
+from genai_cli.output.manifest import parse_shard
+from genai_cli.output.names import Destination, parse_destination
 from genai_cli.output.record import to_json
 from genai_cli.output.writer import Writer
-from genai_cli.work.job import Order
-from genai_cli.work.prompts import Row, read_rows
-from genai_cli.work.runner import Finished, RunSettings, name_fields, plan_jobs, references_of, run
+from genai_cli.work.orders import KINDS, Defaults, Orders, Survey
+from genai_cli.work.prompts import FileRows, Rows, read_rows
+from genai_cli.work.report import Report
+from genai_cli.work.runner import Finished, RunSettings, Todo, jobs_of, name_fields, references_of, run
 
 TO_STDOUT = "-"
-NOT_PER_ROW = ("num", "id")
+PRINTED = {"text", "classify"}
 
 
 def run_command(
@@ -25,60 +31,113 @@ def run_command(
 ) -> int:
     """Run one of the four commands and return its exit code."""
     rows = read_rows(prompts or [], options.prompts, sys.stdin.buffer)
-    orders = [order_of(kind, row, fields, options) for row in rows]
-    items = sum(order.number for order in orders)
-    destination = destination_of(kind, options, items)
-    suffix = destination.suffix if destination else kind.suffixes[0]
+    return run_rows(rows, Defaults({kind.task: kind}, {"seed": options.seed, **fields}, options.num), options)
+
+
+def run_batch(jobs: str, model: str | None, options: JobOptions) -> int:
+    """Run the jobs of a file, of any kinds, into a folder, and return the exit code."""
+    if options.output is None:
+        raise InputError("a batch needs a folder", hint="-o out/ names one")
+    fields = {"seed": options.seed} | ({"model": model} if model else {})
+    rows = read_rows([], jobs, sys.stdin.buffer)
+    return run_rows(rows, Defaults(KINDS, fields, options.num), options)
+
+
+def run_rows(rows: Rows, defaults: Defaults, options: JobOptions) -> int:
+    """Check everything that can be checked beforehand, run what is left to do, and return the exit code."""
+    orders = Orders(rows, defaults)
+    survey = orders.survey()
+    console = Console(quiet=options.quiet, verbose=options.verbose, items=survey.items)
+    refuse_bad_rows(survey, options, console)
+    destination = destination_of(set(survey.by_task), options, survey.items)
     settings = RunSettings(
-        kind.task, suffix, options.device, options.dtype, options.variant, options.offline, options.metadata
+        destination.suffix if destination else None,
+        options.device,
+        options.dtype,
+        options.variant,
+        options.offline,
+        options.metadata,
     )
-    references = references_of(orders)
-    writer = Writer(destination) if destination else None
+    references_of(orders)  # a name that is no model's is said now
+    writer = writer_of(destination, rows, options)
+    if options.dry_run:
+        show_plan(orders, destination, console)
+        return 0
+    console.streams_text = set(survey.by_task) == {"text"} and survey.items == 1 and not options.json
+    console.counts = isinstance(writer, BatchFolder)
+    shard = parse_shard(options.shard) if options.shard else None
+    with closing(console), writer or nullcontext():
+        todo = Todo(writer, shard, options.retry_failed, Report(survey.items))
+        return run_orders(orders, settings, todo, options, console)
+
+
+def writer_of(destination: Destination | None, rows: Rows, options: JobOptions) -> Writer | None:
+    """What writes the files; a folder named for prompts from a file is a batch's. Raises OutputError, InputError."""
+    is_batch = options.output is not None and destination is not None and isinstance(rows, FileRows)
+    if destination is None or destination.overwrite or not is_batch:
+        if options.shard or options.retry_failed:
+            raise InputError("--shard and --retry-failed need prompts from a file and a folder to fill", hint="-o out/")
+        writer = Writer(destination) if destination else None
+    else:
+        writer = BatchFolder(destination, parse_shard(options.shard) if options.shard else None)
     if writer:
         writer.check()
-    streams = kind.task == "text" and items == 1 and not options.json and not options.dry_run
-    console = Console(quiet=options.quiet, verbose=options.verbose, stream_text=streams)
-    if options.dry_run:
-        show_plan(orders, references, destination, console)
-        return 0
-    failures = []
-    for finished in run(orders, settings, writer, console.emit):
-        show(finished, options, console, items, streams)
-        if finished.error:
-            failures.append(finished.error)
-    return exit_code(failures, items)
+    return writer
 
 
-def order_of(kind: type[Request], row: Row, fields: Mapping[str, Any], options: RunOptions) -> Order:
-    """The request of a row: the command's options, overridden by the row's own fields. Raises InputError."""
-    try:
-        own = {name: value for name, value in row.fields.items() if name not in NOT_PER_ROW}
-        base = {"seed": options.seed, **fields}
-        request = kind.from_fields({**base, **own})
-        number = row.fields.get("num", options.num)
-        if isinstance(number, bool) or not str(number).isdecimal() or int(number) < 1:
-            raise InputError(f"--num must be 1 or more, not {number}")
-        row_id = row.fields.get("id")
-        return Order(request, int(number), None if row_id is None else str(row_id))
-    except GenaiError as error:
-        raise row.located(error) from None
+def refuse_bad_rows(survey: Survey, options: JobOptions, console: Console) -> None:
+    """Raise InputError where rows are bad, the first of them named, unless they are to be passed over."""
+    if survey.bad == 1 and not options.skip_bad:
+        raise survey.first_bad[0]
+    if survey.bad:
+        for error in survey.first_bad:
+            console.fail(error)
+        if not options.skip_bad:
+            rows = survey.items + survey.bad
+            raise InputError(
+                f"{survey.bad} of {rows} rows are bad; nothing was made", hint="--skip-bad passes over them"
+            )
+        console.tell(f"{survey.bad} bad rows are passed over")
+    if not survey.items:
+        raise InputError("the file holds no prompts")
 
 
-def destination_of(kind: type[Request], options: RunOptions, items: int) -> Destination | None:
+def destination_of(tasks: set[str], options: JobOptions, items: int) -> Destination | None:
     """Where files go: None where there are none (`-o -`; text and labels without -o). Raises InputError."""
-    printed = kind.task in ("text", "classify")
+    suffixes = tuple(dict.fromkeys(suffix for task in sorted(tasks) for suffix in KINDS[task].suffixes))
     if options.output == TO_STDOUT:
         if options.json:
             raise InputError("-o - and --json both want stdout", hint="give one of them")
-        if items > 1 and not printed:
+        if items > 1 and not tasks <= PRINTED:
             raise InputError(f"-o - writes one file and there are {items} results", hint="-o out/ names a folder")
         return None
-    if options.output is None and printed:
+    if options.output is None and tasks <= PRINTED:
         return None
-    return parse_destination(options.output, kind.suffixes, items)
+    destination = parse_destination(options.output, suffixes, items)
+    if destination.suffix is not None and any(destination.suffix not in KINDS[task].suffixes for task in tasks):
+        raise InputError(f"{destination.suffix} does not suit all of {', '.join(sorted(tasks))}", hint="-o out/")
+    return destination
 
 
-def show(finished: Finished, options: RunOptions, console: Console, items: int, streamed: bool) -> None:
+def run_orders(orders: Orders, settings: RunSettings, todo: Todo, options: JobOptions, console: Console) -> int:
+    """Run the orders, show each result, and return the exit code."""
+    report = todo.report
+    try:
+        for finished in islice(run(orders, settings, todo, console.emit), options.limit):
+            report.take(finished.error)
+            show(finished, options, console)
+            if console.counts:
+                console.show_count(report.done + report.failed, report.left, report.text())
+    except (KeyboardInterrupt, Terminated):
+        if console.counts:
+            console.tell(f"{report.all_done}/{report.items} done; run the same command to resume")
+        raise
+    if console.counts and not options.quiet:
+        console.tell(report.text())
+    return report.exit_code()
+
+
+def show(finished: Finished, options: JobOptions, console: Console) -> None:
     """Show one job's end: its line on stdout, or its error on stderr."""
     if finished.error:
         console.fail(finished.error)
@@ -86,42 +145,29 @@ def show(finished: Finished, options: RunOptions, console: Console, items: int, 
         console.line(to_json(finished.line()))
     elif finished.error:
         return
+    elif finished.file is not None and finished.job.request.task not in PRINTED:
+        console.line(str(finished.file))
     elif finished.job.request.task == "text":
-        if streamed:
-            console.line("")
-        else:
-            console.line(finished.record["text"])
+        console.line("" if console.streams_text else finished.record["text"])
     elif finished.job.request.task == "classify":
-        text = f"\t{one_line(finished.job.request.prompt)}" if items > 1 else ""
+        text = f"\t{one_line(finished.job.request.prompt)}" if console.items > 1 else ""
         for label in finished.record["labels"]:
             console.line(f"{one_line(label['label'])}\t{label['score']:.4f}{text}")
-    elif options.output == TO_STDOUT:
-        console.write_bytes(finished.data)
     else:
-        console.line(str(finished.file))
+        console.write_bytes(finished.data)
 
 
-def show_plan(
-    orders: Sequence[Order],
-    references: Mapping[str, Any],
-    destination: Destination | None,
-    console: Console,
-) -> None:
+def show_plan(orders: Orders, destination: Destination | None, console: Console) -> None:
     """`--dry-run`: the files that would be written (SEED where it is not given), and a summary on stderr."""
-    jobs = plan_jobs(orders, references)
-    seeded = [order.request.seed is not None for order in orders for _ in range(order.number)]
-    for job, has_seed in zip(jobs, seeded, strict=True):
+    references = references_of(orders)
+    seeded = (order.request.seed is not None for order in orders for _ in range(order.number))
+    for job, has_seed in zip(jobs_of(orders, references, None), seeded, strict=True):
         if destination is not None:
             # The key needs the model's commit, which is not asked for here; a seed not given is drawn at each run.
             unknown = "key" if has_seed else "key|seed"
             template = re.sub(rf"\{{({unknown})[^}}]*\}}", lambda field: field[1].upper(), destination.template)
-            console.line(str(destination.folder / (fill_template(template, name_fields(job)) + destination.suffix)))
+            suffix = destination.suffix or job.request.suffixes[0]
+            console.line(str(replace(destination, template=template).target(name_fields(job), suffix)))
     models = ", ".join(sorted({str(reference) for reference in references.values()}))
-    console.tell(f"would make {len(jobs)} result{'s' * (len(jobs) != 1)} with {models}; nothing was loaded or written")
-
-
-def exit_code(failures: Sequence[GenaiError], items: int) -> int:
-    """0 where all is done; one item's own code; 3 where some of several failed."""
-    if not failures:
-        return 0
-    return failures[0].exit_code if items == 1 else PartialError.exit_code
+    results = f"{console.items} result{'s' * (console.items != 1)}"
+    console.tell(f"would make {results} with {models}; nothing was loaded or written")

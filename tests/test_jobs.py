@@ -7,7 +7,7 @@ from genai_cli.model.names import ModelReference
 from genai_cli.work.job import Job, Order, expand
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
-REFERENCES = {"m": ModelReference("owner/name", COMMIT)}
+REFERENCES = {("image", "m"): ModelReference("owner/name", COMMIT)}
 CIRCLE = ImageRequest(prompt="a circle", model="m")
 STAR = ImageRequest(prompt="a star", model="m")
 
@@ -45,7 +45,7 @@ def test_the_base_seed_changes_seeds_and_no_key() -> None:
 def test_whatever_shapes_the_result_changes_the_key() -> None:
     key = jobs_of(Order(CIRCLE))[0].key
     assert jobs_of(Order(replace(CIRCLE, num_inference_steps=3)))[0].key != key
-    moved = {"m": replace(REFERENCES["m"], revision=COMMIT[::-1])}
+    moved = {("image", "m"): replace(REFERENCES["image", "m"], revision=COMMIT[::-1])}
     assert next(expand([Order(CIRCLE)], moved, 1)).key != key
 
 

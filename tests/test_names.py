@@ -6,7 +6,7 @@ import pytest
 
 from genai_cli.errors import InputError, OutputError
 from genai_cli.output.names import fill_template, parse_destination, slugify
-from genai_cli.output.writer import Writer
+from genai_cli.output.writer import NewFile, Writer
 
 IMAGE = (".png", ".jpg", ".jpeg", ".webp")
 
@@ -38,7 +38,7 @@ def test_a_long_prompt_is_cut_between_words() -> None:
 
 def test_a_folder_gets_default_names() -> None:
     destination = parse_destination("out/", IMAGE, 3)
-    assert (destination.folder, destination.suffix, destination.overwrite) == (Path("out"), ".png", False)
+    assert (destination.folder, destination.suffix, destination.overwrite) == (Path("out"), None, False)
 
 
 def test_an_existing_folder_needs_no_slash(tmp_path: Path) -> None:
@@ -83,12 +83,13 @@ def test_one_file_cannot_hold_several_results() -> None:
     assert "{slug}-{seed}.png" in str(raised.value.hint)
 
 
-FIELDS: dict[str, str | int] = {"slug": "cat", "seed": 1, "index": 0, "key": "k", "id": "i"}
+def new_file(data: bytes) -> NewFile:
+    return NewFile(data, ".png", {"slug": "cat", "seed": 1, "index": 0, "key": "k", "id": "k"}, None, {"key": "k"})
 
 
 def test_a_default_name_never_overwrites(tmp_path: Path) -> None:
     writer = Writer(parse_destination(f"{tmp_path}/", IMAGE, 1))
-    names = [writer.write(data, FIELDS).name for data in (b"one", b"two", b"three")]
+    names = [writer.write(new_file(data)).name for data in (b"one", b"two", b"three")]
     assert names == ["cat-1.png", "cat-1-2.png", "cat-1-3.png"]
     assert (tmp_path / "cat-1.png").read_bytes() == b"one"
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
@@ -97,7 +98,7 @@ def test_a_default_name_never_overwrites(tmp_path: Path) -> None:
 def test_an_explicit_name_overwrites_atomically(tmp_path: Path) -> None:
     writer = Writer(parse_destination(f"{tmp_path}/new/cat.png", IMAGE, 1))
     for data in (b"one", b"two"):
-        assert writer.write(data, FIELDS) == tmp_path / "new/cat.png"
+        assert writer.write(new_file(data)) == tmp_path / "new/cat.png"
     assert (tmp_path / "new/cat.png").read_bytes() == b"two"
     assert len(list((tmp_path / "new").iterdir())) == 1
 

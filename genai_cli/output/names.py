@@ -22,8 +22,14 @@ class Destination:
 
     folder: Path
     template: str
-    suffix: str
+    suffix: str | None
+    """The file type that the name gives; None: the task's own."""
     overwrite: bool
+
+    def target(self, fields: Mapping[str, str | int], suffix: str) -> Path:
+        """The file for a job; in a default name, the id that its row gives stands in place of slug and seed."""
+        named = self.template == DEFAULT_TEMPLATE and fields["id"] != fields["key"]
+        return self.folder / f"{fill_template('{id}' if named else self.template, fields)}{suffix}"
 
 
 def slugify(text: str) -> str:
@@ -42,12 +48,12 @@ def parse_destination(output: str | None, suffixes: tuple[str, ...], items: int)
     Raises InputError for a file name that cannot be: no known suffix, an unknown field, one name for several items.
     """
     if output is None:
-        return Destination(Path(), DEFAULT_TEMPLATE, suffixes[0], overwrite=False)
+        return Destination(Path(), DEFAULT_TEMPLATE, None, overwrite=False)
     if not output or "\0" in output:
         raise InputError("the output name is empty" if not output else "the output name holds a NUL character")
     path = Path(output).expanduser()
     if output.endswith("/") or path.is_dir():
-        return Destination(path, DEFAULT_TEMPLATE, suffixes[0], overwrite=False)
+        return Destination(path, DEFAULT_TEMPLATE, None, overwrite=False)
     suffix = path.suffix.lower()
     if suffix not in suffixes:
         what = f"cannot write {suffix} here" if suffix else f"{output!r} has no file type"

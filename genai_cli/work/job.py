@@ -31,15 +31,17 @@ class Order:
     id: str | None = None
 
 
-def expand(orders: Iterable[Order], references: Mapping[str, ModelReference], base_seed: int) -> Iterator[Job]:
-    """The jobs of the orders; `references` maps each model's name to its pinned reference.
+def expand(
+    orders: Iterable[Order], references: Mapping[tuple[str, str], ModelReference], base_seed: int
+) -> Iterator[Job]:
+    """The jobs of the orders; `references` maps each task and model's name to its pinned reference.
 
     A key hashes what shapes the result and how many identical jobs came before, so it moves with no line and no path.
     """
     seen: Counter[str] = Counter()
     index = 0
     for order in orders:
-        content = content_key(order.request, references[order.request.model])
+        content = content_key(order.request, references[order.request.task, order.request.model])
         for copy in range(order.number):
             occurrence, seen[content] = seen[content], seen[content] + 1
             key = digest(content, occurrence)

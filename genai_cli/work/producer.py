@@ -1,8 +1,9 @@
 """A loaded model that turns jobs into artifacts: bytes and their record. It touches no output folder."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import Any
 
 from genai_cli.errors import DeviceError, GenaiError, OutputError, ResultError
@@ -69,41 +70,48 @@ class Producer:
         self.setup = setup
         self.emit = emit
         self.modality = MODALITIES[setup.task]
+        self.files: ModelFiles | None = None
         self.loaded: Any = None
+        self.started = 0.0
         self.origin: Origin | None = None
 
-    def produce(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
-        """An artifact or a failure for each job. Raises what makes the model itself unusable."""
-        started = time.perf_counter()
+    def produce(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
+        """An artifact or a failure for each job, taken as a stream. Raises what makes the model itself unusable.
+
+        The model is fetched and loaded when the first job comes that it can do.
+        """
+        stream, size = iter(jobs), GROUP_SIZES[self.setup.task]
+        while group := list(islice(stream, size)):
+            files = self.files = self.files or self.fetch()
+            fitting = []
+            for job in group:
+                try:
+                    job.request.check_files(files.folder)
+                    fitting.append(job)
+                except GenaiError as error:
+                    yield Failure(job, error, "failed")
+            if fitting:
+                if self.loaded is None:
+                    self.load(files)
+                yield from self.produce_group(fitting)
+
+    def fetch(self) -> ModelFiles:
+        """The model's files, downloaded where they are not at hand."""
         setup = self.setup
+        self.started = time.perf_counter()
         if setup.device not in ("auto", "cpu"):
             select_device(setup.device)  # one that is not there is said before gigabytes are fetched for it
-        files = fetch(
-            setup.reference,
-            FetchOptions(setup.task, setup.variant, setup.dtype, setup.unused, setup.offline),
-            self.emit,
-        )
-        fitting = []
-        for job in jobs:
-            try:
-                job.request.check_files(files.folder)
-                fitting.append(job)
-            except GenaiError as error:
-                yield Failure(job, error, "failed")
-        if fitting and self.loaded is None:
-            self.load(files, started)
-        size = GROUP_SIZES[setup.task]
-        for start in range(0, len(fitting), size):
-            yield from self.produce_group(fitting[start : start + size])
+        options = FetchOptions(setup.task, setup.variant, setup.dtype, setup.unused, setup.offline)
+        return fetch(setup.reference, options, self.emit)
 
-    def load(self, files: ModelFiles, started: float) -> None:
-        """Load the model from files at hand onto its device; `started` is when the work for it began."""
+    def load(self, files: ModelFiles) -> None:
+        """Load the model from files at hand onto its device."""
         quiet_libraries()
         placement = select_placement(self.setup.device, self.setup.dtype, asks_bfloat16(files))
         self.emit(Detail(f"device {placement.device}: {placement.device_reason}"))
         self.emit(Detail(f"dtype {placement.dtype}: {placement.dtype_reason}"))
         self.loaded = self.modality.load(files, placement)
-        seconds = time.perf_counter() - started
+        seconds = time.perf_counter() - self.started
         self.emit(Detail(f"loaded in {seconds:.1f} s"))
         self.origin = Origin(
             {

@@ -1,8 +1,9 @@
-"""Prompts from the command line, from standard input and from files become rows."""
+"""Prompts from the command line, from standard input and from files become rows, read as a stream."""
 
 import csv
+import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -10,6 +11,7 @@ from typing import Any, BinaryIO
 from genai_cli.errors import GenaiError, InputError
 
 FILE_TYPES = (".txt", ".jsonl", ".csv")
+MAX_ROW = 1_000_000  # bytes
 
 
 @dataclass(frozen=True)
@@ -19,103 +21,131 @@ class Row:
     fields: dict[str, Any]
     place: str | None = None
 
-    def located(self, error: GenaiError) -> GenaiError:
-        """The error with the row's place in front."""
-        return type(error)(f"{self.place}: {error.message}", error.hint) if self.place else error
+    def bad(self, error: GenaiError) -> "BadRow":
+        """The row as one that cannot be used."""
+        return BadRow(InputError(f"{self.place}: {error.message}" if self.place else error.message, error.hint))
 
 
-def read_rows(prompts: Sequence[str], file: str | None, stdin: BinaryIO) -> list[Row]:
-    """The rows of the prompts given (`-` is standard input, one a line) and of the prompts file.
+@dataclass(frozen=True)
+class BadRow:
+    """A row that cannot be used; its error names file and line."""
 
-    Raises InputError naming file and line.
+    error: InputError
+
+
+Rows = Iterable[Row | BadRow]
+
+
+def read_rows(prompts: Sequence[str], file: str | None, stdin: BinaryIO) -> Rows:
+    """The rows of the prompts given (`-` is standard input, one a line) or of the prompts file; can be iterated again.
+
+    Raises InputError where there is none, or the file cannot be read.
     """
     if prompts.count("-") > 1:
         raise InputError("standard input can be read once: give - once")
-    rows: list[Row] = []
-    for prompt in prompts:
-        rows += read_lines(stdin.read(), "standard input") if prompt == "-" else [Row({"prompt": prompt})]
+    if file is not None and prompts:
+        raise InputError("give prompts or --prompts FILE, not both")
     if file is not None:
-        rows += read_file(Path(file).expanduser())
+        return FileRows(Path(file).expanduser())
+    rows: list[Row | BadRow] = []
+    for prompt in prompts:
+        rows += line_rows(stdin, "standard input") if prompt == "-" else [Row({"prompt": prompt})]
     if not rows:
+        if "-" in prompts:
+            raise InputError("standard input holds no prompts")
         raise InputError("no prompt given", hint="give one in quotes, - for standard input, or --prompts FILE")
     return rows
 
 
-def read_file(path: Path) -> list[Row]:
-    """The rows of a .txt, .jsonl or .csv file; a name without a type is read as .txt. Raises InputError."""
-    suffix = path.suffix.lower()
-    if suffix not in (*FILE_TYPES, ""):
-        raise InputError(f"cannot read prompts from {suffix} ({path})", hint=f"one of {', '.join(FILE_TYPES)}")
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot read the prompts file {path}: {error.strerror}") from None
-    reader = {".jsonl": read_json_lines, ".csv": read_csv}.get(suffix, read_lines)
-    rows = reader(data, str(path))
-    if not rows:
-        raise InputError(f"{path} holds no prompts")
-    return rows
+class FileRows:
+    """The rows of a .txt, .jsonl or .csv file (a name without a type is read as .txt), read anew at each iteration."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.suffix = path.suffix.lower()
+        if self.suffix not in (*FILE_TYPES, ""):
+            raise InputError(f"cannot read prompts from {self.suffix} ({path})", hint=f"one of {', '.join(FILE_TYPES)}")
+        with self.open():
+            pass
+
+    def open(self) -> BinaryIO:
+        """The file. Raises InputError where it cannot be read."""
+        try:
+            return self.path.open("rb")
+        except OSError as error:
+            raise InputError(f"cannot read the prompts file {self.path}: {error.strerror}") from None
+
+    def __iter__(self) -> Iterator[Row | BadRow]:
+        reader = {".jsonl": json_rows, ".csv": csv_rows}.get(self.suffix, line_rows)
+        with self.open() as stream:
+            yield from reader(stream, str(self.path))
 
 
-def read_lines(data: bytes, name: str) -> list[Row]:
+def line_rows(stream: BinaryIO, name: str) -> Iterator[Row | BadRow]:
     """One prompt a line; empty lines are passed over."""
-    lines = [line.removesuffix("\n").removesuffix("\r") for line in decode(data, name).split("\n")]
-    rows = [Row({"prompt": line}, f"{name}:{number}") for number, line in enumerate(lines, 1) if line.strip()]
-    if not rows:
-        raise InputError(f"{name} holds no prompts")
-    return rows
+    number = 0
+    while line := stream.readline(MAX_ROW + 1):
+        number += 1
+        place = f"{name}:{number}"
+        if len(line) > MAX_ROW:
+            while line and not line.endswith(b"\n"):
+                line = stream.readline(MAX_ROW)
+            yield BadRow(InputError(f"{place}: longer than {MAX_ROW} bytes"))
+            continue
+        try:
+            text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError:
+            hint = "save the file as UTF-8: iconv -f latin1 -t utf-8 FILE"
+            yield BadRow(InputError(f"{place}: not UTF-8", hint=hint))
+            continue
+        if text.strip():
+            yield Row({"prompt": text.removesuffix("\n").removesuffix("\r")}, place)
 
 
-def read_json_lines(data: bytes, name: str) -> list[Row]:
+def json_rows(stream: BinaryIO, name: str) -> Iterator[Row | BadRow]:
     """One JSON object a line, with a field `prompt`."""
-    rows = []
-    for row in read_lines(data, name):
+    for row in line_rows(stream, name):
+        if isinstance(row, BadRow):
+            yield row
+            continue
         try:
             fields = json.loads(row.fields["prompt"])
-        except ValueError as error:
-            raise InputError(f"{row.place}: not JSON: {error}") from None
-        if not isinstance(fields, dict):
-            raise InputError(
-                f"{row.place}: not a JSON object", hint='a row looks like {"prompt": "a red circle", "seed": 1}'
-            )
-        rows.append(checked(fields, str(row.place)))
-    return rows
+        except (ValueError, RecursionError) as error:
+            yield row.bad(InputError(f"not JSON: {error}"))
+            continue
+        if isinstance(fields, dict):
+            yield checked(Row(fields, row.place))
+        else:
+            hint = 'a row looks like {"prompt": "a red circle", "seed": 1}'
+            yield row.bad(InputError("not a JSON object", hint=hint))
 
 
-def read_csv(data: bytes, name: str) -> list[Row]:
+def csv_rows(stream: BinaryIO, name: str) -> Iterator[Row | BadRow]:
     """A table with a column `prompt`; an empty cell overrides nothing."""
-    return list(iterate_csv(decode(data, name), name))
-
-
-def iterate_csv(text: str, name: str) -> Iterator[Row]:
-    """The table's rows. Raises InputError for a row that does not fit the header."""
-    reader = csv.DictReader(text.splitlines(keepends=True), strict=True)
+    text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
+    csv.field_size_limit(MAX_ROW)
+    reader = csv.DictReader(text, strict=True)
     try:
         for fields in reader:
-            place = f"{name}:{reader.line_num}"
+            row = Row({key: cell for key, cell in fields.items() if cell != "" or key == "prompt"})
+            row = Row(row.fields, f"{name}:{reader.line_num}")
             if None in fields or None in fields.values():
-                raise InputError(
-                    f"{place}: {len(reader.fieldnames or [])} columns are named and this row has another number"
-                )
-            given = {column: cell for column, cell in fields.items() if cell != "" or column == "prompt"}
-            yield checked(given, place)
+                columns = len(reader.fieldnames or [])
+                yield row.bad(InputError(f"{columns} columns are named and this row has another number"))
+            else:
+                yield checked(row)
     except csv.Error as error:
-        raise InputError(f"{name}:{reader.line_num}: broken CSV: {error}") from None
+        yield BadRow(InputError(f"{name}:{reader.line_num}: broken CSV: {error}"))
+    except UnicodeDecodeError:
+        yield BadRow(InputError(f"{name}:{reader.line_num + 1}: not UTF-8 there or soon after"))
+    finally:
+        text.detach()
 
 
-def checked(fields: dict[str, Any], place: str) -> Row:
+def checked(row: Row) -> Row | BadRow:
     """The row, if it has a prompt that is text."""
-    if "prompt" not in fields:
-        raise InputError(f"{place}: no field 'prompt'", hint=f"it has: {', '.join(map(str, fields)) or 'nothing'}")
-    if not isinstance(fields["prompt"], str):
-        raise InputError(f"{place}: the prompt must be text, not {fields['prompt']!r}")
-    return Row(fields, place)
-
-
-def decode(data: bytes, name: str) -> str:
-    """The bytes as UTF-8, without a byte order mark. Raises InputError naming the line that is not."""
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise InputError(f"{name}:{line}: not UTF-8", hint="save it as UTF-8: iconv -f latin1 -t utf-8 FILE") from None
+    if "prompt" not in row.fields:
+        return row.bad(InputError("no field 'prompt'", hint=f"it has: {', '.join(row.fields) or 'nothing'}"))
+    if not isinstance(row.fields["prompt"], str):
+        return row.bad(InputError(f"the prompt must be text, not {row.fields['prompt']!r}"))
+    return row

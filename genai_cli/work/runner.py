@@ -1,28 +1,35 @@
-"""Takes the jobs of one command to finished results: groups them by model, produces, writes, and counts."""
+"""Takes orders to finished results: todo = jobs - done, grouped by model, produced, written, counted."""
 
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from genai_cli.errors import GenaiError
 from genai_cli.events import Emit
+from genai_cli.modality.request import Request
 from genai_cli.model.device import check_names
 from genai_cli.model.hub import resolve
 from genai_cli.model.names import ModelReference, parse_name
+from genai_cli.output.manifest import Shard
 from genai_cli.output.names import slugify
 from genai_cli.output.record import Record, to_json
-from genai_cli.output.writer import Writer
+from genai_cli.output.writer import NewFile, Writer
 from genai_cli.work.job import Job, Order, expand
+from genai_cli.work.orders import KINDS
+from genai_cli.work.producer import Failure, Outcome, Producer, Setup
+from genai_cli.work.report import Report
+
+# Task, model, and the components that the request does without: what shares these shares a loaded model.
+Group = tuple[str, str, frozenset[str]]
 
 
 @dataclass(frozen=True)
 class RunSettings:
-    """How a command's jobs are run: nothing here shapes what a result shows."""
+    """How jobs are run; nothing here shapes what a result shows. `suffix` None is each task's own file type."""
 
-    task: str
-    suffix: str
+    suffix: str | None = None
     device: str = "auto"
     dtype: str = "auto"
     variant: str = "auto"
@@ -45,57 +52,101 @@ class Finished:
     error: GenaiError | None = None
 
     def line(self) -> dict[str, Any]:
-        """The record as `--json` shows it."""
-        ends: dict[str, Any] = {"id": self.job.id, "key": self.job.key, "file": None, "status": self.status}
-        if self.file is not None:
-            ends["file"] = str(self.file)
+        """The record as `--json` and the manifest show it."""
+        file = None if self.file is None else str(self.file)
+        ends = {"id": self.job.id, "key": self.job.key, "file": file, "status": self.status}
         if self.error is not None:
             request = self.job.request
             return {"task": request.task, "prompt": request.prompt, **ends, "error": self.error.message}
         return {**self.record, **ends}
 
 
-def references_of(orders: Sequence[Order]) -> dict[str, ModelReference]:
-    """What each model's name stands for, without asking the hub. Raises ModelError for a name that is none."""
-    names = dict.fromkeys((order.request.model, order.request.task) for order in orders)
-    return {name: parse_name(name, task) for name, task in names}
+class Todo:
+    """Which jobs to take up: those of the shard that are not finished, or that failed and are to be tried again."""
+
+    def __init__(self, writer: Writer | None, shard: Shard | None, retry_failed: bool, report: Report) -> None:
+        self.writer = writer
+        self.shard = shard
+        self.retry_failed = retry_failed
+        self.report = report
+
+    def takes(self, job: Job) -> bool:
+        """Whether the job is to be made now; what is not is counted in the report."""
+        if self.shard and not self.shard.has(job.key):
+            self.report.elsewhere += 1
+            return False
+        status = self.writer.is_finished(job.key) if self.writer else None
+        if status == "done":
+            self.report.done_earlier += 1
+            return False
+        if status is not None and not self.retry_failed:
+            self.report.failed_earlier += 1
+            return False
+        return True
 
 
-def plan_jobs(orders: Sequence[Order], references: Mapping[str, ModelReference]) -> list[Job]:
-    """The jobs of the orders, with one base seed drawn for those that give none."""
-    return list(expand(orders, references, secrets.randbits(32)))
+def group_of(request: Request) -> Group:
+    """What a request shares a loaded model with."""
+    return (request.task, request.model, request.unused_components())
 
 
-def run(orders: Sequence[Order], settings: RunSettings, writer: Writer | None, emit: Emit) -> Iterator[Finished]:
-    """Make everything that the orders ask for; each result is at its final name when it is yielded.
+def references_of(orders: Iterable[Order]) -> dict[tuple[str, str], ModelReference]:
+    """What each task's models stand for, without asking the hub. Raises ModelError for a name that is none."""
+    names = dict.fromkeys((order.request.task, order.request.model) for order in orders)
+    return {(task, name): parse_name(name, task) for task, name in names}
 
-    Raises the GenaiError of a model that is not to be had, and OutputError where writing fails.
+
+def jobs_of(
+    orders: Iterable[Order], references: Mapping[tuple[str, str], ModelReference], writer: Writer | None
+) -> Iterator[Job]:
+    """The jobs of the orders, in their order; without a folder of their own, their base seed is drawn for this run."""
+    return expand(orders, references, writer.base_seed if writer else secrets.randbits(32))
+
+
+def run(orders: Iterable[Order], settings: RunSettings, todo: Todo, emit: Emit) -> Iterator[Finished]:
+    """Make what the orders ask for, model by model; each result is at its final name when it is yielded.
+
+    `orders` is iterated once for each model. Raises OutputError where writing fails, and the GenaiError of a model that
+    is not to be had.
     """
-    from genai_cli.work.producer import Failure, Producer, Setup
+    named = references_of(orders)
+    references = {pair: resolve(reference, settings.offline, emit) for pair, reference in named.items()}
+    for group in dict.fromkeys(group_of(order.request) for order in orders):
+        jobs = (job for job in jobs_of(orders, references, todo.writer) if group_of(job.request) == group)
+        setup = setup_of(group, references, settings)
+        for outcome in Producer(setup, emit).produce(job for job in jobs if todo.takes(job)):
+            yield finish(outcome, setup.suffix, todo.writer)
 
-    references = {name: resolve(named, settings.offline, emit) for name, named in references_of(orders).items()}
-    groups: dict[tuple[str, frozenset[str]], list[Job]] = {}
-    for job in plan_jobs(orders, references):
-        groups.setdefault((job.request.model, job.request.unused_components()), []).append(job)
-    for (model, unused), jobs in groups.items():
-        setup = Setup(
-            settings.task,
-            references[model],
-            settings.suffix,
-            settings.device,
-            settings.dtype,
-            settings.variant,
-            unused,
-            settings.offline,
-            settings.metadata,
-        )
-        for outcome in Producer(setup, emit).produce(jobs):
-            if isinstance(outcome, Failure):
-                yield Finished(outcome.job, outcome.status, error=outcome.error)
-                continue
-            beside = to_json(outcome.beside).encode() + b"\n" if outcome.beside is not None else None
-            file = writer.write(outcome.data, name_fields(outcome.job), beside) if writer else None
-            yield Finished(outcome.job, "done", outcome.record, outcome.data, file)
+
+def setup_of(group: Group, references: Mapping[tuple[str, str], ModelReference], settings: RunSettings) -> Setup:
+    """What a producer needs for the jobs of a group."""
+    task, model, unused = group
+    return Setup(
+        task,
+        references[task, model],
+        settings.suffix or KINDS[task].suffixes[0],
+        settings.device,
+        settings.dtype,
+        settings.variant,
+        unused,
+        settings.offline,
+        settings.metadata,
+    )
+
+
+def finish(outcome: Outcome, suffix: str, writer: Writer | None) -> Finished:
+    """Write an artifact, or note a failure. Raises OutputError."""
+    if isinstance(outcome, Failure):
+        failed = Finished(outcome.job, outcome.status, error=outcome.error)
+        if writer:
+            writer.note(failed.line())
+        return failed
+    done = Finished(outcome.job, "done", outcome.record, outcome.data)
+    if writer is None:
+        return done
+    beside = to_json(outcome.beside).encode() + b"\n" if outcome.beside is not None else None
+    file = writer.write(NewFile(outcome.data, suffix, name_fields(outcome.job), beside, done.line()))
+    return replace(done, file=file)
 
 
 def name_fields(job: Job) -> dict[str, str | int]:

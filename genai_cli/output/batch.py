@@ -1,0 +1,102 @@
+"""A folder that is filled by a batch: every item once, whatever kills the run, with a manifest of what is finished."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from genai_cli.errors import OutputError
+from genai_cli.output.manifest import Manifest, Shard
+from genai_cli.output.names import Destination
+from genai_cli.output.shield import unbroken
+from genai_cli.output.writer import NewFile, Writer, cannot_write, write_temporary
+
+
+class BatchFolder(Writer):
+    """A writer that notes each finished item in the folder's manifest and takes up what an earlier run left.
+
+    Before a file gets its name, the name is noted in a hidden file beside the manifest: if the run dies before the
+    manifest's line stands, the next run removes that one file and makes the item again.
+    """
+
+    def __init__(self, destination: Destination, shard: Shard | None = None) -> None:
+        self.shard = shard
+        super().__init__(destination, f"{shard.number}-of-{shard.count}" if shard else "all")
+        self.manifest = Manifest(destination.folder, shard)
+        self.next_file = destination.folder / f".{self.tag}.genai-next"
+        self.writing = ""
+        self.lock: Any = None
+
+    def open(self) -> None:
+        """Take the folder, mend what a killed run left, and read what is finished. Raises OutputError."""
+        folder = self.destination.folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self.take_lock()
+            for part in folder.rglob(f".{self.tag}-*.genai-part"):
+                part.unlink(missing_ok=True)
+            self.manifest.open()
+            self.base_seed = self.manifest.base_seed
+            self.remove_unfinished()
+        except OSError as error:
+            raise cannot_write(folder, error) from error
+
+    def take_lock(self) -> None:
+        """Make sure that no other run fills this folder or shard; the system frees the lock of a run that died."""
+        from filelock import FileLock, Timeout
+
+        self.lock = FileLock(self.destination.folder / f".{self.tag}.genai-lock", timeout=0)
+        try:
+            self.lock.acquire()
+        except Timeout:
+            raise OutputError(
+                f"another run is filling {self.destination.folder}", hint="wait for it, or give each run a --shard I/N"
+            ) from None
+
+    def remove_unfinished(self) -> None:
+        """Remove the file that got its name just before a run died, if the manifest does not know it."""
+        if not self.next_file.exists():
+            return
+        try:
+            noted = json.loads(self.next_file.read_text())
+            key, file = str(noted["key"]), PurePosixPath(noted["file"])
+        except (ValueError, KeyError, TypeError):
+            key, file = "", PurePosixPath()  # torn: the file did not get its name yet
+        if key and key not in self.manifest.finished and not file.is_absolute() and ".." not in file.parts:
+            for name in (file, file.with_name(f"{file.name}.json")):
+                (self.destination.folder / name).unlink(missing_ok=True)
+        self.next_file.unlink()
+
+    def close(self) -> None:
+        """Leave the folder to others."""
+        if self.lock is not None:
+            self.next_file.unlink(missing_ok=True)
+            # Gone before it is released: whoever opens it now gets a new file, after the last write of this run.
+            Path(self.lock.lock_file).unlink(missing_ok=True)
+            self.lock.release()
+
+    def announce(self, target: Path) -> None:
+        """Note the name that the file is about to get."""
+        file = target.relative_to(self.destination.folder).as_posix()
+        write_temporary(target, json.dumps({"key": self.writing, "file": file}).encode(), self.tag).replace(
+            self.next_file
+        )
+
+    def is_finished(self, key: str) -> str | None:
+        """The status of an item that an earlier run, or another shard, finished."""
+        return self.manifest.finished.get(key)
+
+    def write(self, file: NewFile) -> Path:
+        """Write a finished item and note it in the manifest; a signal cannot part the two. Raises OutputError."""
+        with unbroken():
+            self.writing = str(file.line["key"])
+            path = super().write(file)
+            self.note({**file.line, "file": path.relative_to(self.destination.folder).as_posix()})
+        return path
+
+    def note(self, line: Mapping[str, Any]) -> None:
+        """Note an item without a file: one that failed. Raises OutputError."""
+        try:
+            self.manifest.append(line)
+        except OSError as error:
+            raise cannot_write(self.manifest.path, error) from error

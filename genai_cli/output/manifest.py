@@ -1,0 +1,120 @@
+"""The manifest of a batch: a line for every finished item, in the folder that holds the results.
+
+The first line of manifest.jsonl holds the base seed of the folder. A shard appends to a manifest of its own, and every
+run reads them all. A line counts once it is whole: what a killed run left of its last one is passed over.
+"""
+
+import json
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from genai_cli import __version__
+from genai_cli.errors import InputError
+
+MANIFEST = "manifest.jsonl"
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Part `number` (from 1) of `count` of a batch; a job belongs to one by its key."""
+
+    number: int
+    count: int
+
+    def has(self, key: str) -> bool:
+        """Whether the job with this key (hexadecimal) is of this part."""
+        return int(key, 16) % self.count == self.number - 1
+
+    @property
+    def manifest(self) -> str:
+        """The file that this part appends to."""
+        return f"manifest-{self.number}-of-{self.count}.jsonl"
+
+
+def parse_shard(text: str) -> Shard:
+    """`I/N` as part I of N, from 1. Raises InputError."""
+    number, separator, count = text.partition("/")
+    if not (separator and number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        raise InputError(f"--shard must be I/N with I from 1 to N, such as 1/8, not {text!r}")
+    return Shard(int(number), int(count))
+
+
+class Manifest:
+    """Reads all manifests of a folder and appends to one of them."""
+
+    def __init__(self, folder: Path, shard: Shard | None) -> None:
+        self.folder = folder
+        self.path = folder / (shard.manifest if shard else MANIFEST)
+        self.base_seed = 0
+        self.finished: dict[str, str] = {}
+        """The status of every finished item by its key; a done one whose file is gone is not finished."""
+
+    def open(self) -> None:
+        """Read what is finished; draw the base seed where the folder has none. Raises OSError."""
+        main = self.folder / MANIFEST
+        if not main.exists():
+            place_header(main)
+        for path in sorted(self.folder.glob("manifest*.jsonl")):
+            for line in whole_lines(path):
+                if path == main and "base_seed" in line:
+                    self.base_seed = int(line["base_seed"])
+                elif isinstance(line.get("key"), str):
+                    self.take(line)
+        end_torn_line(self.path)
+
+    def take(self, line: Mapping[str, Any]) -> None:
+        """Count a line's item as finished, as its last line says."""
+        key, status, file = line["key"], str(line.get("status")), line.get("file")
+        if status == "done" and not (isinstance(file, str) and (self.folder / file).exists()):
+            self.finished.pop(key, None)
+        else:
+            self.finished[key] = status
+
+    def append(self, line: Mapping[str, Any]) -> None:
+        """Note a finished item, on disk for good. Raises OSError."""
+        data = json.dumps(line, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+        with self.path.open("ab") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        self.finished[str(line["key"])] = str(line["status"])
+
+
+def place_header(path: Path) -> None:
+    """Begin a manifest with a base seed; of two shards that begin at once, the first one's seed holds for both."""
+    temporary = path.with_name(f".{os.getpid()}-{secrets.token_hex(4)}.genai-part")
+    temporary.write_text(json.dumps({"genai": __version__, "base_seed": secrets.randbits(32)}) + "\n")
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        pass
+    except OSError:  # a file system without hard links
+        if not path.exists():
+            temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def whole_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The lines of a manifest that are whole JSON objects."""
+    with path.open("rb") as stream:
+        for line in stream:
+            try:
+                value = json.loads(line)
+            except ValueError:
+                continue
+            if line.endswith(b"\n") and isinstance(value, dict):
+                yield value
+
+
+def end_torn_line(path: Path) -> None:
+    """End what a killed run left of its last line, so that the next line stands alone."""
+    if path.exists() and path.stat().st_size:
+        with path.open("r+b") as stream:
+            stream.seek(-1, os.SEEK_END)
+            if stream.read(1) != b"\n":
+                stream.write(b"\n")

@@ -1,0 +1,245 @@
+"""Batches: every item once, whatever kills the run; what is finished is not made again; one failure stops nothing."""
+
+import json
+import os
+import random
+import select
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Genai, RunMain
+
+# Sampled from random weights, a text may end at once for one seed in hundreds; the likeliest tokens never do.
+GREEDY = {"max_new_tokens": 12, "temperature": 0}
+
+
+def rows_file(path: Path, rows: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def manifest(folder: Path) -> list[dict[str, Any]]:
+    """The manifest's items, without its header."""
+    lines = [json.loads(line) for line in (folder / "manifest.jsonl").read_text().splitlines()]
+    return [line for line in lines if "key" in line]
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """Each item's file with the hash of its content: what a run must give however often it was killed."""
+    return {line["file"]: line["content_sha256"] for line in manifest(folder)}
+
+
+def visible(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+@pytest.fixture
+def mixed(tmp_path: Path, gpt2: Path, distilbert: Path) -> Path:
+    """Thirty jobs of two kinds and two models."""
+    texts = [{"task": "text", "prompt": f"Chapter {n}", "model": str(gpt2), **GREEDY} for n in range(15)]
+    labels = [{"task": "classify", "prompt": f"film {n}", "model": str(distilbert)} for n in range(15)]
+    return rows_file(tmp_path / "jobs.jsonl", [row for pair in zip(texts, labels, strict=True) for row in pair])
+
+
+def test_a_batch_of_mixed_kinds(run_main: RunMain, mixed: Path) -> None:
+    done = run_main("batch", mixed, "-o", "out/")
+    assert done.code == 0, done.stderr
+    assert done.stderr.endswith("genai: 30 done\n")
+    lines = manifest(Path("out"))
+    assert len(lines) == len({line["key"] for line in lines}) == 30
+    assert all((Path("out") / line["file"]).is_file() for line in lines)
+    assert {line["task"] for line in lines} == {"text", "classify"}
+    assert all(line["status"] == "done" for line in lines)
+
+
+def test_a_second_run_makes_nothing_and_a_changed_row_only_itself(run_main: RunMain, mixed: Path) -> None:
+    run_main("batch", mixed, "-o", "out/")
+    before = contents(Path("out"))
+    again = run_main("batch", mixed, "-o", "out/")
+    assert (again.code, again.stdout) == (0, "")
+    assert again.stderr == "genai: 0 done, 30 done earlier\n"
+    rows = [json.loads(line) for line in mixed.read_text().splitlines()]
+    rows.insert(3, {**rows[0], "prompt": "A new chapter"})
+    changed = next(row for row in rows if row["task"] == "classify")
+    changed["top"] = 2
+    rows.reverse()
+    rows_file(mixed, rows)
+    third = run_main("batch", mixed, "-o", "out/")
+    assert third.stderr == "genai: 2 done, 29 done earlier\n"
+    assert before.items() <= contents(Path("out")).items()
+    assert len(contents(Path("out"))) == 32
+
+
+def test_a_file_that_is_gone_is_made_again(run_main: RunMain, mixed: Path) -> None:
+    run_main("batch", mixed, "-o", "out/")
+    before = contents(Path("out"))
+    victim = next(name for name in before if name.startswith("chapter"))
+    (Path("out") / victim).unlink()
+    assert run_main("batch", mixed, "-o", "out/").stderr == "genai: 1 done, 29 done earlier\n"
+    assert contents(Path("out")) == before
+
+
+def test_a_torn_last_line_costs_that_item_only(run_main: RunMain, mixed: Path) -> None:
+    run_main("batch", mixed, "-o", "out/")
+    before = contents(Path("out"))
+    path = Path("out/manifest.jsonl")
+    path.write_bytes(path.read_bytes()[:-40])
+    again = run_main("batch", mixed, "-o", "out/")
+    assert again.stderr == "genai: 1 done, 29 done earlier\n"
+    torn = [line for line in path.read_text().splitlines() if not line.endswith("}")]
+    assert len(torn) == 1
+    whole = [json.loads(line) for line in path.read_text().splitlines() if line not in torn]
+    assert {line["content_sha256"] for line in whole if "key" in line} == set(before.values())
+
+
+@pytest.mark.parametrize("kills", [int(os.environ.get("GENAI_TEST_KILLS", "4"))])
+def test_killed_at_random_moments_and_resumed(genai: Genai, run_main: RunMain, mixed: Path, kills: int) -> None:
+    """Set GENAI_TEST_KILLS for the long form; each kill comes after a random number of items."""
+    chance = random.Random(7)
+    for folder in (genai.cwd / "out", Path("whole")):
+        folder.mkdir()
+        (folder / "manifest.jsonl").write_text('{"genai": "0.1.0", "base_seed": 1}\n')
+    for _ in range(kills):
+        process = genai.start("batch", mixed, "-o", "out/", "--json")
+        assert process.stdout is not None
+        for _ in range(chance.randint(0, 5)):
+            process.stdout.readline()
+        select.select([], [], [], chance.random() * 0.05)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    last = genai("batch", mixed, "-o", "out/")
+    assert last.code == 0, last.stderr
+    killed = genai.cwd / "out"
+    run_main("batch", mixed, "-o", "whole/")
+    assert contents(killed) == contents(Path("whole"))
+    assert visible(killed) == visible(Path("whole"))
+    for name in contents(killed):
+        assert (killed / name).read_bytes() == (Path("whole") / name).read_bytes()
+
+
+def test_an_item_alone_is_the_item_in_the_batch(run_main: RunMain, tmp_path: Path, stable_diffusion: Path) -> None:
+    row = {"task": "image", "model": str(stable_diffusion), "steps": 2}
+    jobs = rows_file(tmp_path / "jobs.jsonl", [{**row, "prompt": f"cat {n}"} for n in range(4)])
+    run_main("batch", jobs, "-o", "out/")
+    line = manifest(Path("out"))[2]
+    seed = str(line["parameters"]["seed"])
+    alone = run_main("image", line["prompt"], "-m", stable_diffusion, "--steps", "2", "--seed", seed, "--json")
+    assert json.loads(alone.stdout)["content_sha256"] == line["content_sha256"]
+    rows_file(jobs, [{**row, "prompt": "cat 2"}])
+    (Path("out") / line["file"]).unlink()
+    run_main("batch", jobs, "-o", "out/")
+    assert manifest(Path("out"))[-1]["content_sha256"] == line["content_sha256"]
+
+
+def test_interrupted_it_says_how_to_go_on(genai: Genai, tmp_path: Path, llama_chat: Path) -> None:
+    row = {"task": "text", "model": str(llama_chat), "max_new_tokens": 60, "chat": False}
+    jobs = rows_file(tmp_path / "jobs.jsonl", [{**row, "prompt": f"Chapter {n}"} for n in range(200)])
+    process = genai.start("batch", jobs, "-o", "out/", "--json")
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    stderr = process.communicate(timeout=240)[1].decode()
+    assert process.returncode == 130, stderr
+    assert "/200 done; run the same command to resume" in stderr
+    lines = manifest(genai.cwd / "out")
+    assert f"genai: {len(lines)}/200 done" in stderr
+    assert {line["file"] for line in lines} | {f"{line['file']}.json" for line in lines} == visible(
+        genai.cwd / "out"
+    ) - {"manifest.jsonl"}
+
+
+def test_one_failure_stops_nothing_and_can_be_tried_again(run_main: RunMain, tmp_path: Path, gpt2: Path) -> None:
+    row = {"task": "text", "model": str(gpt2), **GREEDY}
+    jobs = rows_file(tmp_path / "j.jsonl", [{**row, "prompt": prompt} for prompt in ("One", "word " * 200, "Three")])
+    done = run_main("batch", jobs, "-o", "out/")
+    assert done.code == 3
+    assert "context is 64" in done.stderr
+    assert done.stderr.endswith("genai: 2 done, 1 failed\n")
+    assert [line["status"] for line in manifest(Path("out"))] == ["done", "failed", "done"]
+    again = run_main("batch", jobs, "-o", "out/")
+    assert (again.code, again.stderr) == (3, "genai: 0 done, 2 done earlier, 1 failed earlier\n")
+    retried = run_main("batch", jobs, "-o", "out/", "--retry-failed")
+    assert retried.stderr.endswith("genai: 0 done, 1 failed, 2 done earlier\n")
+
+
+def test_bad_rows_are_all_found_before_a_model_loads(run_main: RunMain, tmp_path: Path) -> None:
+    jobs = tmp_path / "jobs.jsonl"
+    good = json.dumps({"task": "text", "prompt": "x", "id": "a", "model": "owner/never-asked-for"})
+    bad = [
+        "{",
+        '{"task": "text", "prompt": "x", "stepz": 3}',
+        '{"task": "song", "prompt": "x"}',
+        '{"prompt": "x"}',
+        '{"task": "text", "prompt": "x", "id": "a"}',
+        '{"task": "text", "prompt": "nul \\u0000"}',
+        '{"task": "text", "prompt": "x", "output": "/etc/passwd"}',
+        '{"task": "text", "prompt": "x", "token": "secret"}',
+    ]
+    jobs.write_bytes("\n".join([good, *bad]).encode() + b"\n\xff\xfe\n" + b"x" * 1_100_000 + b"\n")
+    done = run_main("batch", jobs, "-o", "out/")
+    assert done.code == 2
+    lines = done.stderr.splitlines()
+    for number in range(2, 12):
+        assert any(line.startswith(f"genai: error: {jobs}:{number}: ") for line in lines), number
+    assert "genai: error: 10 of 11 rows are bad; nothing was made" in lines
+    assert not Path("out").exists()
+
+
+def test_bad_rows_can_be_passed_over(run_main: RunMain, tmp_path: Path, gpt2: Path) -> None:
+    good = {"task": "text", "prompt": "x", "model": str(gpt2), **GREEDY}
+    jobs = tmp_path / "jobs.jsonl"
+    jobs.write_text(f"{json.dumps(good)}\n{{\n")
+    done = run_main("batch", jobs, "-o", "out/", "--skip-bad")
+    assert done.code == 0, done.stderr
+    assert "1 bad rows are passed over" in done.stderr
+    assert len(manifest(Path("out"))) == 1
+
+
+def test_shards_share_the_work_and_the_seeds(run_main: RunMain, mixed: Path) -> None:
+    for shard in ("1/3", "2/3", "3/3"):
+        assert run_main("batch", mixed, "-o", "out/", "--shard", shard).code == 0
+    parts = [path.read_text().splitlines() for path in Path("out").glob("manifest-*-of-3.jsonl")]
+    assert sum(map(len, parts)) == 30
+    assert len(parts) == 3
+    whole = run_main("batch", mixed, "-o", "out/")
+    assert whole.stderr == "genai: 0 done, 30 done earlier\n"
+    assert run_main("batch", mixed, "-o", "out/", "--shard", "4/3").code == 2
+
+
+def test_a_second_run_in_the_same_folder_stops(genai: Genai, run_main: RunMain, mixed: Path, tmp_path: Path) -> None:
+    from filelock import FileLock
+
+    out = tmp_path / "out"
+    out.mkdir()
+    with FileLock(out / ".all.genai-lock"):
+        done = genai("batch", mixed, "-o", f"{out}/")
+        assert done.code == 6
+        assert "another run is filling" in done.stderr
+        assert run_main("batch", mixed, "-o", f"{out}/", "--shard", "1/2", "--limit", "1").code == 0
+
+
+def test_prompts_into_a_folder_are_a_batch_too(run_main: RunMain, stable_diffusion: Path, tmp_path: Path) -> None:
+    rows = [{"prompt": "a cat", "id": "cat"}, {"prompt": "a dog"}, {"prompt": "a dog"}]
+    jobs = rows_file(tmp_path / "prompts.jsonl", rows)
+    options = ["image", "--prompts", str(jobs), "-m", str(stable_diffusion), "--steps", "2", "-o", "out/"]
+    first = run_main(*options, "--limit", "2")
+    assert first.stderr.endswith("genai: 2 done, 1 left\n")
+    assert run_main(*options).stderr == "genai: 1 done, 2 done earlier\n"
+    names = visible(Path("out"))
+    assert "cat.png" in names
+    assert len([name for name in names if name.startswith("a-dog-")]) == 2
+
+
+def test_a_finished_batch_loads_nothing(genai: Genai, run_main: RunMain, mixed: Path, tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    run_main("batch", mixed, "-o", "out/")
+    program = "import sys; from genai_cli.cli import main; main(sys.argv[1:]); print('torch' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "batch", mixed, "-o", "out/"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "False\n"
