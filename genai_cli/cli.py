@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -179,6 +180,59 @@ def batch(
     from genai_cli.run_command import run_batch
 
     return run_batch(jobs, model, run)
+
+
+Files = Annotated[list[Path], typer.Argument(metavar="FILE", help="Files that genai wrote.", show_default=False)]
+
+
+@app.command()
+@opt.takes(opt.CommonOptions, "common")
+def show(common: opt.CommonOptions, files: Files) -> int:
+    """Show the record inside generated files (and the parameters in pictures that other tools wrote)."""
+    from genai_cli.records import show_files
+
+    return show_files(files, common)
+
+
+@app.command()
+@opt.takes(opt.JobOptions, "run")
+def rerun(
+    run: opt.JobOptions,
+    files: Files,
+    verify: Annotated[bool, opt.option("--verify", help="Compare with the file; keep nothing.")] = False,
+    model: Annotated[str | None, opt.option("-m", "--model", help="Another model.", show_default=False)] = None,
+    num_inference_steps: opt.Steps = None,
+    guidance_scale: opt.Guidance = None,
+    width: opt.Width = None,
+    height: opt.Height = None,
+    scheduler: opt.Scheduler = None,
+    max_new_tokens: opt.MaxNewTokens = None,
+    temperature: opt.Temperature = None,
+    top_p: opt.TopP = None,
+    top_k: opt.TopK = None,
+    duration: opt.Duration = None,
+) -> int:
+    """Make files again from the records inside them; options given here override theirs.
+
+    genai rerun cat-7.png --steps 50
+    """
+    from genai_cli.records import rerun_files
+
+    changes = {
+        "model": model,
+        "seed": run.seed,
+        "num_inference_steps": num_inference_steps,
+        "guidance_scale": guidance_scale,
+        "width": width,
+        "height": height,
+        "scheduler": scheduler,
+        "max_new_tokens": max_new_tokens,
+        "temperature": temperature,
+        "top_p": top_p,
+        "top_k": top_k,
+        "duration": duration,
+    }
+    return rerun_files(files, {name: value for name, value in changes.items() if value is not None}, verify, run)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,0 +1,126 @@
+"""genai show and genai rerun: what a file tells of its making, and making it again."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from genai_cli.console import Console, one_line
+from genai_cli.errors import GenaiError, InputError, ResultError
+from genai_cli.model.names import BUILT_IN
+from genai_cli.options import CommonOptions, JobOptions
+from genai_cli.output.reading import read_story
+from genai_cli.output.record import Record, to_json
+from genai_cli.run_command import run_rows
+from genai_cli.work.orders import KINDS, Defaults, Orders
+from genai_cli.work.prompts import Row
+from genai_cli.work.report import Report
+from genai_cli.work.runner import RunSettings, Todo, run
+
+# What may make the same request give another result.
+COMPARED = ("device", "dtype", "model", "libraries", "parameters", "genai")
+
+
+def show_files(files: list[Path], options: CommonOptions) -> int:
+    """Print what each file tells; one that tells nothing is an error, and the others are shown all the same."""
+    console = Console(quiet=options.quiet, verbose=options.verbose)
+    report = Report(len(files))
+    for number, file in enumerate(files):
+        try:
+            story = read_story(file)
+        except GenaiError as error:
+            console.fail(error)
+            report.take(error)
+            continue
+        report.take(None)
+        if options.json:
+            console.line(to_json(story.record if story.record is not None else {"parameters": story.parameters}))
+            continue
+        if len(files) > 1:
+            console.line(f"{'' if number == 0 else chr(10)}{one_line(str(file))}")
+        for line in story_lines(story.record, story.parameters):
+            console.line(line)
+    return report.exit_code()
+
+
+def story_lines(record: Record | None, parameters: str | None) -> Iterator[str]:
+    """The record as aligned lines, its nested values one a line; or another tool's text as it is."""
+    if record is None:
+        yield from (one_line(line) for line in str(parameters).splitlines())
+        return
+    for name, value in record.items():
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                yield f"{one_line(f'{name}.{key}'):<28} {one_line(str(inner))}"
+        else:
+            yield f"{one_line(name):<28} {one_line(str(value))}"
+
+
+def rerun_files(files: list[Path], changes: Mapping[str, Any], verify: bool, options: JobOptions) -> int:
+    """Make each file again from its record, with the changes given; with `verify`, compare and keep nothing."""
+    records = [record_of(file) for file in files]
+    rows = [Row(row_of(record, changes), str(file)) for file, record in zip(files, records, strict=True)]
+    defaults = Defaults(KINDS, {})
+    if not verify:
+        return run_rows(rows, defaults, options)
+    if changes:
+        raise InputError("--verify compares the same request: leave the other options out")
+    return verify_rows(rows, records, options)
+
+
+def record_of(file: Path) -> Record:
+    """The record of a file that genai can make again. Raises InputError."""
+    record = read_story(file).record
+    if record is None:
+        raise InputError(f"{file} was written by another tool", hint="genai show FILE shows what it tells")
+    if "prompt" not in record or "parameters" not in record:
+        raise InputError(f"{file} does not hold its prompt: it was written with --no-metadata")
+    if record.get("task") not in KINDS:
+        raise InputError(f"{file} holds a record of an unknown task {record.get('task')!r}")
+    return record
+
+
+def row_of(record: Record, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The request that a record describes, as a row: the model at its commit, the same options, the same seed."""
+    from genai_cli.modality.schedulers import SCHEDULERS
+
+    known = {field.name for field in fields(KINDS[record["task"]])}
+    row = {name: value for name, value in record["parameters"].items() if name in known}
+    if row.get("scheduler") not in (None, *SCHEDULERS):
+        row["scheduler"] = None  # the model's own, which has no short name
+    model = record["model"]
+    name = model["id"] if model["id"] == BUILT_IN or not model["revision"] else f"{model['id']}@{model['revision']}"
+    return {"task": record["task"], "prompt": record["prompt"], "model": name, **row, **changes}
+
+
+def verify_rows(rows: list[Row], records: list[Record], options: JobOptions) -> int:
+    """Make each again and compare the hashes of the contents; say what differs where they do."""
+    orders = Orders(rows, Defaults(KINDS, {}))
+    survey = orders.survey()
+    if survey.first_bad:
+        raise survey.first_bad[0]
+    console = Console(quiet=options.quiet, verbose=options.verbose, items=len(rows))
+    settings = RunSettings(None, options.device, options.dtype, options.variant, options.offline)
+    report = Report(len(rows))
+    for finished in run(orders, settings, Todo(None, None, False, report), console.emit):
+        row, old = rows[finished.job.index], records[finished.job.index]
+        error = finished.error
+        if error is None and finished.record["content_sha256"] == old["content_sha256"]:
+            console.line(f"{row.place}: the same")
+        else:
+            error = error or ResultError(f"{row.place}: another result", hint=differences(old, finished.record))
+            console.fail(error)
+        report.take(error)
+    return report.exit_code()
+
+
+def differences(old: Record, new: Record) -> str:
+    """What differs between two records in what may change a result."""
+    found = []
+    for name in COMPARED:
+        before, after = old.get(name), new.get(name)
+        pairs = {name: (before, after)}
+        if isinstance(before, dict) and isinstance(after, dict):
+            pairs = {f"{name}.{key}": (before.get(key), after.get(key)) for key in {**before, **after}}
+        found += [f"{key} was {one} and is {other}" for key, (one, other) in pairs.items() if one != other]
+    return "; ".join(found) or "device, dtype, model and libraries are the same; the processor may differ"
