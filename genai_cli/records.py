@@ -102,7 +102,7 @@ def verify_rows(rows: list[Row], records: list[Record], options: JobOptions) -> 
     console = Console(quiet=options.quiet, verbose=options.verbose, items=len(rows))
     settings = RunSettings(None, options.device, options.dtype, options.variant, options.offline)
     report = Report(len(rows))
-    for finished in run(orders, settings, Todo(None, None, False, report), console.emit):
+    for finished in run(orders, survey.groups, settings, Todo(None, False, report), console.emit):
         row, old = rows[finished.job.index], records[finished.job.index]
         error = finished.error
         if error is None and finished.record["content_sha256"] == old["content_sha256"]:

@@ -49,7 +49,7 @@ def run_rows(rows: Rows, defaults: Defaults, options: JobOptions) -> int:
     survey = orders.survey()
     console = Console(quiet=options.quiet, verbose=options.verbose, items=survey.items)
     refuse_bad_rows(survey, options, console)
-    destination = destination_of(set(survey.by_task), options, survey.items)
+    destination = destination_of(survey.tasks, options, survey.items)
     settings = RunSettings(
         destination.suffix if destination else None,
         options.device,
@@ -58,17 +58,16 @@ def run_rows(rows: Rows, defaults: Defaults, options: JobOptions) -> int:
         options.offline,
         options.metadata,
     )
-    references_of(orders)  # a name that is no model's is said now
+    references_of(survey.groups)  # a name that is no model's is said now
     writer = writer_of(destination, rows, options)
     if options.dry_run:
-        show_plan(orders, destination, console)
+        show_plan(orders, survey, destination, console)
         return 0
-    console.streams_text = set(survey.by_task) == {"text"} and survey.items == 1 and not options.json
+    console.streams_text = survey.tasks == {"text"} and survey.items == 1 and not options.json
     console.counts = isinstance(writer, BatchFolder)
-    shard = parse_shard(options.shard) if options.shard else None
     with closing(console), writer or nullcontext():
-        todo = Todo(writer, shard, options.retry_failed, Report(survey.items))
-        return run_orders(orders, settings, todo, options, console)
+        todo = Todo(writer, options.retry_failed, Report(survey.items))
+        return run_orders(orders, survey, settings, todo, options, console)
 
 
 def writer_of(destination: Destination | None, rows: Rows, options: JobOptions) -> Writer | None:
@@ -97,7 +96,7 @@ def refuse_bad_rows(survey: Survey, options: JobOptions, console: Console) -> No
             raise InputError(
                 f"{survey.bad} of {rows} rows are bad; nothing was made", hint="--skip-bad passes over them"
             )
-        console.tell(f"{survey.bad} bad rows are passed over")
+        console.tell(f"{survey.bad} bad row{'s' * (survey.bad != 1)} passed over")
     if not survey.items:
         raise InputError("the file holds no prompts")
 
@@ -119,11 +118,13 @@ def destination_of(tasks: set[str], options: JobOptions, items: int) -> Destinat
     return destination
 
 
-def run_orders(orders: Orders, settings: RunSettings, todo: Todo, options: JobOptions, console: Console) -> int:
+def run_orders(
+    orders: Orders, survey: Survey, settings: RunSettings, todo: Todo, options: JobOptions, console: Console
+) -> int:
     """Run the orders, show each result, and return the exit code."""
     report = todo.report
     try:
-        for finished in islice(run(orders, settings, todo, console.emit), options.limit):
+        for finished in islice(run(orders, survey.groups, settings, todo, console.emit), options.limit):
             report.take(finished.error)
             show(finished, options, console)
             if console.counts:
@@ -157,9 +158,10 @@ def show(finished: Finished, options: JobOptions, console: Console) -> None:
         console.write_bytes(finished.data)
 
 
-def show_plan(orders: Orders, destination: Destination | None, console: Console) -> None:
+def show_plan(orders: Orders, survey: Survey, destination: Destination | None, console: Console) -> None:
     """`--dry-run`: the files that would be written (SEED where it is not given), and a summary on stderr."""
-    references = references_of(orders)
+    references = references_of(survey.groups)
+    files = []
     seeded = (order.request.seed is not None for order in orders for _ in range(order.number))
     for job, has_seed in zip(jobs_of(orders, references, None), seeded, strict=True):
         if destination is not None:
@@ -167,7 +169,8 @@ def show_plan(orders: Orders, destination: Destination | None, console: Console)
             unknown = "key" if has_seed else "key|seed"
             template = re.sub(rf"\{{({unknown})[^}}]*\}}", lambda field: field[1].upper(), destination.template)
             suffix = destination.suffix or job.request.suffixes[0]
-            console.line(str(replace(destination, template=template).target(name_fields(job), suffix)))
+            files.append(str(replace(destination, template=template).target(name_fields(job), suffix)))
+    console.write("".join(f"{file}\n" for file in files))
     models = ", ".join(sorted({str(reference) for reference in references.values()}))
     results = f"{console.items} result{'s' * (console.items != 1)}"
     console.tell(f"would make {results} with {models}; nothing was loaded or written")

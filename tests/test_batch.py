@@ -194,7 +194,7 @@ def test_bad_rows_can_be_passed_over(run_main: RunMain, tmp_path: Path, gpt2: Pa
     jobs.write_text(f"{json.dumps(good)}\n{{\n")
     done = run_main("batch", jobs, "-o", "out/", "--skip-bad")
     assert done.code == 0, done.stderr
-    assert "1 bad rows are passed over" in done.stderr
+    assert "1 bad row passed over" in done.stderr
     assert len(manifest(Path("out"))) == 1
 
 

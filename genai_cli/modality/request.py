@@ -1,5 +1,6 @@
 """What every request has in common: its prompt, model and seed, the names of its fields, and checks without torch."""
 
+import functools
 import json
 import math
 import types
@@ -26,6 +27,9 @@ OPTION_OF_FIELD = {
     "guidance_scale": "--guidance",
 }
 
+# Task, model, and the components that the request does without.
+Group = tuple[str, str, frozenset[str]]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
@@ -45,8 +49,10 @@ class Request:
             raise InputError("the prompt is empty")
         if "\0" in self.prompt:
             raise InputError("the prompt holds a NUL character")
-        if any("\ud800" <= character <= "\udfff" for character in self.prompt):
-            raise InputError("the prompt is not UTF-8")
+        try:
+            self.prompt.encode()
+        except UnicodeEncodeError:
+            raise InputError("the prompt is not UTF-8") from None
         if not self.model.strip():
             raise InputError("the model's name is empty")
         self.check_range("seed", low=0, high=MAX_SEED)
@@ -56,6 +62,11 @@ class Request:
         shown = (field.name for field in fields(self) if field.name not in ("prompt", "model"))
         values = {name: getattr(self, name) for name in shown}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+    @property
+    def group(self) -> Group:
+        """What requests share that can be made with one loaded model."""
+        return (self.task, self.model, self.unused_components())
 
     def unused_components(self) -> frozenset[str]:
         """Components of the checkpoint that this request does without: neither fetched nor loaded."""
@@ -79,19 +90,26 @@ class Request:
     @classmethod
     def from_fields(cls, values: Mapping[str, Any]) -> Self:
         """A request from a row's fields, named as options or as fields, as JSON values or as text (CSV)."""
-        hints = typing.get_type_hints(cls)
-        known = [field.name for field in fields(cls)]
+        kind: Any = cls
+        hints = field_types(kind)
         arguments: dict[str, Any] = {}
         for name, value in values.items():
             field = field_of(name)
             if field == "size":
                 arguments["width"], arguments["height"] = parse_size(str(value))
-            elif field not in known:
-                options = [*known, *FIELD_OF_OPTION]
+            elif field not in hints:
+                options = [*hints, *FIELD_OF_OPTION]
                 raise InputError(f"unknown field {name!r} for {cls.task}", hint=nearest(name, options))
             else:
                 arguments[field] = convert(value, hints[field], name)
         return cls(**arguments)
+
+
+@functools.cache
+def field_types(kind: type[Request]) -> dict[str, Any]:
+    """The type of each field of a kind of request."""
+    hints = typing.get_type_hints(kind)
+    return {field.name: hints[field.name] for field in fields(kind)}
 
 
 def read_optional_json(path: Path) -> dict[str, Any]:

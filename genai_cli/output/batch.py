@@ -20,8 +20,8 @@ class BatchFolder(Writer):
     """
 
     def __init__(self, destination: Destination, shard: Shard | None = None) -> None:
-        self.shard = shard
         super().__init__(destination, f"{shard.number}-of-{shard.count}" if shard else "all")
+        self.shard = shard
         self.manifest = Manifest(destination.folder, shard)
         self.next_file = destination.folder / f".{self.tag}.genai-next"
         self.writing = ""

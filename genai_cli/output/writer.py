@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from genai_cli.errors import OutputError
+from genai_cli.output.manifest import Shard
 from genai_cli.output.names import Destination
 
 
@@ -30,6 +31,7 @@ class Writer:
     def __init__(self, destination: Destination, tag: str | None = None) -> None:
         self.destination = destination
         self.tag = tag or str(os.getpid())
+        self.shard: Shard | None = None
         self.base_seed = secrets.randbits(32)
         """What the seeds come from that are not given."""
 

@@ -8,7 +8,7 @@ from genai_cli.errors import GenaiError, InputError, nearest
 from genai_cli.modality.audio import AudioRequest
 from genai_cli.modality.classify import ClassifyRequest
 from genai_cli.modality.image import ImageRequest
-from genai_cli.modality.request import Request
+from genai_cli.modality.request import Group, Request
 from genai_cli.modality.text import TextRequest
 from genai_cli.work.job import Order
 from genai_cli.work.prompts import BadRow, Row, Rows
@@ -38,7 +38,13 @@ class Survey:
     items: int = 0
     bad: int = 0
     first_bad: list[InputError] = field(default_factory=list)
-    by_task: dict[str, int] = field(default_factory=dict)
+    groups: dict[Group, int] = field(default_factory=dict)
+    """How many items each loaded model will make."""
+
+    @property
+    def tasks(self) -> set[str]:
+        """The tasks that the items are of."""
+        return {task for task, _, _ in self.groups}
 
 
 class Orders:
@@ -78,9 +84,9 @@ class Orders:
                 if len(survey.first_bad) < SHOWN_BAD_ROWS:
                     survey.first_bad.append(order.error)
             else:
-                task = order.request.task
+                group = order.request.group
                 survey.items += order.number
-                survey.by_task[task] = survey.by_task.get(task, 0) + order.number
+                survey.groups[group] = survey.groups.get(group, 0) + order.number
         return survey
 
 

@@ -8,11 +8,10 @@ from typing import Any
 
 from genai_cli.errors import GenaiError
 from genai_cli.events import Emit
-from genai_cli.modality.request import Request
+from genai_cli.modality.request import Group
 from genai_cli.model.device import check_names
 from genai_cli.model.hub import resolve
 from genai_cli.model.names import ModelReference, parse_name
-from genai_cli.output.manifest import Shard
 from genai_cli.output.names import slugify
 from genai_cli.output.record import Record, to_json
 from genai_cli.output.writer import NewFile, Writer
@@ -21,8 +20,7 @@ from genai_cli.work.orders import KINDS
 from genai_cli.work.producer import Failure, Outcome, Producer, Setup
 from genai_cli.work.report import Report
 
-# Task, model, and the components that the request does without: what shares these shares a loaded model.
-Group = tuple[str, str, frozenset[str]]
+References = Mapping[tuple[str, str], ModelReference]
 
 
 @dataclass(frozen=True)
@@ -64,18 +62,19 @@ class Finished:
 class Todo:
     """Which jobs to take up: those of the shard that are not finished, or that failed and are to be tried again."""
 
-    def __init__(self, writer: Writer | None, shard: Shard | None, retry_failed: bool, report: Report) -> None:
+    def __init__(self, writer: Writer | None, retry_failed: bool, report: Report) -> None:
         self.writer = writer
-        self.shard = shard
         self.retry_failed = retry_failed
         self.report = report
 
     def takes(self, job: Job) -> bool:
         """Whether the job is to be made now; what is not is counted in the report."""
-        if self.shard and not self.shard.has(job.key):
+        if self.writer is None:
+            return True
+        if self.writer.shard and not self.writer.shard.has(job.key):
             self.report.elsewhere += 1
             return False
-        status = self.writer.is_finished(job.key) if self.writer else None
+        status = self.writer.is_finished(job.key)
         if status == "done":
             self.report.done_earlier += 1
             return False
@@ -85,40 +84,34 @@ class Todo:
         return True
 
 
-def group_of(request: Request) -> Group:
-    """What a request shares a loaded model with."""
-    return (request.task, request.model, request.unused_components())
-
-
-def references_of(orders: Iterable[Order]) -> dict[tuple[str, str], ModelReference]:
+def references_of(groups: Iterable[Group]) -> References:
     """What each task's models stand for, without asking the hub. Raises ModelError for a name that is none."""
-    names = dict.fromkeys((order.request.task, order.request.model) for order in orders)
-    return {(task, name): parse_name(name, task) for task, name in names}
+    return {(task, model): parse_name(model, task) for task, model, _ in groups}
 
 
-def jobs_of(
-    orders: Iterable[Order], references: Mapping[tuple[str, str], ModelReference], writer: Writer | None
-) -> Iterator[Job]:
+def jobs_of(orders: Iterable[Order], references: References, writer: Writer | None) -> Iterator[Job]:
     """The jobs of the orders, in their order; without a folder of their own, their base seed is drawn for this run."""
     return expand(orders, references, writer.base_seed if writer else secrets.randbits(32))
 
 
-def run(orders: Iterable[Order], settings: RunSettings, todo: Todo, emit: Emit) -> Iterator[Finished]:
+def run(
+    orders: Iterable[Order], groups: Iterable[Group], settings: RunSettings, todo: Todo, emit: Emit
+) -> Iterator[Finished]:
     """Make what the orders ask for, model by model; each result is at its final name when it is yielded.
 
-    `orders` is iterated once for each model. Raises OutputError where writing fails, and the GenaiError of a model that
-    is not to be had.
+    `groups` are those of the orders, which are iterated once for each. Raises OutputError where writing fails, and the
+    GenaiError of a model that is not to be had.
     """
-    named = references_of(orders)
+    named = references_of(groups)
     references = {pair: resolve(reference, settings.offline, emit) for pair, reference in named.items()}
-    for group in dict.fromkeys(group_of(order.request) for order in orders):
-        jobs = (job for job in jobs_of(orders, references, todo.writer) if group_of(job.request) == group)
+    for group in groups:
+        jobs = (job for job in jobs_of(orders, references, todo.writer) if job.request.group == group)
         setup = setup_of(group, references, settings)
         for outcome in Producer(setup, emit).produce(job for job in jobs if todo.takes(job)):
             yield finish(outcome, setup.suffix, todo.writer)
 
 
-def setup_of(group: Group, references: Mapping[tuple[str, str], ModelReference], settings: RunSettings) -> Setup:
+def setup_of(group: Group, references: References, settings: RunSettings) -> Setup:
     """What a producer needs for the jobs of a group."""
     task, model, unused = group
     return Setup(
