@@ -13,6 +13,7 @@ from genai_cli.events import Detail, Event, Notice, Progress, TextPiece
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 LINE_BREAKING = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
+CLEAR_LINE = "\r\x1b[2K"  # ECMA-48: back to the first column, erase the line
 FETCHING = "fetching"  # how the label of a download begins
 
 
@@ -46,17 +47,17 @@ class Console:
 
     def tell(self, text: str) -> None:
         """One line on stderr."""
-        self.close_bar()
+        self.clear_bar()
         print(f"genai: {one_line(text)}", file=sys.stderr, flush=True)
 
     def fail(self, error: GenaiError) -> None:
         """The error's line on stderr, and its hint's."""
-        self.close_bar()
+        self.clear_bar()
         print_error(error.message, error.hint)
 
     def line(self, text: str) -> None:
         """One line of results."""
-        self.close_bar()
+        self.clear_bar()
         self.write(text + "\n")
 
     def write(self, text: str) -> None:
@@ -101,9 +102,17 @@ class Console:
         import typer
 
         self.close_bar()
-        self.bar = typer.progressbar(length=event.total, label=one_line(event.label), file=sys.stderr)
+        self.bar = typer.progressbar(
+            length=event.total, label=one_line(event.label), file=sys.stderr, show_eta=not self.counts
+        )
         self.bar_label = event.label
         self.bar.__enter__()
+
+    def clear_bar(self) -> None:
+        """Make room for a line where the bar stands; the bar's next step draws it again below."""
+        if self.bar is not None:
+            sys.stderr.write(CLEAR_LINE)
+            sys.stderr.flush()
 
     def close_bar(self) -> None:
         """End the bar's line, if there is one."""

@@ -8,13 +8,10 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from loopback_hub import LoopbackHub
-
-if TYPE_CHECKING:
-    from types import ModuleType
 
 COMMAND = Path(sys.executable).with_name("genai")
 # Port 9 takes no connection: a request that no test asked for fails at once and leaves this machine in no case.
@@ -156,16 +153,17 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
     """Builds a checkpoint into a new folder: `build("gpt2", context=32)`."""
 
     def build_checkpoint(name: str, **options: Any) -> Path:
-        return getattr(checkpoint_builders(), f"build_{name}")(tmp_path_factory.mktemp(name) / name, **options)
+        return checkpoint_builders()[f"build_{name}"](tmp_path_factory.mktemp(name) / name, **options)
 
     return build_checkpoint
 
 
-def checkpoint_builders() -> "ModuleType":
+def checkpoint_builders() -> dict[str, Build]:
     """The builders, with the libraries they need: seconds, which tests that build nothing do not wait."""
+    import checkpoint_pipelines
     import checkpoints
 
-    return checkpoints
+    return {**vars(checkpoint_pipelines), **vars(checkpoints)}
 
 
 @pytest.fixture(scope="session")
