@@ -198,6 +198,21 @@ def test_a_cut_download_is_taken_up(genai: Genai, hub: LoopbackHub, gpt2: Path, 
     assert weights in cached_files(environment)
 
 
+def test_a_damaged_download_is_removed_and_fetched_again(
+    genai: Genai, hub: LoopbackHub, gpt2: Path, environment: Path
+) -> None:
+    hub.add("owner/name", gpt2)
+    hub.corrupt("model.safetensors")
+    damaged = genai("models", "pull", "owner/name")
+    assert damaged.code == 4
+    assert "model.safetensors arrived damaged and was removed" in damaged.stderr
+    assert "model.safetensors" not in cached_files(environment)
+    hub.corrupted.clear()
+    assert genai("models", "pull", "owner/name").code == 0
+    fetched = next((environment / "huggingface" / "hub").glob("*/snapshots/*/model.safetensors"))
+    assert fetched.read_bytes() == (gpt2 / "model.safetensors").read_bytes()
+
+
 def test_listing_and_removing(genai: Genai, hub: LoopbackHub, gpt2: Path, musicgen: Path) -> None:
     commit = hub.add("owner/name", gpt2)
     hub.add("facebook/musicgen-small", musicgen)

@@ -3,6 +3,7 @@
 Layout of the cache: https://huggingface.co/docs/huggingface_hub/guides/manage-cache
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -123,6 +124,7 @@ def download(reference: ModelReference, options: FetchOptions, emit: Emit) -> Fi
     try:
         info = HfApi().model_info(reference.id, revision=reference.revision, files_metadata=True)
         sizes = {sibling.rfilename: sibling.size or 0 for sibling in info.siblings or []}
+        stated = {sibling.rfilename: sibling.lfs.sha256 for sibling in info.siblings or [] if sibling.lfs}
         folder = snapshot_folder(reference)
 
         def read(name: str) -> dict[str, Any]:
@@ -137,11 +139,28 @@ def download(reference: ModelReference, options: FetchOptions, emit: Emit) -> Fi
         # In this order: once the weights are there, so is everything else, which is how a cut download is told.
         for name in missing:
             hf_hub_download(reference.id, name, revision=reference.revision, tqdm_class=counter)
+            check_content(folder / name, stated.get(name))
     except GenaiError as error:
         raise type(error)(prefixed(error.message, reference), error.hint) from None
     except Exception as error:
         raise hub_failure(error, reference) from error
     return choice
+
+
+def check_content(file: Path, sha256: str | None) -> None:
+    """Remove a file that is not what the hub states, and raise ModelError; the hub states the hash of large files."""
+    if sha256 is None:
+        return
+    with file.open("rb") as stream:
+        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    if found != sha256:
+        blob = file.resolve()
+        file.unlink()
+        blob.unlink(missing_ok=True)
+        raise ModelError(
+            f"{file.name} arrived damaged and was removed: its SHA-256 is not the one that the hub states",
+            hint="run the command again; if it happens again, something between you and the hub changes files",
+        )
 
 
 def byte_counter(label: str, total: int, emit: Emit) -> Any:
