@@ -235,6 +235,18 @@ def rerun(
     return rerun_files(files, {name: value for name, value in changes.items() if value is not None}, verify, run)
 
 
+@app.command()
+@opt.takes(opt.CommonOptions, "common")
+def doctor(
+    common: opt.CommonOptions,
+    repair: Annotated[bool, opt.option("--repair", help="Remove broken and unfinished files from the cache.")] = False,
+) -> int:
+    """Show device, dtype, versions, cache and hub, and what is wrong with a remedy."""
+    from genai_cli.doctor import run_doctor
+
+    return run_doctor(common, repair)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)

@@ -20,9 +20,10 @@ FETCHING = "fetching"  # how the label of a download begins
 class Console:
     """Prints one command's results, notices, details and progress."""
 
-    def __init__(self, *, quiet: bool = False, verbose: bool = False, items: int = 1) -> None:
+    def __init__(self, *, quiet: bool = False, verbose: bool = False, debug: bool = False, items: int = 1) -> None:
         self.quiet = quiet
         self.verbose = verbose
+        self.debug = debug
         self.items = items
         self.streams_text = False
         self.counts = False
@@ -53,6 +54,10 @@ class Console:
     def fail(self, error: GenaiError) -> None:
         """The error's line on stderr, and its hint's."""
         self.clear_bar()
+        if self.debug:
+            import traceback
+
+            traceback.print_exception(error)
         print_error(error.message, error.hint)
 
     def line(self, text: str) -> None:

@@ -99,7 +99,7 @@ def verify_rows(rows: list[Row], records: list[Record], options: JobOptions) -> 
     survey = orders.survey()
     if survey.first_bad:
         raise survey.first_bad[0]
-    console = Console(quiet=options.quiet, verbose=options.verbose, items=len(rows))
+    console = Console(quiet=options.quiet, verbose=options.verbose, debug=options.debug, items=len(rows))
     settings = RunSettings(None, options.device, options.dtype, options.variant, options.offline)
     report = Report(len(rows))
     for finished in run(orders, survey.groups, settings, Todo(None, False, report), console.emit):

@@ -47,7 +47,7 @@ def run_rows(rows: Rows, defaults: Defaults, options: JobOptions) -> int:
     """Check everything that can be checked beforehand, run what is left to do, and return the exit code."""
     orders = Orders(rows, defaults)
     survey = orders.survey()
-    console = Console(quiet=options.quiet, verbose=options.verbose, items=survey.items)
+    console = Console(quiet=options.quiet, verbose=options.verbose, debug=options.debug, items=survey.items)
     refuse_bad_rows(survey, options, console)
     destination = destination_of(survey.tasks, options, survey.items)
     settings = RunSettings(

@@ -243,3 +243,25 @@ def test_a_finished_batch_loads_nothing(genai: Genai, run_main: RunMain, mixed: 
         [sys.executable, "-c", program, "batch", mixed, "-o", "out/"], capture_output=True, text=True, check=True
     )
     assert done.stdout == "False\n"
+
+
+def test_a_library_s_failure_costs_one_item(run_main: RunMain, tmp_path: Path, gpt2: Path) -> None:
+    """A token past the embeddings' end: the library raises IndexError for the one prompt that holds it."""
+    import shutil
+
+    broken = tmp_path / "broken"
+    shutil.copytree(gpt2, broken)
+    tokenizer = json.loads((broken / "tokenizer.json").read_text())
+    tokenizer["added_tokens"].append(
+        {"id": 9999, "content": "<boom>", "single_word": False, "lstrip": False, "rstrip": False}
+        | {"normalized": False, "special": False}
+    )
+    (broken / "tokenizer.json").write_text(json.dumps(tokenizer))
+    row = {"task": "text", "model": str(broken), **GREEDY}
+    jobs = rows_file(tmp_path / "jobs.jsonl", [{**row, "prompt": prompt} for prompt in ("One", "<boom>", "Three")])
+    done = run_main("batch", jobs, "-o", "out/")
+    assert done.code == 3, done.stderr
+    assert [line["status"] for line in manifest(Path("out"))] == ["done", "failed", "done"]
+    assert "the model failed: IndexError" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Traceback" in run_main("batch", jobs, "-o", "out/", "--retry-failed", "--debug").stderr

@@ -138,7 +138,10 @@ class Producer:
         return [self.finish(job, result, seconds) for job, result in zip(jobs, results, strict=True)]
 
     def generate(self, requests: Sequence[Request]) -> list[Any]:
-        """Run the model. Raises DeviceError where memory does not suffice, ResultError where it computes no numbers."""
+        """Run the model. Raises DeviceError where memory does not suffice, ResultError where it computes no numbers.
+
+        Any other failure of a library becomes a plain GenaiError, so that it costs one item and no more.
+        """
         import torch
 
         try:
@@ -148,12 +151,15 @@ class Producer:
                 f"out of memory: {str(error).splitlines()[0]}",
                 hint="try a smaller size, --dtype float16 or --device cpu",
             ) from error
-        except RuntimeError as error:
+        except GenaiError:
+            raise
+        except Exception as error:  # whatever one item meets in a library, the others go on
             if "probability tensor contains" in str(error):
                 raise ResultError(
                     "the model's probabilities are not finite (NaN)", hint="try --dtype float32"
                 ) from error
-            raise
+            reason = f"{type(error).__name__}: {(str(error).strip() or 'no message').splitlines()[0]}"
+            raise GenaiError(f"the model failed: {reason}", hint="--debug shows where; please report it") from error
 
     def finish(self, job: Job, result: Any, seconds: float) -> Outcome:
         """Check, describe and encode one result."""
