@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 HEADING = re.compile(r"^(#{1,6})\s+(.*?)\s*#*$")
 USE = re.compile(r"\buses?\b|\bintended\b|\bis for\b|\bnot for\b", re.IGNORECASE)
-LIMITS = re.compile(r"\blimit|\bbias|\brisk|\bnot for\b|\bout-of-scope\b|\bmeasured\b", re.IGNORECASE)
+LIMITS = re.compile(r"\bmissed\b|\blimit|\bbias|\brisk|\bnot for\b|\bout-of-scope\b|\bmeasured\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

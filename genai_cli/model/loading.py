@@ -11,13 +11,17 @@ from genai_cli.errors import DeviceError, ModelError
 from genai_cli.model.device import Placement
 from genai_cli.model.hub import ModelFiles, read_json
 
+# OpenMP reads this when torch is first imported. Its threads spin while they wait for each other: beside another busy
+# program, small models then take many times as long as they need.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# Both libraries set their loggers' levels when they are first imported, from these.
+for variable in ("TRANSFORMERS_VERBOSITY", "DIFFUSERS_VERBOSITY"):
+    os.environ.setdefault(variable, "critical")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
 
 def quiet_libraries() -> None:
     """Silence the notices and progress bars of the libraries below: what matters to a user, genai says itself."""
-    # Both libraries set their loggers' levels themselves when they are first imported, from these.
-    for variable in ("TRANSFORMERS_VERBOSITY", "DIFFUSERS_VERBOSITY"):
-        os.environ.setdefault(variable, "critical")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     warnings.filterwarnings("ignore")
     for name in ("huggingface_hub", "torch", "accelerate"):
         logging.getLogger(name).setLevel(logging.CRITICAL)

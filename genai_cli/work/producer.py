@@ -151,8 +151,8 @@ class Producer:
                 f"out of memory: {str(error).splitlines()[0]}",
                 hint="try a smaller size, --dtype float16 or --device cpu",
             ) from error
-        except GenaiError:
-            raise
+        except (GenaiError, OSError):
+            raise  # an OSError is the console's: whoever reads the streamed text went away, or its disk is full
         except Exception as error:  # whatever one item meets in a library, the others go on
             if "probability tensor contains" in str(error):
                 raise ResultError(

@@ -14,7 +14,7 @@ from pathlib import Path
 BARE = """
 import typer
 app, models = typer.Typer(rich_markup_mode=None), typer.Typer(rich_markup_mode=None)
-for name in ("image", "text", "classify", "audio"):
+for name in ("image", "text", "classify", "audio", "batch", "show", "rerun", "doctor"):
     @app.command(name)
     def run(prompt: str, model: str = "", steps: int = 1, output: str = "", quiet: bool = False) -> None: ...
 for name in ("list", "show", "pull", "remove"):

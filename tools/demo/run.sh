@@ -1,0 +1,29 @@
+#!/bin/sh
+# Generates one thing of each kind with the built-in models, saying what it runs and where the files are.
+# BIN is the folder of the genai command, OUT the folder for the files.
+set -eu
+
+here=$(dirname "$0")
+
+show() {
+    printf '\n$ genai'
+    for word in "$@"; do
+        case $word in *" "*) printf ' "%s"' "$word" ;; *) printf ' %s' "$word" ;; esac
+    done
+    printf '\n'
+    "$BIN/genai" "$@"
+}
+
+rm -rf "$OUT"
+mkdir -p "$OUT"
+
+show image "a large red circle on a blue background" -m tiny --seed 1 -o "$OUT/"
+show image --prompts "$here/prompts.txt" -m tiny --seed 1 -o "$OUT/"
+show text "It was a dark and stormy" -m tiny --seed 5 --max-new-tokens 80 -o "$OUT/stormy.txt"
+show classify --prompts "$here/opinions.txt" -m tiny
+"$BIN/genai" classify --prompts "$here/opinions.txt" -m tiny --json >"$OUT/labels.jsonl"
+show audio "electric rock solo" -m tiny --duration 5 --seed 1 -o "$OUT/"
+"$BIN/python" -m tools.demo.sheet "$OUT" "$OUT/contact-sheet.png"
+
+printf '\nThe files, and a contact sheet of them all, are in %s/:\n' "$OUT"
+ls "$OUT"

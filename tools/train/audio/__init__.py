@@ -1,0 +1,1 @@
+"""The small text-to-audio model: single melodies of seven instruments, synthesised by the recipe."""
