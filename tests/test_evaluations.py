@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tools.train.audio.evaluate import measure_sound
+from tools.train.audio.measure import measure_sound
 from tools.train.audio.synthesis import render
 from tools.train.audio.world import SAMPLING_RATE, Piece
 from tools.train.classify.metrics import accuracy, expected_calibration_error
 from tools.train.image.drawing import draw
-from tools.train.image.evaluate import measure_picture
+from tools.train.image.measure import measure_picture
 from tools.train.image.scenes import Item, Scene
 from tools.train.text.metrics import bits_per_byte, closed_quote_share, known_word_share
 

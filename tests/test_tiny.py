@@ -11,8 +11,8 @@ from conftest import RunMain
 from PIL import Image
 
 from genai_cli.model.names import BUILT_IN_FOLDER, built_in_tasks
-from tools.train.audio.evaluate import measure_sound
-from tools.train.image.evaluate import measure_picture
+from tools.train.audio.measure import measure_sound
+from tools.train.image.measure import measure_picture
 from tools.train.image.scenes import Item, Scene
 
 PLAIN_CASES = Path(__file__).parent.parent / "tools" / "train" / "classify" / "plain_cases.tsv"

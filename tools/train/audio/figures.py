@@ -17,8 +17,8 @@ from transformers import (
 
 from tools.train.audio.captions import Captioned, draw_captioned
 from tools.train.audio.codec import FADE_SAMPLES, signal_to_distortion
-from tools.train.audio.evaluate import FAULTS, Heard, measure_sound
 from tools.train.audio.hearing import Sound
+from tools.train.audio.measure import FAULTS, Heard, measure_sound
 from tools.train.audio.networks import CODEBOOKS
 from tools.train.audio.pool import every_piece
 from tools.train.audio.synthesis import render

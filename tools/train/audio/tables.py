@@ -1,7 +1,7 @@
 """The figures as Markdown tables."""
 
-from tools.train.audio.evaluate import FAULTS
 from tools.train.audio.figures import ATTRIBUTES, BARS, MAIN, SECONDS, Figures, Shares
+from tools.train.audio.measure import FAULTS
 
 FAULT_LABELS = {
     "clicks": "clicks at its ends",

@@ -13,8 +13,8 @@ from PIL import Image
 
 from tools.train.image.captions import write_caption
 from tools.train.image.drawing import draw_batch
-from tools.train.image.evaluate import Measured, measure_picture
 from tools.train.image.export import GUIDANCE_SCALE, STEPS, load_pipeline
+from tools.train.image.measure import Measured, measure_picture
 from tools.train.image.scenes import Scene, draw_scene
 
 PROMPTS = {"single": 150, "like pair": 50, "different pair": 60}

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from tools.train.text.books import HELD_OUT, read_books
-from tools.train.text.evaluate import measure
 from tools.train.text.export import export
+from tools.train.text.measure import measure
 from tools.train.text.report import TrainingFacts, write_card, write_report
 from tools.train.text.training import TextRecipe, train
 from tools.train.text.vocabulary import learn_tokenizer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.train.text.evaluate import NEW_TOKENS, SAMPLES_A_PROMPT, TextFigures
+from tools.train.text.measure import NEW_TOKENS, SAMPLES_A_PROMPT, TextFigures
 
 
 @dataclass(frozen=True)
