@@ -2,6 +2,7 @@
 
 import io
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -73,6 +74,11 @@ class Completed:
         return self.stdout.splitlines()
 
 
+def take_interrupts() -> None:
+    """Let SIGINT through: a shell starts what it runs in the background, these tests perhaps, with SIGINT ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @dataclass(frozen=True)
 class Genai:
     """Runs the installed command as a process, in `cwd` unless told otherwise."""
@@ -101,7 +107,8 @@ class Genai:
     def start(self, *arguments: str | Path, **options: Any) -> subprocess.Popen[bytes]:
         """The command as a process that still runs, with pipes: to signal it, or to close its output."""
         streams = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-        return subprocess.Popen([COMMAND, *map(str, arguments)], **({"cwd": self.cwd} | streams | options))
+        usual = {"cwd": self.cwd, "preexec_fn": take_interrupts} | streams
+        return subprocess.Popen([COMMAND, *map(str, arguments)], **(usual | options))
 
 
 @pytest.fixture
