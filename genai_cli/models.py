@@ -57,16 +57,15 @@ def show_model(name: Name, common: CommonOptions) -> None:
 
 def show_card(reference: Any, common: CommonOptions, console: Console) -> None:
     """Print one card."""
+    from genai_cli.model.cache import folder_size, read_card
     from genai_cli.model.cache import list_models as models_at_hand
-    from genai_cli.model.cache import read_card
     from genai_cli.model.card import parse_card
 
     card = parse_card(read_card(reference, common.offline))
-    is_built_in = reference.folder is not None and not reference.revision
-    sizes = [model.size for model in models_at_hand() if model.name == reference.id and not is_built_in]
-    if is_built_in:
-        sizes = [sum(path.stat().st_size for path in reference.folder.rglob("*") if path.is_file())]
-    size = sum(sizes)
+    if reference.folder is not None:
+        size = folder_size(reference.folder)
+    else:
+        size = sum(model.size for model in models_at_hand() if model.name == reference.id)
     if common.json:
         sections = [{"title": title, "text": body} for title, body in card.sections]
         values = {"name": reference.id, "task": card.task, "license": card.license, "size": size, "card": sections}

@@ -60,9 +60,8 @@ def rerun_files(files: list[Path], changes: Mapping[str, Any], verify: bool, opt
     """Make each file again from its record, with the changes given; with `verify`, compare and keep nothing."""
     records = [record_of(file) for file in files]
     rows = [Row(row_of(record, changes), str(file)) for file, record in zip(files, records, strict=True)]
-    defaults = Defaults(KINDS, {})
     if not verify:
-        return run_rows(rows, defaults, options)
+        return run_rows(rows, Defaults(KINDS, {}), options)
     if changes:
         raise InputError("--verify compares the same request: leave the other options out")
     return verify_rows(rows, records, options)

@@ -33,8 +33,12 @@ def list_models() -> list[CachedModel]:
 def built_in_model(task: str) -> CachedModel:
     """The built-in model of a task."""
     folder = BUILT_IN_FOLDER / task
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    return CachedModel(BUILT_IN, task, None, None, size, None, read_license(folder))
+    return CachedModel(BUILT_IN, task, None, None, folder_size(folder), None, read_license(folder))
+
+
+def folder_size(folder: Path) -> int:
+    """The bytes of all files below a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def scan() -> Any:
