@@ -96,7 +96,7 @@ def test_a_torn_last_line_costs_that_item_only(run_main: RunMain, mixed: Path) -
     assert {line["content_sha256"] for line in whole if "key" in line} == set(before.values())
 
 
-KILLS = int(os.environ.get("GENAI_TEST_KILLS", "4"))
+KILLS = int(os.environ.get("LONG_KILLS", "4"))
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def to_be_killed(tmp_path: Path, mixed: Path) -> Path:
 
 @pytest.mark.timeout(300 + 60 * KILLS)
 def test_killed_at_random_moments_and_resumed(genai: Genai, run_main: RunMain, to_be_killed: Path) -> None:
-    """Set GENAI_TEST_KILLS to 50 or more for the long form; each kill comes after a random number of items."""
+    """Set LONG_KILLS to 50 or more for the long form; each kill comes after a random number of items."""
     chance = random.Random(7)
     for folder in (genai.cwd / "out", Path("whole")):
         folder.mkdir()
