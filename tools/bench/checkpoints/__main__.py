@@ -1,0 +1,34 @@
+"""Build one checkpoint: python -m tools.bench.checkpoints sd15|gpt2|sst2|musicgen FOLDER."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import torch
+import transformers
+
+from tools.bench.checkpoints import language, music, stable_diffusion
+
+BUILDERS = {
+    "sd15": stable_diffusion.build,
+    "gpt2": language.build_gpt2,
+    "sst2": language.build_distilbert,
+    "musicgen": music.build,
+}
+
+
+def main() -> None:
+    """Build the checkpoint beside its place, and move it there when it is whole."""
+    name, place = sys.argv[1], Path(sys.argv[2])
+    transformers.utils.logging.disable_progress_bar()
+    part = place.with_name(f"{place.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    torch.manual_seed(0)
+    with torch.no_grad():
+        BUILDERS[name](part)
+    part.rename(place)
+
+
+if __name__ == "__main__":
+    main()

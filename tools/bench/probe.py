@@ -1,0 +1,65 @@
+"""Measure the machine's rates: python -m tools.bench.probe DEVICE DTYPE, one JSON object on stdout."""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+
+import torch
+
+
+def best_seconds(work: Callable[[], object], device: str, runs: int = 5) -> float:
+    """The shortest of several runs after a first one."""
+    seconds = []
+    for _ in range(runs + 1):
+        started = time.perf_counter()
+        work()
+        if device == "cuda":
+            torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - started)
+    return min(seconds[1:])
+
+
+def matrix_rate(device: str, dtype: torch.dtype, side: int = 4096) -> float:
+    """FLOP/s of a product of two square matrices."""
+    left, right = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
+    return 2 * side**3 / best_seconds(lambda: left @ right, device)
+
+
+def bandwidth(device: str, dtype: torch.dtype, size: int = 10**9) -> float:
+    """Bytes/s with which a matrix times a vector reads the matrix."""
+    columns = 16384
+    width: int = dtype.itemsize
+    rows = size // (columns * width)
+    matrix, vector = (torch.ones(*shape, device=device, dtype=dtype) for shape in ((rows, columns), (columns,)))
+    return rows * columns * width / best_seconds(lambda: torch.mv(matrix, vector), device)
+
+
+def image_work(size: int) -> tuple[int, int]:
+    """FLOP of one denoising step of SD 1.5 with guidance (two samples), and of the decoding of one picture."""
+    from diffusers import AutoencoderKL, UNet2DConditionModel
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from tools.bench.checkpoints.stable_diffusion import UNET, VAE
+
+    with torch.device("meta"), torch.no_grad():
+        unet, vae = UNet2DConditionModel(**UNET), AutoencoderKL(**VAE)
+        side = size // 8
+        with FlopCounterMode(display=False) as step:
+            unet(torch.empty(2, 4, side, side), torch.ones(2), torch.empty(2, 77, 768))
+        with FlopCounterMode(display=False) as decoding:
+            vae.decode(torch.empty(1, 4, side, side))
+    return step.get_total_flops(), decoding.get_total_flops()
+
+
+def main() -> None:
+    """Measure and print."""
+    device, dtype = sys.argv[1], getattr(torch, sys.argv[2])
+    found: dict[str, float] = {"flops": matrix_rate(device, dtype), "bandwidth": bandwidth(device, dtype)}
+    for size in (256, 512):
+        found[f"step_{size}"], found[f"decoding_{size}"] = image_work(size)
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
