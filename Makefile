@@ -1,11 +1,13 @@
-# make demo: see it work. make test: tests and linters. Both set up .venv first, once.
+# make demo: see it work. make test: tests and linters. make bench: how fast it is. All set up .venv first, once.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DEMO := demo
+# Options of the benchmark: make bench BENCH=--quick; make bench BENCH=--list
+BENCH ?=
 
-.PHONY: demo test lint install clean
+.PHONY: demo test lint bench install clean
 
 install: $(INSTALLED)
 
@@ -26,6 +28,9 @@ lint: $(INSTALLED)
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy --no-error-summary
+
+bench: $(INSTALLED)
+	@$(BIN)/python -m tools.bench $(BENCH)
 
 clean:
 	rm -rf $(VENV) $(DEMO) build dist .pytest_cache .mypy_cache .ruff_cache

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from tools.bench.bench import Bench, Line
 from tools.bench.lines import FAMILIES
-from tools.bench.measure import FailedError
 from tools.bench.report import markdown, write_json, write_page
 
 CACHE = Path.home() / ".cache" / "genai-bench"
@@ -100,22 +99,21 @@ def main() -> None:
         del os.environ[name]
     os.environ.update(ENVIRONMENT)
     device, name = device_name()
-    failed = False
+    found, failed = facts(name, arguments.quick), False
     with tempfile.TemporaryDirectory(prefix="genai-bench-") as folder:
         bench = Bench(arguments.cache, Path(folder), device, arguments.quick)
         for line in lines:
             started = time.perf_counter()
             try:
                 line.run(bench)
-            except (FailedError, subprocess.CalledProcessError) as error:
+            except Exception as error:  # whatever goes wrong in one line, an hour of others is not lost for it
                 failed = True
-                bench.skip(line.name, f"failed: {' '.join(str(error).split())}")
+                bench.skip(line.name, f"failed: {type(error).__name__}: {' '.join(str(error).split())}")
             print(f"{line.name}: {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
-    found = facts(name, arguments.quick)
+            if arguments.json:
+                write_json(arguments.json, found, bench.rows, bench.skips, bench.samples)
     report = markdown(found, bench.rows, bench.skips)
     print(report)
-    if arguments.json:
-        write_json(arguments.json, found, bench.rows, bench.skips, bench.samples)
     if arguments.write:
         write_page(arguments.write, report)
     raise SystemExit(1 if failed else 0)

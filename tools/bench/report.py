@@ -58,7 +58,9 @@ class Row:
             self.against,
             figure(self.ours, self.unit),
             "" if self.theirs is None else figure(self.theirs, self.unit),
-            f"{ratio.median:.2f} ({ratio.low:.2f} to {ratio.high:.2f}, {ratio.count} pairs)" if ratio else "",
+            f"{ratio.median:.2f} ({ratio.low:.2f} to {ratio.high:.2f}, {counted(ratio.count, 'pair')})"
+            if ratio
+            else "",
             self.expected.text() if self.expected else "",
             {None: "", True: "yes", False: "**no**"}[self.met],
             self.notes,
@@ -77,6 +79,11 @@ def figure(value: float, unit: str) -> str:
     """A value with three digits that matter, and its unit."""
     digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 3
     return f"{value:.{digits}f} {unit}".strip()
+
+
+def counted(number: int, what: str) -> str:
+    """A number of things: 1 pair, 5 pairs."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def table(rows: Iterable[Row]) -> str:

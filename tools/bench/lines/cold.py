@@ -1,9 +1,10 @@
 """One command, from the start of the process to the finished file, with little work so that the start dominates."""
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 
-from tools.bench.bench import BIN, MEGABYTE, Bench, Line, walls
+from tools.bench.bench import MEGABYTE, Bench, Line, walls
 from tools.bench.measure import Command, Sample, spread
 from tools.bench.report import Expectation
 
@@ -65,7 +66,7 @@ def image_commands(bench: Bench, variant: str) -> dict[str, Command]:
     return {
         "genai": bench.genai("image", PROMPT, "-m", checkpoint, *options, "-o", bench.folder / "genai.png"),
         "the bare script": bench.script("image", checkpoint, variant, size, steps, bench.folder / "bare.png"),
-        "diffusers-cli run": Command([str(BIN / "diffusers-cli"), "run", *cli]),
+        "diffusers-cli run": Command([sys.executable, "-m", "diffusers.commands.diffusers_cli", "run", *cli]),
     }
 
 
