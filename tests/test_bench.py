@@ -20,7 +20,7 @@ def python(program: str, *arguments: str, **options: object) -> Command:
 def test_every_family_and_line_is_listed_and_unknown_ones_are_refused() -> None:
     bench = [sys.executable, "-m", "tools.bench", "--list"]
     listed = subprocess.run(bench, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for name in ("cold-image", "gpt2-batch-16", "musicgen", "images-in-one", "resume", "dry-run", "noise", "help"):
+    for name in ("cold-image", "gpt2-batch-16", "musicgen", "images", "resume", "dry-run", "noise", "help"):
         assert f"  {name} " in listed
     refused = subprocess.run([*bench, "--only", "cold-imgae"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert refused.returncode == 1

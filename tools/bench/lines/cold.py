@@ -51,6 +51,9 @@ def cold_image(bench: Bench) -> None:
 
 def cold_image_fp16(bench: Bench) -> None:
     """The same on the fp16 files, which genai takes by itself."""
+    if bench.quick:
+        bench.skip("cold-image-fp16", "left out by --quick")
+        return
     commands = image_commands(bench, variant="fp16")
     del commands["diffusers-cli run"]
     compare(bench, "cold-image-fp16", "genai image, fp16 files", commands, {})
@@ -73,7 +76,7 @@ def image_commands(bench: Bench, variant: str) -> dict[str, Command]:
 def noise(bench: Bench) -> None:
     """A command against itself: what the ratios of this machine are worth."""
     same = text_command(bench)
-    taken = bench.measure("noise", {"A": same, "A again": same}, bench.of(5, 3))
+    taken = bench.measure("noise", {"A": same, "A again": same}, bench.of(5, 2))
     figures = walls(taken["A"]), walls(taken["A again"])
     bench.add_pairs("noise", "genai text, start to finished file", "itself (A/A)", "s", figures)
     bench.add_pairs("noise", "its peak memory", "itself (A/A)", "MB", (peaks(taken["A"]), peaks(taken["A again"])))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tools.bench.bench import Bench, Line, model_seconds, walls, write_rows
 from tools.bench.lines.generate import text_prompts
-from tools.bench.measure import Command, paired, run, spread
+from tools.bench.measure import Command, Sample, paired, run, spread
 from tools.bench.report import Expectation, Row
 
 COLOURS = ("red", "green", "blue", "yellow", "white", "black", "orange", "purple")
@@ -29,19 +29,25 @@ WORDS = (
 )
 
 
-def images_in_one(bench: Bench) -> None:
-    """Many images in one command against a command for each; of these a sample is run, and counted up."""
+def images(bench: Bench) -> None:
+    """Many images in one command: against a command for each (one is run, and counted up), and outside the model."""
     bench.warm_libraries()
-    items, pairs = bench.of(200, 40), bench.of(5, 2)
-    many = bench.measure("images-in-one", {"one command": image_batch(bench, items)}, bench.of(3, 1))["one command"]
-    single = bench.genai("image", "a red circle", "-m", "tiny", "--seed", 1, "-o", bench.folder / "one.png")
-    alone = bench.measure("images-in-one", {"single commands": single}, 2 * pairs)["single commands"]
-    together, apart = spread(walls(many)), spread(walls(alone))
-    factor = spread([items * apart.median / wall for wall in walls(many)])
-    notes = f"{apart.count} single commands of {apart.median:.2f} s ({apart.low:.2f} to {apart.high:.2f}) counted up"
-    row = Row("images-in-one", f"{items} images with tiny: how many times quicker", f"{items} commands", "s",
-              together.median, items * apart.median, factor, Expectation(30, at_least=True), notes)  # fmt: skip
-    bench.rows.append(row)
+    items = bench.of(200, 40)
+    options = ("-m", "tiny", "--seed", 1, "--json", "-o", bench.folder / "one.png")
+    commands = {"many": image_batch(bench, items), "one": bench.genai("image", "a red circle", *options)}
+    taken = bench.measure("images", commands, bench.of(5, 2))
+    together, alone = walls(taken["many"]), walls(taken["one"])
+    factor = spread([items * one / many for many, one in zip(together, alone, strict=True)])
+    notes = f"a command for one takes {spread(alone).median:.2f} s; counted up"
+    what, against = f"{items} images with tiny in one command: how many times quicker", f"{items} commands"
+    medians = spread(together).median, items * spread(alone).median
+    bench.rows.append(Row("images", what, against, "s", *medians, factor, Expectation(30, at_least=True), notes))
+    # What both commands pay at their start falls out of the difference.
+    beside = {name: [sample.wall - model_seconds(sample) for sample in samples] for name, samples in taken.items()}
+    each = [1000 * (many - one) / (items - 1) for many, one in zip(beside["many"], beside["one"], strict=True)]
+    bench.add_own("images", "outside the model for each further image", "ms", each, Expectation(10))
+    inside = [1000 * model_seconds(sample) / items for sample in taken["many"]]
+    bench.add_own("images", "in the model for each image", "ms", inside, None)
 
 
 def image_batch(bench: Bench, items: int, *options: object, threads: int | None = None) -> Command:
@@ -56,32 +62,23 @@ def image_batch(bench: Bench, items: int, *options: object, threads: int | None 
     return bench.genai("image", *arguments, env=env, fresh=folder)
 
 
-def outside(bench: Bench) -> None:
-    """What an item costs outside the model: the time of a long command beyond that of a short one, less the model's."""
-    bench.warm_libraries()
-    items = bench.of(200, 40)
-    commands = {"many": image_batch(bench, items), "one": image_batch(bench, 1)}
-    taken = bench.measure("outside", commands, bench.of(5, 2))
-    beside = {name: [sample.wall - model_seconds(sample) for sample in samples] for name, samples in taken.items()}
-    each = [
-        1000 * (many - one) / (items - 1) for many, one in zip(beside["many"], beside["one"], strict=True)
-    ]  # milliseconds
-    bench.add_own("outside", "outside the model for each image with tiny", "ms", each, Expectation(10))
-
-
 def classify_many(bench: Bench) -> None:
     """Many short texts through classify, grouped, against one at a time."""
     if bench.lacks("classify-many", "classify", "--batch-size"):
         return
     bench.warm_libraries()
-    items = bench.of(10000, 1000)
+    items = bench.of(10000, 4000)
     prompts = bench.folder / "texts.txt"
     prompts.write_text("".join(f"{short_text(number)}\n" for number in range(items)))
-    grouped = bench.genai("classify", "--prompts", prompts, "-m", "tiny")
-    alone = bench.genai("classify", "--prompts", prompts, "-m", "tiny", "--batch-size", 1)
-    times_quicker(
-        bench, "classify-many", f"{items} short texts, classify with tiny", "--batch-size 1", grouped, alone, 5
-    )
+    grouped = bench.genai("classify", "--prompts", prompts, "-m", "tiny", "--json")
+    alone = bench.genai("classify", "--prompts", prompts, "-m", "tiny", "--json", "--batch-size", 1)
+    what = f"{items} short texts, classify with tiny"
+    taken = times_quicker(bench, "classify-many", what, "--batch-size 1", (grouped, alone), 5)
+    figures = [list(map(model_seconds, samples)) for samples in taken]
+    medians = spread(figures[0]).median, spread(figures[1]).median
+    inside = f"{what}, in the model: how many times quicker"
+    ratio = paired(figures[1], figures[0])
+    bench.rows.append(Row("classify-many", inside, "--batch-size 1", "s", *medians, ratio))
 
 
 def short_text(number: int) -> str:
@@ -119,31 +116,30 @@ def ray_workers(bench: Bench) -> None:
     if bench.lacks("ray", "image", "--engine"):
         return
     bench.warm_libraries()
-    items = bench.of(400, 60)
+    items = bench.of(200, 40)
     pool = image_batch(bench, items, "--engine", "ray", "--workers", 2, threads=1)
     process = image_batch(bench, items, threads=1)
     what = f"{items} images with tiny, Ray with 2 one-thread workers, its start included"
-    times_quicker(bench, "ray", what, "one one-thread process", pool, process, 1.8)
+    times_quicker(bench, "ray", what, "one one-thread process", (pool, process), 1.8)
 
 
 def times_quicker(
-    bench: Bench, line: str, what: str, against: str, quick: Command, slow: Command, bound: float
-) -> None:
-    """A row whose ratio is how many times quicker the first command is."""
-    taken = bench.measure(line, {"quick": quick, "slow": slow}, bench.of(3, 1))
-    ours, theirs = walls(taken["quick"]), walls(taken["slow"])
-    medians = spread(ours).median, spread(theirs).median
-    expected = Expectation(bound, at_least=True)
-    bench.rows.append(
-        Row(line, f"{what}: how many times quicker", against, "s", *medians, paired(theirs, ours), expected)
-    )
+    bench: Bench, line: str, what: str, against: str, commands: tuple[Command, Command], bound: float
+) -> tuple[list[Sample], list[Sample]]:
+    """A row whose ratio is how many times quicker the first command is; returns the runs of both."""
+    taken = bench.measure(line, dict(zip(("genai", against), commands, strict=True)), bench.of(3, 1))
+    ours, theirs = taken["genai"], taken[against]
+    medians = spread(walls(ours)).median, spread(walls(theirs)).median
+    ratio, expected = paired(walls(theirs), walls(ours)), Expectation(bound, at_least=True)
+    bench.rows.append(Row(line, f"{what}: how many times quicker", against, "s", *medians, ratio, expected))
+    return ours, theirs
 
 
 def resume(bench: Bench) -> None:
     """A finished batch run again: how long until it says so, and that it does so without torch."""
     items = bench.of(10000, 1000)
     jobs, folder = job_file(bench, items), bench.folder / "finished"
-    again = Command([*bench.genai("batch", jobs, "-m", "tiny", "-o", f"{folder}/").arguments])
+    again = bench.genai("batch", jobs, "-m", "tiny", "-o", f"{folder}/")
     first = run(again)
     taken = bench.measure("resume", {"again": again}, bench.of(5, 3))["again"]
     traced = run(Command(again.arguments, {"PYTHONPROFILEIMPORTTIME": "1"})).stderr
@@ -170,8 +166,7 @@ def job_file(bench: Bench, items: int) -> Path:
 
 
 LINES = (
-    Line("images-in-one", "many images with tiny in one command, against a command for each", images_in_one),
-    Line("outside", "milliseconds outside the model for each image with tiny", outside),
+    Line("images", "many images with tiny in one command: against a command for each, and outside the model", images),
     Line("classify-many", "many short texts through classify, against --batch-size 1", classify_many),
     Line("text-batch-gpt2", "16 texts of GPT-2's size at --batch-size 16, against 1", text_gpt2),
     Line("text-batch-tiny", "16 texts of tiny at --batch-size 16, against 1", text_tiny),
