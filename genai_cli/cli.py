@@ -165,7 +165,7 @@ def audio(
 @opt.takes(opt.JobOptions, "run")
 def batch(
     run: opt.JobOptions,
-    jobs: Annotated[str, typer.Argument(metavar="JOBS", help="A .jsonl or .csv file of jobs.", show_default=False)],
+    jobs: Annotated[str, typer.Argument(metavar="JOBS", help="A .jsonl or .csv file of jobs; - is stdin.", show_default=False)],
     model: Annotated[
         str | None,
         opt.option(

@@ -99,7 +99,11 @@ class RunOptions(JobOptions):
     """What the four commands take beside their model and the options of their task."""
 
     prompts: Annotated[
-        str | None, option("--prompts", help="Read prompts from a .txt (one a line), .jsonl or .csv file.")
+        str | None, option("--prompts", help="Read prompts from a .txt (one a line), .jsonl or .csv file; - is stdin.")
+    ] = None
+    column: Annotated[
+        str | None,
+        option("--column", metavar="NAME", help="The table's column that holds the prompt; all others are kept."),
     ] = None
 
 

@@ -30,7 +30,7 @@ def run_command(
     kind: type[Request], prompts: Sequence[str] | None, fields: Mapping[str, Any], options: RunOptions
 ) -> int:
     """Run one of the four commands and return its exit code."""
-    rows = read_rows(prompts or [], options.prompts, sys.stdin.buffer)
+    rows = read_rows(prompts or [], options.prompts, sys.stdin.buffer, options.column)
     return run_rows(rows, Defaults({kind.task: kind}, {"seed": options.seed, **fields}, options.num), options)
 
 

@@ -1,6 +1,8 @@
 """Prompts from files and standard input, with every broken row named as file:line."""
 
 import io
+import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,61 @@ def test_standard_input_is_one_prompt_a_line() -> None:
 
 
 @pytest.mark.parametrize(
+    ("data", "column", "prompts"),
+    [
+        (b"a\nb\n", None, ["a", "b"]),
+        (b'\n{"prompt": "a"}\n{"prompt": "b"}\n', None, ["a", "b"]),
+        (b"id,text\n1,a\n2,b\n", "text", ["a", "b"]),
+        (b'{"text": "a"}\n{"text": "b"}\n', "text", ["a", "b"]),
+    ],
+)
+def test_rows_from_standard_input_can_be_read_again(data: bytes, column: str | None, prompts: list[str]) -> None:
+    rows = read_rows([], "-", io.BytesIO(data), column)
+    first = iter(rows)
+    assert next(first) == next(iter(rows))
+    assert [row.fields["prompt"] for row in rows if isinstance(row, Row)] == prompts
+    assert len([*first]) == 1
+    assert all(str(row.place).startswith("standard input:") for row in rows if isinstance(row, Row))
+
+
+def test_a_pipe_is_read_once_and_iterated_again(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=(b"a\nb\n",))
+    writer.start()
+    rows = read_rows([], str(tmp_path / "pipe"), io.BytesIO())
+    writer.join()
+    assert [*rows] == [*rows]
+    assert len([*rows]) == 2
+
+
+def test_other_columns_of_a_named_one_are_data(tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_bytes(b"id,seed,text,seed\n7,none,good,\n")
+    (row,) = read_rows([], str(tmp_path / "p.csv"), io.BytesIO(), "text")
+    assert isinstance(row, Row)
+    assert row.fields == {"prompt": "good"}
+    assert row.columns == ("id", "seed", "text", "seed")
+    assert row.cells == ("7", "none", "good", "")
+
+
+def test_an_unknown_column_is_said_with_those_there_are(tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_bytes(b"id,review\n7,good\n")
+    with pytest.raises(InputError, match="no column 'text'") as raised:
+        list(read_rows([], str(tmp_path / "p.csv"), io.BytesIO(), "text"))
+    assert "id, review" in str(raised.value.hint)
+
+
+def test_a_table_goes_on_after_a_broken_row(tmp_path: Path) -> None:
+    long = b"x" * 1_200_000
+    (tmp_path / "p.csv").write_bytes(b'prompt,n\n"a"b,1\ncaf\xe9,2\n' + long + b",3\nfine,4\n")
+    rows = list(read_rows([], str(tmp_path / "p.csv"), io.BytesIO(), "prompt"))
+    places = [row.error.message for row in rows[:3] if isinstance(row, BadRow)]
+    for number, words in enumerate(("broken CSV", "not UTF-8", "longer than"), 2):
+        assert f"p.csv:{number}: {words}" in places[number - 2]
+    assert isinstance(rows[3], Row)
+    assert rows[3].cells == ("fine", "4")
+
+
+@pytest.mark.parametrize(
     ("name", "data", "words"),
     [
         ("p.txt", b"fine\ncaf\xe9\n", "p.txt:2: not UTF-8"),
@@ -51,7 +108,7 @@ def test_standard_input_is_one_prompt_a_line() -> None:
         ("p.jsonl", b'{"prompt": 3}\n', "p.jsonl:1: the prompt must be text"),
         ("p.csv", b"prompt,seed\na,1\nb\n", "p.csv:3: 2 columns"),
         ("p.csv", b"prompt,seed\na,1,2\n", "p.csv:2: 2 columns"),
-        ("p.csv", b"text\na\n", "p.csv:2: no field 'prompt'"),
+        ("p.csv", b"text\na\n", "p.csv has no column 'prompt'"),
         ("p.docx", b"x", "cannot read prompts from .docx"),
     ],
 )

@@ -117,6 +117,7 @@ def read_optional_json(path: Path) -> dict[str, Any]:
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
 
 
+@functools.lru_cache(maxsize=256)  # names come from rows, which may hold any
 def field_of(name: str) -> str:
     """The field that an option's or row's name stands for: `cfg-scale` is `guidance_scale`."""
     plain = name.strip().lower().replace("-", "_")
@@ -141,13 +142,12 @@ def convert(value: Any, hint: Any, name: str) -> Any:
 
     Raises InputError naming the field.
     """
-    accepted = typing.get_args(hint) if typing.get_origin(hint) in (Union, types.UnionType) else (hint,)
-    if type(None) in accepted and value in (None, ""):
+    wanted, item, optional = accepted(hint)
+    if optional and value in (None, ""):
         return None
-    wanted = next(kind for kind in accepted if kind is not type(None))
-    if typing.get_origin(wanted) is tuple:
+    if wanted is tuple:
         items = [value] if isinstance(value, str) else value
-        if isinstance(items, list | tuple) and all(isinstance(item, str) for item in items):
+        if isinstance(items, list | tuple) and all(isinstance(part, item) for part in items):
             return tuple(items)
     elif wanted is bool:
         flags = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
@@ -164,4 +164,16 @@ def convert(value: Any, hint: Any, name: str) -> Any:
         except (TypeError, ValueError, OverflowError):
             pass
     words = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
-    raise InputError(f"field {name!r} must be {words.get(wanted, 'text or a list of texts')}, not {value!r}")
+    lists = "a list of objects" if item is dict else "text or a list of texts"
+    raise InputError(f"field {name!r} must be {words.get(wanted, lists)}, not {value!r}")
+
+
+@functools.cache
+def accepted(hint: Any) -> tuple[Any, Any, bool]:
+    """What a field's type takes: the type itself, of a tuple its items' type, and whether None too."""
+    kinds = typing.get_args(hint) if typing.get_origin(hint) in (Union, types.UnionType) else (hint,)
+    wanted = next(kind for kind in kinds if kind is not type(None))
+    if typing.get_origin(wanted) is not tuple:
+        return wanted, None, type(None) in kinds
+    item = typing.get_args(wanted)[0]
+    return tuple, typing.get_origin(item) or item, type(None) in kinds

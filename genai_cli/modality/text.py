@@ -16,11 +16,15 @@ from genai_cli.model.loading import load_companion, load_model
 DEFAULT_NEW_TOKENS = 256
 # What transformers' own text-generation pipeline takes where a checkpoint states no sampling.
 DEFAULT_TEMPERATURE = 0.7
+ROLES = ("user", "assistant", "system")
 
 
 @dataclass(frozen=True, kw_only=True)
 class TextRequest(Request):
-    """One text. `chat` None means: the chat template where the model has one."""
+    """One text. `chat` None means: the chat template where the model has one.
+
+    `messages` are the turns before the prompt, each {"role": "user" | "assistant" | "system", "content": text}.
+    """
 
     task: ClassVar[str] = "text"
     default_model: ClassVar[str] = "gpt2"
@@ -33,6 +37,7 @@ class TextRequest(Request):
     repetition_penalty: float | None = None
     stop: tuple[str, ...] = ()
     system: str | None = None
+    messages: tuple[dict[str, str], ...] = ()
     chat: bool | None = None
     echo: bool = True
 
@@ -47,6 +52,12 @@ class TextRequest(Request):
             raise InputError("--stop is empty")
         if self.system is not None and self.chat is False:
             raise InputError("--system needs a chat, and --no-chat asks for none")
+        if self.messages and self.chat is False:
+            raise InputError("messages are a chat, and --no-chat asks for none")
+        for message in self.messages:
+            texts = message.keys() == {"role", "content"} and isinstance(message["content"], str)
+            if not texts or message["role"] not in ROLES:
+                raise InputError(f'a message is {{"role": one of {", ".join(ROLES)}, "content": text}}')
 
 
 @dataclass(frozen=True)
@@ -112,8 +123,8 @@ def generate_one(loaded: LoadedText, request: TextRequest, emit: Emit) -> TextRe
 def uses_chat(loaded: LoadedText, request: TextRequest) -> bool:
     """Whether the prompt goes through the model's chat template. Raises InputError where it has none to use."""
     has_template = bool(loaded.tokenizer.chat_template)
-    if not has_template and (request.chat or request.system is not None):
-        option = "--chat" if request.chat else "--system"
+    if not has_template and (request.chat or request.system is not None or request.messages):
+        option = "--chat" if request.chat else "--system" if request.system is not None else "a list of messages"
         raise InputError(
             f"{request.model} has no chat template, so {option} cannot work", hint="put it into the prompt"
         )
@@ -125,7 +136,7 @@ def encode_prompt(loaded: LoadedText, request: TextRequest, chat: bool) -> Any:
     if not chat:
         return loaded.tokenizer(request.prompt, return_tensors="pt").input_ids
     system = [{"role": "system", "content": request.system}] if request.system is not None else []
-    messages = [*system, {"role": "user", "content": request.prompt}]
+    messages = [*system, *request.messages, {"role": "user", "content": request.prompt}]
     text = loaded.tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
     # The template writes its own special tokens.
     return loaded.tokenizer(text, return_tensors="pt", add_special_tokens=False).input_ids

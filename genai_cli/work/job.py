@@ -4,10 +4,11 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from genai_cli.modality.request import MAX_SEED, Request
 from genai_cli.model.names import ModelReference
+from genai_cli.work.prompts import Row
 
 KEY_LENGTH = 16  # hexadecimal digits: among a million jobs two alike come by chance once in 37 million
 
@@ -20,15 +21,19 @@ class Job:
     key: str
     id: str
     request: Request
+    suffix: str | None = None
+    """The file type that the row asks for, where it does."""
 
 
 @dataclass(frozen=True)
 class Order:
-    """A request, how many results of it, and the id that its row gives."""
+    """A request, how many results of it, the id and the file type that its row gives, and that row."""
 
     request: Request
     number: int = 1
     id: str | None = None
+    suffix: str | None = None
+    row: Row = field(default_factory=lambda: Row({}))
 
 
 def expand(
@@ -47,7 +52,7 @@ def expand(
             key = digest(content, occurrence)
             seed = seed_of(order.request.seed, occurrence, base_seed, key)
             name = order.id if order.id and order.number == 1 else f"{order.id}-{copy + 1}" if order.id else key
-            yield Job(index, key, name, replace(order.request, seed=seed))
+            yield Job(index, key, name, replace(order.request, seed=seed), order.suffix)
             index += 1
 
 

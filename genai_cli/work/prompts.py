@@ -3,15 +3,21 @@
 import csv
 import io
 import json
+import os
+import shutil
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from genai_cli.errors import GenaiError, InputError
+from genai_cli.work.openai_requests import is_openai
 
 FILE_TYPES = (".txt", ".jsonl", ".csv")
 MAX_ROW = 1_000_000  # bytes
+STDIN = "-"
+PROMPT = "prompt"
 
 
 @dataclass(frozen=True)
@@ -20,10 +26,14 @@ class Row:
 
     fields: dict[str, Any]
     place: str | None = None
+    columns: tuple[str, ...] = ()
+    cells: tuple[Any, ...] = ()
+    """The row of a table as it stood, by its columns; () where there is no table."""
 
     def bad(self, error: GenaiError) -> "BadRow":
         """The row as one that cannot be used."""
-        return BadRow(InputError(f"{self.place}: {error.message}" if self.place else error.message, error.hint))
+        message = f"{self.place}: {error.message}" if self.place else error.message
+        return BadRow(InputError(message, error.hint), self)
 
 
 @dataclass(frozen=True)
@@ -31,54 +41,109 @@ class BadRow:
     """A row that cannot be used; its error names file and line."""
 
     error: InputError
+    row: Row
 
 
 Rows = Iterable[Row | BadRow]
 
 
-def read_rows(prompts: Sequence[str], file: str | None, stdin: BinaryIO) -> Rows:
+def read_rows(prompts: Sequence[str], file: str | None, stdin: BinaryIO, column: str | None = None) -> Rows:
     """The rows of the prompts given (`-` is standard input, one a line) or of the prompts file; can be iterated again.
 
     Raises InputError where there is none, or the file cannot be read.
     """
-    if prompts.count("-") > 1:
+    if prompts.count(STDIN) > 1:
         raise InputError("standard input can be read once: give - once")
     if file is not None and prompts:
         raise InputError("give prompts or --prompts FILE, not both")
     if file is not None:
-        return FileRows(Path(file).expanduser())
+        return FileRows(file, stdin, column)
+    if column is not None:
+        raise InputError("--column names a column of a table", hint="--prompts FILE gives one: .csv or .jsonl")
     rows: list[Row | BadRow] = []
     for prompt in prompts:
-        rows += line_rows(stdin, "standard input") if prompt == "-" else [Row({"prompt": prompt})]
+        rows += line_rows(stdin, "standard input") if prompt == STDIN else [Row({PROMPT: prompt})]
     if not rows:
-        if "-" in prompts:
+        if STDIN in prompts:
             raise InputError("standard input holds no prompts")
         raise InputError("no prompt given", hint="give one in quotes, - for standard input, or --prompts FILE")
     return rows
 
 
 class FileRows:
-    """The rows of a .txt, .jsonl or .csv file (a name without a type is read as .txt), read anew at each iteration."""
+    """The rows of a .txt, .jsonl or .csv file or of standard input (`-`), read anew at each iteration.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.suffix = path.suffix.lower()
-        if self.suffix not in (*FILE_TYPES, ""):
-            raise InputError(f"cannot read prompts from {self.suffix} ({path})", hint=f"one of {', '.join(FILE_TYPES)}")
-        with self.open():
-            pass
+    What has no type in its name is JSON lines where it begins with {, else a prompt a line, or with `column` a CSV
+    table. `column` names the one that holds the prompt; the others are then data and no options.
+    """
+
+    def __init__(self, file: str, stdin: BinaryIO, column: str | None = None) -> None:
+        self.path = Path(file).expanduser()
+        self.name = "standard input" if file == STDIN else str(self.path)
+        self.column = column
+        self.spool: BinaryIO | None = None
+        suffix = self.path.suffix.lower()
+        if suffix not in (*FILE_TYPES, ""):
+            raise InputError(f"cannot read prompts from {suffix} ({file})", hint=f"one of {', '.join(FILE_TYPES)}")
+        if file == STDIN:
+            self.spool = spooled(stdin)
+        else:
+            with self.open() as stream:
+                if not self.path.is_file():  # a pipe, which can be read once
+                    self.spool = spooled(stream)
+        self.suffix = suffix or self.type_of_content()
+        if self.suffix == ".txt" and column is not None:
+            raise InputError(f"--column names a column of a table, and {self.name} is none", hint=".csv or .jsonl")
 
     def open(self) -> BinaryIO:
-        """The file. Raises InputError where it cannot be read."""
+        """The rows' bytes from their beginning. Raises InputError where they cannot be read."""
+        if self.spool is not None:
+            return io.BufferedReader(FromStart(self.spool.fileno()))
         try:
             return self.path.open("rb")
         except OSError as error:
             raise InputError(f"cannot read the prompts file {self.path}: {error.strerror}") from None
 
-    def __iter__(self) -> Iterator[Row | BadRow]:
-        reader = {".jsonl": json_rows, ".csv": csv_rows}.get(self.suffix, line_rows)
+    def type_of_content(self) -> str:
+        """What the first line that is not empty tells."""
         with self.open() as stream:
-            yield from reader(stream, str(self.path))
+            first = next((line.strip() for line in iter(lambda: stream.readline(MAX_ROW), b"") if line.strip()), b"")
+        if first.removeprefix(b"\xef\xbb\xbf").startswith(b"{"):
+            return ".jsonl"
+        return ".txt" if self.column is None else ".csv"
+
+    def __iter__(self) -> Iterator[Row | BadRow]:
+        with self.open() as stream:
+            if self.suffix == ".txt":
+                yield from line_rows(stream, self.name)
+            else:
+                table = json_rows if self.suffix == ".jsonl" else csv_rows
+                yield from table(stream, self.name, self.column)
+
+
+def spooled(stream: BinaryIO) -> BinaryIO:
+    """A file without a name that holds what can be read once; the system removes it when the program ends."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115 (open as long as the rows may be read)
+    shutil.copyfileobj(stream, file)
+    file.flush()
+    return file
+
+
+class FromStart(io.RawIOBase):
+    """An open file from its beginning, with a position of its own, so that two readings do not disturb each other."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self.position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = os.pread(self.descriptor, len(buffer), self.position)
+        buffer[: len(data)] = data
+        self.position += len(data)
+        return len(data)
 
 
 def line_rows(stream: BinaryIO, name: str) -> Iterator[Row | BadRow]:
@@ -88,64 +153,136 @@ def line_rows(stream: BinaryIO, name: str) -> Iterator[Row | BadRow]:
         number += 1
         place = f"{name}:{number}"
         if len(line) > MAX_ROW:
-            while line and not line.endswith(b"\n"):
-                line = stream.readline(MAX_ROW)
-            yield BadRow(InputError(f"{place}: longer than {MAX_ROW} bytes"))
+            end_line(stream, line)
+            yield Row({}, place).bad(too_long())
             continue
         try:
             text = line.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError:
-            hint = "save the file as UTF-8: iconv -f latin1 -t utf-8 FILE"
-            yield BadRow(InputError(f"{place}: not UTF-8", hint=hint))
+            yield Row({}, place).bad(not_utf8())
             continue
         if text.strip():
-            yield Row({"prompt": text.removesuffix("\n").removesuffix("\r")}, place)
+            yield Row({PROMPT: text.removesuffix("\n").removesuffix("\r")}, place)
 
 
-def json_rows(stream: BinaryIO, name: str) -> Iterator[Row | BadRow]:
-    """One JSON object a line, with a field `prompt`."""
+def end_line(stream: BinaryIO, line: bytes) -> None:
+    """Pass over what is left of a line that is too long."""
+    while line and not line.endswith(b"\n"):
+        line = stream.readline(MAX_ROW)
+
+
+def too_long() -> InputError:
+    """The error for a row past the limit."""
+    return InputError(f"longer than {MAX_ROW} bytes")
+
+
+def not_utf8() -> InputError:
+    """The error for a row in another encoding."""
+    return InputError("not UTF-8", hint="save the file as UTF-8: iconv -f latin1 -t utf-8 FILE")
+
+
+def json_rows(stream: BinaryIO, name: str, column: str | None) -> Iterator[Row | BadRow]:
+    """One JSON object a line, with a field `prompt`, or the one that `column` names."""
     for row in line_rows(stream, name):
         if isinstance(row, BadRow):
             yield row
             continue
         try:
-            fields = json.loads(row.fields["prompt"])
+            fields = json.loads(row.fields[PROMPT])
         except (ValueError, RecursionError) as error:
             yield row.bad(InputError(f"not JSON: {error}"))
             continue
         if isinstance(fields, dict):
-            yield checked(Row(fields, row.place))
+            own = fields if column is None else {PROMPT: fields[column]} if column in fields else {}
+            object_row = Row(own, row.place, tuple(fields), tuple(fields.values()))
+            yield object_row if is_openai(own) else checked(object_row, column or PROMPT)
         else:
             hint = 'a row looks like {"prompt": "a red circle", "seed": 1}'
             yield row.bad(InputError("not a JSON object", hint=hint))
 
 
-def csv_rows(stream: BinaryIO, name: str) -> Iterator[Row | BadRow]:
-    """A table with a column `prompt`; an empty cell overrides nothing."""
-    text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
+def csv_rows(stream: BinaryIO, name: str, column: str | None) -> Iterator[Row | BadRow]:
+    """A table with a column `prompt`, whose empty cells override nothing; or with the one that `column` names.
+
+    Raises InputError where the table has no such column.
+    """
     csv.field_size_limit(MAX_ROW)
-    reader = csv.DictReader(text, strict=True)
-    try:
-        for fields in reader:
-            row = Row({key: cell for key, cell in fields.items() if cell != "" or key == "prompt"})
-            row = Row(row.fields, f"{name}:{reader.line_num}")
-            if None in fields or None in fields.values():
-                columns = len(reader.fieldnames or [])
-                yield row.bad(InputError(f"{columns} columns are named and this row has another number"))
-            else:
-                yield checked(row)
-    except csv.Error as error:
-        yield BadRow(InputError(f"{name}:{reader.line_num}: broken CSV: {error}"))
-    except UnicodeDecodeError:
-        yield BadRow(InputError(f"{name}:{reader.line_num + 1}: not UTF-8 there or soon after"))
-    finally:
-        text.detach()
+    lines = TableLines(stream)
+    reader = csv.reader(lines, strict=True)
+    columns: tuple[str, ...] | None = None
+    while True:
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except (csv.Error, InputError) as error:
+            broken = error if isinstance(error, InputError) else InputError(f"broken CSV: {error}")
+            yield Row({}, f"{name}:{lines.number}", columns or ()).bad(broken)
+            continue
+        if not cells:
+            continue
+        if columns is None:
+            columns = tuple(cells)
+            check_column(column or PROMPT, columns, name)
+        else:
+            yield table_row(cells, columns, f"{name}:{lines.number}", column)
 
 
-def checked(row: Row) -> Row | BadRow:
+def table_row(cells: list[str], columns: tuple[str, ...], place: str, column: str | None) -> Row | BadRow:
+    """One row of a table."""
+    fields = dict(zip(columns, cells, strict=False))
+    if column is not None:
+        own = {PROMPT: fields.get(column, "")}
+    else:
+        own = {name: cell for name, cell in fields.items() if cell != "" or name == PROMPT}
+    row = Row(own, place, columns, tuple(cells))
+    if len(cells) != len(columns):
+        return row.bad(InputError(f"{len(columns)} columns are named and this row has another number"))
+    if sum(map(len, cells)) > MAX_ROW:
+        return row.bad(too_long())
+    if not all(cell.isascii() or is_utf8(cell) for cell in cells):
+        return row.bad(not_utf8())
+    return row
+
+
+def is_utf8(cell: str) -> bool:
+    """Whether a cell held UTF-8 when it was read; what was not stands in it as lone surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in cell)
+
+
+def check_column(column: str, columns: Sequence[str], name: str) -> None:
+    """Raise InputError where the table has no such column, naming those that it has."""
+    if column not in columns:
+        hint = f"its columns: {', '.join(columns)}; --column NAME names the one that holds the prompt"
+        raise InputError(f"{name} has no column {column!r}", hint=hint)
+
+
+class TableLines:
+    """The lines of a table as text, counted; goes on after a line that is too long, for which it raises InputError."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.stream = stream
+        self.number = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self.stream.readline(MAX_ROW + 1)
+        if not line:
+            raise StopIteration
+        self.number += 1
+        if len(line) > MAX_ROW:
+            end_line(self.stream, line)
+            raise too_long()
+        # What is no UTF-8 is kept as lone surrogates: the row is read to its end, and then found to be bad.
+        return line.decode("utf-8-sig" if self.number == 1 else "utf-8", errors="surrogateescape")
+
+
+def checked(row: Row, column: str) -> Row | BadRow:
     """The row, if it has a prompt that is text."""
-    if "prompt" not in row.fields:
-        return row.bad(InputError("no field 'prompt'", hint=f"it has: {', '.join(row.fields) or 'nothing'}"))
-    if not isinstance(row.fields["prompt"], str):
-        return row.bad(InputError(f"the prompt must be text, not {row.fields['prompt']!r}"))
+    if PROMPT not in row.fields:
+        return row.bad(InputError(f"no field {column!r}", hint=f"it has: {', '.join(row.columns) or 'nothing'}"))
+    if not isinstance(row.fields[PROMPT], str):
+        return row.bad(InputError(f"the prompt must be text, not {row.fields[PROMPT]!r}"))
     return row
