@@ -165,13 +165,18 @@ def audio(
 @opt.takes(opt.JobOptions, "run")
 def batch(
     run: opt.JobOptions,
-    jobs: Annotated[str, typer.Argument(metavar="JOBS", help="A .jsonl or .csv file of jobs; - is stdin.", show_default=False)],
+    jobs: Annotated[
+        str, typer.Argument(metavar="JOBS", help="A .jsonl or .csv file of jobs; - is stdin.", show_default=False)
+    ],
     model: Annotated[
         str | None,
         opt.option(
             "-m", "--model", help="The model of rows that name none. [default: the task's own]", show_default=False
         ),
     ] = None,
+    result_format: Annotated[
+        str, opt.option("--format", help="Of -o FILE.jsonl: genai (records), or openai (a line for each request).")
+    ] = "genai",
 ) -> int:
     """Make all that a file asks for, of any kinds, into a folder; killed and run again, it does what is missing.
 
@@ -179,7 +184,7 @@ def batch(
     """
     from genai_cli.run_command import run_batch
 
-    return run_batch(jobs, model, run)
+    return run_batch(jobs, model, result_format, run)
 
 
 Files = Annotated[list[Path], typer.Argument(metavar="FILE", help="Files that genai wrote.", show_default=False)]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from genai_cli.console import Console, one_line
@@ -15,15 +16,19 @@ from genai_cli.options import JobOptions, RunOptions
 from genai_cli.output.batch import BatchFolder
 from genai_cli.output.manifest import parse_shard
 from genai_cli.output.names import Destination, parse_destination
+from genai_cli.output.onefile import OneFile
 from genai_cli.output.record import to_json
 from genai_cli.output.writer import Writer
 from genai_cli.work.orders import KINDS, Defaults, Orders, Survey
 from genai_cli.work.prompts import FileRows, Rows, read_rows
 from genai_cli.work.report import Report
+from genai_cli.work.results import FILE_TYPES, Form, place_results
 from genai_cli.work.runner import Finished, RunSettings, Todo, jobs_of, name_fields, references_of, run
 
 TO_STDOUT = "-"
 PRINTED = {"text", "classify"}
+OPENAI = "openai"
+FORMATS = ("genai", OPENAI)
 
 
 def run_command(
@@ -34,22 +39,25 @@ def run_command(
     return run_rows(rows, Defaults({kind.task: kind}, {"seed": options.seed, **fields}, options.num), options)
 
 
-def run_batch(jobs: str, model: str | None, options: JobOptions) -> int:
-    """Run the jobs of a file, of any kinds, into a folder, and return the exit code."""
+def run_batch(jobs: str, model: str | None, result_format: str, options: JobOptions) -> int:
+    """Run the jobs of a file, of any kinds, into a folder or one file, and return the exit code."""
     if options.output is None:
         raise InputError("a batch needs a folder", hint="-o out/ names one")
+    if result_format not in FORMATS:
+        raise InputError(f"unknown --format {result_format!r}", hint=f"one of {', '.join(FORMATS)}")
     fields = {"seed": options.seed} | ({"model": model} if model else {})
     rows = read_rows([], jobs, sys.stdin.buffer)
-    return run_rows(rows, Defaults(KINDS, fields, options.num), options)
+    return run_rows(rows, Defaults(KINDS, fields, options.num), options, is_openai=result_format == OPENAI)
 
 
-def run_rows(rows: Rows, defaults: Defaults, options: JobOptions) -> int:
+def run_rows(rows: Rows, defaults: Defaults, options: JobOptions, is_openai: bool = False) -> int:
     """Check everything that can be checked beforehand, run what is left to do, and return the exit code."""
     orders = Orders(rows, defaults)
     survey = orders.survey()
     console = Console(quiet=options.quiet, verbose=options.verbose, debug=options.debug, items=survey.items)
     refuse_bad_rows(survey, options, console)
-    destination = destination_of(survey.tasks, options, survey.items)
+    form = form_of(rows, survey, options, is_openai)
+    destination = None if form else destination_of(survey.tasks, options, survey.items)
     settings = RunSettings(
         destination.suffix if destination else None,
         options.device,
@@ -59,15 +67,42 @@ def run_rows(rows: Rows, defaults: Defaults, options: JobOptions) -> int:
         options.metadata,
     )
     references_of(survey.groups)  # a name that is no model's is said now
-    writer = writer_of(destination, rows, options)
+    writer = file_of(form, survey, options) if form else writer_of(destination, rows, options)
     if options.dry_run:
         show_plan(orders, survey, destination, console)
         return 0
-    console.streams_text = survey.tasks == {"text"} and survey.items == 1 and not options.json
-    console.counts = isinstance(writer, BatchFolder)
+    console.streams_text = survey.tasks == {"text"} and survey.items == 1 and not options.json and not form
+    console.counts = isinstance(writer, BatchFolder | OneFile)
     with closing(console), writer or nullcontext():
         todo = Todo(writer, options.retry_failed, Report(survey.items))
-        return run_orders(orders, survey, settings, todo, options, console)
+        return run_orders(orders, survey, settings, todo, form, options, console)
+
+
+def form_of(rows: Rows, survey: Survey, options: JobOptions, is_openai: bool) -> Form | None:
+    """How all results stand in the one file that -o names; None where each has a file of its own. Raises InputError."""
+    path = Path(options.output or "").expanduser()
+    suffix = path.suffix.lower()
+    is_file = suffix in FILE_TYPES and not path.is_dir() and not set(str(path)) & set("{}")
+    if not is_openai and not (is_file and survey.tasks <= PRINTED):
+        return None
+    if is_openai and not (is_file and suffix == ".jsonl"):
+        raise InputError("--format openai writes one file", hint="-o results.jsonl names it")
+    if is_openai and survey.openai < survey.items:
+        others = survey.items - survey.openai
+        raise InputError(f"--format openai needs requests in that format, and {others} rows are none")
+    if suffix == ".csv" and len(survey.tasks) > 1:
+        raise InputError("a table holds results of one kind", hint="-o out.jsonl takes several, -o out/ all")
+    is_table = suffix == ".csv" or (isinstance(rows, FileRows) and rows.column is not None)
+    return Form(suffix, is_table, is_openai)
+
+
+def file_of(form: Form, survey: Survey, options: JobOptions) -> Writer:
+    """What writes the one file. Raises OutputError, InputError."""
+    if options.shard:
+        raise InputError("--shard needs a folder to fill: one file cannot be made in parts", hint="-o out/")
+    writer = OneFile(Path(str(options.output)).expanduser(), with_data=form.is_openai and "image" in survey.tasks)
+    writer.check()
+    return writer
 
 
 def writer_of(destination: Destination | None, rows: Rows, options: JobOptions) -> Writer | None:
@@ -104,6 +139,7 @@ def refuse_bad_rows(survey: Survey, options: JobOptions, console: Console) -> No
 def destination_of(tasks: set[str], options: JobOptions, items: int) -> Destination | None:
     """Where files go: None where there are none (`-o -`; text and labels without -o). Raises InputError."""
     suffixes = tuple(dict.fromkeys(suffix for task in sorted(tasks) for suffix in KINDS[task].suffixes))
+    suffixes += FILE_TYPES if tasks <= PRINTED else ()
     if options.output == TO_STDOUT:
         if options.json:
             raise InputError("-o - and --json both want stdout", hint="give one of them")
@@ -119,32 +155,45 @@ def destination_of(tasks: set[str], options: JobOptions, items: int) -> Destinat
 
 
 def run_orders(
-    orders: Orders, survey: Survey, settings: RunSettings, todo: Todo, options: JobOptions, console: Console
+    orders: Orders,
+    survey: Survey,
+    settings: RunSettings,
+    todo: Todo,
+    form: Form | None,
+    options: JobOptions,
+    console: Console,
 ) -> int:
     """Run the orders, show each result, and return the exit code."""
     report = todo.report
+    to_resume = f"/{report.items} done; run the same command to resume"
     try:
         for finished in islice(run(orders, survey.groups, settings, todo, console.emit), options.limit):
             report.take(finished.error)
-            show(finished, options, console)
+            show(finished, form, options, console)
             if console.counts:
                 console.show_count(report.done + report.failed, report.left, report.text())
     except (KeyboardInterrupt, Terminated):
         if console.counts:
-            console.tell(f"{report.all_done}/{report.items} done; run the same command to resume")
+            console.tell(f"{report.all_done}{to_resume}")
         raise
+    if form and isinstance(todo.writer, OneFile):
+        if place_results(orders, survey, todo.references, todo.writer, form):
+            if not options.json:
+                console.line(str(todo.writer.path))
+        elif report.left and not options.quiet:
+            console.tell(f"{report.all_done}{to_resume}")
     if console.counts and not options.quiet:
         console.tell(report.text())
     return report.exit_code()
 
 
-def show(finished: Finished, options: JobOptions, console: Console) -> None:
-    """Show one job's end: its line on stdout, or its error on stderr."""
+def show(finished: Finished, form: Form | None, options: JobOptions, console: Console) -> None:
+    """Show one job's end: its line on stdout, or its error on stderr; what goes into one file is shown when it is."""
     if finished.error:
         console.fail(finished.error)
     if options.json:
         console.line(to_json(finished.line()))
-    elif finished.error:
+    elif finished.error or form:
         return
     elif finished.file is not None and finished.job.request.task not in PRINTED:
         console.line(str(finished.file))

@@ -41,8 +41,8 @@ class Survey:
     first_bad: list[InputError] = field(default_factory=list)
     groups: dict[Group, int] = field(default_factory=dict)
     """How many items each loaded model will make."""
-    columns: dict[str, None] = field(default_factory=dict)
-    """The columns or fields of all rows, in the order in which they first came."""
+    columns: tuple[str, ...] = ()
+    """The columns of the table, or the fields of all rows in the order in which they first came."""
     openai: int = 0
     """How many of the items come from rows of OpenAI's format."""
 
@@ -97,7 +97,8 @@ class Orders:
                 survey.openai += order.number if is_openai(order.row.fields) else 0
             if order.row.columns is not columns:
                 columns = order.row.columns
-                survey.columns.update(dict.fromkeys(columns))
+                known = survey.columns
+                survey.columns += tuple(name for name in columns if name not in known)
         return survey
 
 

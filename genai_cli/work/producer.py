@@ -177,7 +177,7 @@ class Producer:
         kept = record if self.setup.metadata else without_prompt(record)
         beside = kept if isinstance(content, Text) else None
         try:
-            return Artifact(job, record, content.encode(kept, self.setup.suffix), beside)
+            return Artifact(job, record, content.encode(kept, job.suffix or self.setup.suffix), beside)
         except OutputError as error:
             return Failure(job, error, "failed")
 

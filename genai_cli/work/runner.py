@@ -66,6 +66,8 @@ class Todo:
         self.writer = writer
         self.retry_failed = retry_failed
         self.report = report
+        self.references: References = {}
+        """What the models' names stand for in this run."""
 
     def takes(self, job: Job) -> bool:
         """Whether the job is to be made now; what is not is counted in the report."""
@@ -104,6 +106,7 @@ def run(
     """
     named = references_of(groups)
     references = {pair: resolve(reference, settings.offline, emit) for pair, reference in named.items()}
+    todo.references = references
     for group in groups:
         jobs = (job for job in jobs_of(orders, references, todo.writer) if job.request.group == group)
         setup = setup_of(group, references, settings)
@@ -138,7 +141,9 @@ def finish(outcome: Outcome, suffix: str, writer: Writer | None) -> Finished:
     if writer is None:
         return done
     beside = to_json(outcome.beside).encode() + b"\n" if outcome.beside is not None else None
-    file = writer.write(NewFile(outcome.data, suffix, name_fields(outcome.job), beside, done.line()))
+    file = writer.write(
+        NewFile(outcome.data, outcome.job.suffix or suffix, name_fields(outcome.job), beside, done.line())
+    )
     return replace(done, file=file)
 
 

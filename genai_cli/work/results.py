@@ -1,0 +1,142 @@
+"""The results of a batch as one file, in the order of its rows: records, or the rows with what was made of them."""
+
+import csv
+import io
+import json
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from genai_cli.errors import InputError
+from genai_cli.output.onefile import OneFile
+from genai_cli.output.record import Record, to_json
+from genai_cli.work.openai_results import openai_lines
+from genai_cli.work.orders import Orders, Survey
+from genai_cli.work.prompts import PROMPT, BadRow, Row
+from genai_cli.work.runner import References, jobs_of
+
+FILE_TYPES = (".jsonl", ".csv")
+ERROR = "error"
+PREFIX = "genai_"  # of the added columns, where the input has one of these names
+
+
+@dataclass(frozen=True)
+class Form:
+    """How results stand in one file: the type of the file, whether its lines are the rows of a table, or OpenAI's."""
+
+    suffix: str
+    is_table: bool
+    is_openai: bool = False
+
+
+class Results:
+    """The records of all items in the order of their rows; holds where each stands, and none of them."""
+
+    def __init__(self, orders: Orders, file: OneFile, offsets: Sequence[int]) -> None:
+        self.orders = orders
+        self.file = file
+        self.offsets = offsets
+
+    def records(self) -> Iterator[Record]:
+        """The records."""
+        return map(self.file.record_at, self.offsets)
+
+    def __iter__(self) -> Iterator[tuple[Row, Record]]:
+        """Each record with its row; of a bad row, what is wrong with it."""
+        records = self.records()
+        for entry in self.orders.read():
+            if isinstance(entry, BadRow):
+                yield entry.row, {"status": "bad", ERROR: entry.error.message}
+                continue
+            for _ in range(entry.number):
+                record = next(records, None)
+                if record is None:
+                    raise InputError("the rows have changed while they were read", hint="run the command again")
+                yield entry.row, record
+
+
+def place_results(orders: Orders, survey: Survey, references: References, file: OneFile, form: Form) -> bool:
+    """Write the file if every item is finished and at least one is done; whether it was written. Raises OutputError."""
+    offsets = array("q")
+    for job in jobs_of(orders, references, file):
+        offset = file.offsets.get(job.key)
+        if offset is None:
+            return False
+        offsets.append(offset)
+    results = Results(orders, file, offsets)
+    statuses = [record["status"] == "done" for record in results.records()]
+    if not any(statuses):
+        return False
+    lines = lines_of(form, survey)(results)
+    file.place((line.encode(errors="replace") for line in lines), all_done=all(statuses))
+    return True
+
+
+def lines_of(form: Form, survey: Survey) -> Callable[[Results], Iterator[str]]:
+    """What makes the lines of a form."""
+    if form.is_openai:
+        return openai_lines
+    if form.suffix == ".jsonl" and not form.is_table:
+        return lambda results: (f"{to_json(record)}\n" for _, record in results)
+    return lambda results: table_lines(results, survey, form)
+
+
+def table_lines(results: Results, survey: Survey, form: Form) -> Iterator[str]:
+    """The rows as they stood, with what was made of them in columns of their own; an error's where there is one."""
+    columns = survey.columns or (PROMPT,)
+    width, has_error = 1, survey.bad > 0
+    for record in results.records():
+        width = max(width, len(record.get("labels", ())))
+        has_error = has_error or ERROR in record
+    names = added_names(survey.tasks, width, has_error)
+    while set(names) & set(columns):
+        names = [PREFIX + name for name in names]
+    if form.suffix == ".csv":
+        yield csv_line([*columns, *names])
+    for row, record in results:
+        answers = answers_of(record, width, survey.tasks) + ([record.get(ERROR)] if has_error else [])
+        if form.suffix == ".csv":
+            yield csv_line([*cells_of(row, columns), *answers])
+        else:
+            stood = dict(zip(row.columns, row.cells, strict=False)) or dict(row.fields)
+            yield f"{to_json({**stood, **dict(zip(names, answers, strict=True))})}\n"
+
+
+def added_names(tasks: set[str], width: int, has_error: bool) -> list[str]:
+    """The added columns: label, score, label_2, score_2, ...; or completion; and error where there is one."""
+    numbers = ["", *(f"_{number}" for number in range(2, width + 1))]
+    labels = [f"{name}{number}" for number in numbers for name in ("label", "score")]
+    return (labels if tasks == {"classify"} else ["completion"]) + ([ERROR] if has_error else [])
+
+
+def answers_of(record: Record, width: int, tasks: set[str]) -> list[Any]:
+    """What was made of a row, None where nothing was: labels with scores, or the text without an echoed prompt."""
+    if tasks == {"classify"}:
+        pairs = [(pair["label"], pair["score"]) for pair in record.get("labels", ())]
+        return [value for pair in (pairs + [(None, None)] * width)[:width] for value in pair]
+    return [completion_of(record)]
+
+
+def completion_of(record: Record) -> str | None:
+    """What a model added to its prompt."""
+    if "text" not in record:
+        return None
+    text: str = record["text"]
+    return text.removeprefix(record["prompt"]) if record["parameters"].get("echo") else text
+
+
+def cells_of(row: Row, columns: Sequence[str]) -> list[Any]:
+    """A row's cells under the columns; where its number of cells is wrong, those that have a column."""
+    if row.columns == columns:
+        return [*row.cells, *[None] * len(columns)][: len(columns)]
+    fields = dict(zip(row.columns, row.cells, strict=False)) or row.fields
+    return [fields.get(column) for column in columns]
+
+
+def csv_line(cells: Sequence[Any]) -> str:
+    """One line of CSV: text as it is, nothing as an empty cell, anything else as JSON."""
+    line = io.StringIO()
+    texts = ["" if cell is None else cell if isinstance(cell, str) else json.dumps(cell) for cell in cells]
+    csv.writer(line, lineterminator="\n").writerow(texts)
+    return line.getvalue()
