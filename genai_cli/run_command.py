@@ -1,16 +1,15 @@
 """What the commands that run models share: rows become orders, orders run, results are shown."""
 
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing, nullcontext
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from genai_cli.console import Console, one_line
 from genai_cli.errors import InputError, Terminated
+from genai_cli.events import Notice
 from genai_cli.modality.request import Request
 from genai_cli.options import JobOptions, RunOptions
 from genai_cli.output.batch import BatchFolder
@@ -19,11 +18,12 @@ from genai_cli.output.names import Destination, parse_destination
 from genai_cli.output.onefile import OneFile
 from genai_cli.output.record import to_json
 from genai_cli.output.writer import Writer
+from genai_cli.plan import show_files, show_plan
 from genai_cli.work.orders import KINDS, Defaults, Orders, Survey
 from genai_cli.work.prompts import FileRows, Rows, read_rows
 from genai_cli.work.report import Report
 from genai_cli.work.results import FILE_TYPES, Form, place_results
-from genai_cli.work.runner import Finished, RunSettings, Todo, jobs_of, name_fields, references_of, run
+from genai_cli.work.runner import Finished, RunSettings, Todo, references_of, run
 
 TO_STDOUT = "-"
 PRINTED = {"text", "classify"}
@@ -68,13 +68,16 @@ def run_rows(rows: Rows, defaults: Defaults, options: JobOptions, is_openai: boo
     )
     references_of(survey.groups)  # a name that is no model's is said now
     writer = file_of(form, survey, options) if form else writer_of(destination, rows, options)
+    todo = Todo(writer, options.retry_failed, Report(survey.items))
     if options.dry_run:
-        show_plan(orders, survey, destination, console)
+        if isinstance(rows, FileRows) or options.json:
+            show_plan(orders, survey, todo, options, console)
+        else:
+            show_files(orders, survey, destination, console)
         return 0
     console.streams_text = survey.tasks == {"text"} and survey.items == 1 and not options.json and not form
     console.counts = isinstance(writer, BatchFolder | OneFile)
     with closing(console), writer or nullcontext():
-        todo = Todo(writer, options.retry_failed, Report(survey.items))
         return run_orders(orders, survey, settings, todo, form, options, console)
 
 
@@ -131,9 +134,9 @@ def refuse_bad_rows(survey: Survey, options: JobOptions, console: Console) -> No
             raise InputError(
                 f"{survey.bad} of {rows} rows are bad; nothing was made", hint="--skip-bad passes over them"
             )
-        console.tell(f"{survey.bad} bad row{'s' * (survey.bad != 1)} passed over")
+        console.emit(Notice(f"{survey.bad} bad row{'s' * (survey.bad != 1)} passed over"))
     if not survey.items:
-        raise InputError("the file holds no prompts")
+        raise InputError("all rows are bad" if survey.bad else "the file holds no prompts")
 
 
 def destination_of(tasks: set[str], options: JobOptions, items: int) -> Destination | None:
@@ -205,21 +208,3 @@ def show(finished: Finished, form: Form | None, options: JobOptions, console: Co
             console.line(f"{one_line(label['label'])}\t{label['score']:.4f}{text}")
     else:
         console.write_bytes(finished.data)
-
-
-def show_plan(orders: Orders, survey: Survey, destination: Destination | None, console: Console) -> None:
-    """`--dry-run`: the files that would be written (SEED where it is not given), and a summary on stderr."""
-    references = references_of(survey.groups)
-    files = []
-    seeded = (order.request.seed is not None for order in orders for _ in range(order.number))
-    for job, has_seed in zip(jobs_of(orders, references, None), seeded, strict=True):
-        if destination is not None:
-            # The key needs the model's commit, which is not asked for here; a seed not given is drawn at each run.
-            unknown = "key" if has_seed else "key|seed"
-            template = re.sub(rf"\{{({unknown})[^}}]*\}}", lambda field: field[1].upper(), destination.template)
-            suffix = destination.suffix or job.request.suffixes[0]
-            files.append(str(replace(destination, template=template).target(name_fields(job), suffix)))
-    console.write("".join(f"{file}\n" for file in files))
-    models = ", ".join(sorted({str(reference) for reference in references.values()}))
-    results = f"{console.items} result{'s' * (console.items != 1)}"
-    console.tell(f"would make {results} with {models}; nothing was loaded or written")

@@ -41,6 +41,10 @@ class BatchFolder(Writer):
         except OSError as error:
             raise cannot_write(folder, error) from error
 
+    def look(self) -> bool:
+        """Learn what an earlier run finished, without taking or changing anything; whether there is such a run."""
+        return self.manifest.read()
+
     def take_lock(self) -> None:
         """Make sure that no other run fills this folder or shard; the system frees the lock of a run that died."""
         from filelock import FileLock, Timeout

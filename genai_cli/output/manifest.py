@@ -58,13 +58,19 @@ class Manifest:
         main = self.folder / MANIFEST
         if not main.exists():
             place_header(main)
+        self.read()
+        end_torn_line(self.path)
+
+    def read(self) -> bool:
+        """Read what is finished; whether there is a manifest at all. Raises OSError."""
+        main = self.folder / MANIFEST
         for path in sorted(self.folder.glob("manifest*.jsonl")):
             for line in whole_lines(path):
                 if path == main and "base_seed" in line:
                     self.base_seed = int(line["base_seed"])
                 elif isinstance(line.get("key"), str):
                     self.take(line)
-        end_torn_line(self.path)
+        return main.exists()
 
     def take(self, line: Mapping[str, Any]) -> None:
         """Count a line's item as finished, as its last line says."""

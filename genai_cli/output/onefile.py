@@ -53,6 +53,15 @@ class OneFile(Writer):
         except OSError as error:
             raise cannot_write(self.path, error) from error
 
+    def look(self) -> bool:
+        """Learn what an earlier run finished, without taking or changing anything; whether there is such a run."""
+        if not self.progress.is_file():
+            return False
+        with self.progress.open("rb") as self.stream:
+            self.read_lines()
+        self.stream = None
+        return True
+
     def take_lock(self) -> None:
         """Make sure that no other run makes this file; the system frees the lock of a run that died."""
         from filelock import FileLock, Timeout
@@ -65,15 +74,19 @@ class OneFile(Writer):
             raise OutputError(f"another run is making {self.path}", hint="wait for it, or name another file") from None
 
     def read_progress(self) -> None:
-        """Learn what is finished; begin a new progress file with a base seed. What is torn is passed over."""
+        """Learn what is finished; begin a new progress file with a base seed."""
+        if not self.read_lines():
+            self.append({"genai": __version__, "base_seed": self.base_seed})
+
+    def read_lines(self) -> bool:
+        """Learn what is finished; whether there is a base seed. What is torn is passed over."""
         has_header = False
         for offset, line in self.lines():
             if isinstance(line.get("base_seed"), int):
                 self.base_seed, has_header = line["base_seed"], True
             elif isinstance(line.get("key"), str):
                 self.take(line, offset)
-        if not has_header:
-            self.append({"genai": __version__, "base_seed": self.base_seed})
+        return has_header
 
     def lines(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """The whole lines of the progress file, each with its offset."""

@@ -60,6 +60,10 @@ class Writer:
         except OSError as error:
             raise cannot_write(existing, error) from error
 
+    def look(self) -> bool:
+        """Learn what an earlier run finished, without taking or changing anything; whether there is such a run."""
+        return False
+
     def is_finished(self, key: str) -> str | None:
         """The status of an item that an earlier run finished, for writers that know."""
         del key

@@ -12,6 +12,8 @@ from genai_cli.work.prompts import Row
 
 KEY_LENGTH = 16  # hexadecimal digits: among a million jobs two alike come by chance once in 37 million
 
+CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+
 
 @dataclass(frozen=True)
 class Job:
@@ -63,8 +65,7 @@ def content_key(request: Request, reference: ModelReference) -> str:
 
 def digest(*parts: object) -> str:
     """The beginning of the SHA-256 of the parts as canonical JSON."""
-    text = json.dumps(parts, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
+    return hashlib.sha256(CANONICAL.encode(parts).encode()).hexdigest()[:KEY_LENGTH]
 
 
 def seed_of(given: int | None, occurrence: int, base_seed: int, key: str) -> int:

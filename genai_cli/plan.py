@@ -1,0 +1,139 @@
+"""`--dry-run`: what a command would make and what is done already, which models, and what they would have to fetch."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+
+from genai_cli.console import Console
+from genai_cli.errors import GenaiError, NetworkError
+from genai_cli.events import Notice
+from genai_cli.model.hub import FetchOptions, resolve
+from genai_cli.model.names import BUILT_IN
+from genai_cli.model.size import bytes_to_fetch, free_disk
+from genai_cli.models import show_bytes
+from genai_cli.options import JobOptions
+from genai_cli.output.names import Destination
+from genai_cli.output.record import to_json
+from genai_cli.work.orders import Orders, Survey
+from genai_cli.work.report import Report
+from genai_cli.work.runner import References, Todo, jobs_of, name_fields, references_of
+
+
+@dataclass(frozen=True)
+class PlannedModel:
+    """A model that would be used: how many items it makes and the bytes to fetch (None: unknown, the hub is not asked).
+
+    `problem` says why it is not to be had.
+    """
+
+    model: str
+    task: str
+    items: int
+    bytes_to_fetch: int | None
+    problem: str | None = None
+
+
+def show_plan(orders: Orders, survey: Survey, todo: Todo, options: JobOptions, console: Console) -> None:
+    """Say how many items of which kinds, what is finished, and which models; nothing is loaded or written.
+
+    Raises the GenaiError of the only model, where it is not to be had.
+    """
+    references, problems = look_up(survey, options, console)
+    models = [*planned_models(survey, references, problems, options)]
+    to_make = survey.items
+    if todo.writer is not None and (todo.writer.look() or todo.writer.shard):
+        to_make = sum(todo.takes(job) for job in jobs_of(orders, references, todo.writer))
+    to_make = to_make if options.limit is None else min(to_make, options.limit)
+    free = free_disk() if any(model.bytes_to_fetch != 0 for model in models) else None
+    if options.json:
+        report = todo.report
+        counts = {"items": survey.items, "tasks": task_counts(survey), "done": report.done_earlier}
+        counts |= {"failed": report.failed_earlier, "bad": survey.bad, "to_make": to_make}
+        console.line(to_json({**counts, "models": [asdict(model) for model in models], "free_disk": free}))
+        return
+    for line in plan_lines(survey, todo.report, to_make, models, free):
+        console.emit(Notice(line))
+
+
+def look_up(
+    survey: Survey, options: JobOptions, console: Console
+) -> tuple[References, dict[tuple[str, str], GenaiError]]:
+    """The commits of the models, as far as they can be told, and what is wrong with the others."""
+    references = dict(references_of(survey.groups))
+    problems: dict[tuple[str, str], GenaiError] = {}
+    for pair, reference in references.items():
+        try:
+            references[pair] = resolve(reference, options.offline, console.emit)
+        except GenaiError as error:
+            problems[pair] = error
+    return references, problems
+
+
+def planned_models(
+    survey: Survey, references: References, problems: dict[tuple[str, str], GenaiError], options: JobOptions
+) -> Iterator[PlannedModel]:
+    """Each model with what it would have to fetch."""
+    for (task, name, unused), items in survey.groups.items():
+        reference, problem = references[task, name], problems.get((task, name))
+        size = None
+        try:
+            if problem is None:
+                fetching = FetchOptions(task, options.variant, options.dtype, unused, options.offline)
+                size = bytes_to_fetch(reference, fetching)
+        except GenaiError as error:
+            problem = error
+        is_unknown = problem is None or isinstance(problem, NetworkError) or options.offline
+        if problem is not None and not is_unknown and len(survey.groups) == 1:
+            raise problem
+        yield PlannedModel(str(reference), task, items, size, None if is_unknown else str(problem))
+
+
+def task_counts(survey: Survey) -> dict[str, int]:
+    """How many items there are of each task."""
+    counts: Counter[str] = Counter()
+    for (task, _, _), items in survey.groups.items():
+        counts[task] += items
+    return dict(counts)
+
+
+def plan_lines(
+    survey: Survey, report: Report, to_make: int, models: list[PlannedModel], free: int | None
+) -> Iterator[str]:
+    """The plan in words."""
+    tasks = ", ".join(f"{items} {task}" for task, items in task_counts(survey).items())
+    earlier = {"done earlier": report.done_earlier, "failed earlier": report.failed_earlier}
+    earlier |= {"of other shards": report.elsewhere}
+    counts = [f"{count} {name}" for name, count in earlier.items() if count]
+    yield f"{survey.items} item{'s' * (survey.items != 1)} ({tasks}): {', '.join([*counts, f'{to_make} to make'])}"
+    for model in models:
+        if model.problem is not None:
+            said = model.problem
+        elif model.bytes_to_fetch is None:
+            said = "how much is to be fetched is unknown, offline"
+        elif model.bytes_to_fetch:
+            said = f"{show_bytes(model.bytes_to_fetch)} to fetch"
+        else:
+            said = "built in" if model.model == BUILT_IN else "at hand"
+        yield f"model {model.model} for {model.items} {model.task}: {said}"
+    if free is not None:
+        yield f"{show_bytes(free)} free on the disk of the models"
+    yield "nothing was loaded or written"
+
+
+def show_files(orders: Orders, survey: Survey, destination: Destination | None, console: Console) -> None:
+    """The files that prompts on the command line would give (SEED where it is not given), and a summary on stderr."""
+    references = references_of(survey.groups)
+    files = []
+    seeded = (order.request.seed is not None for order in orders for _ in range(order.number))
+    for job, has_seed in zip(jobs_of(orders, references, None), seeded, strict=True):
+        if destination is not None:
+            # The key needs the model's commit, which is not asked for here; a seed not given is drawn at each run.
+            unknown = "key" if has_seed else "key|seed"
+            template = re.sub(rf"\{{({unknown})[^}}]*\}}", lambda field: field[1].upper(), destination.template)
+            suffix = destination.suffix or job.request.suffixes[0]
+            files.append(str(replace(destination, template=template).target(name_fields(job), suffix)))
+    console.write("".join(f"{file}\n" for file in files))
+    models = ", ".join(sorted({str(reference) for reference in references.values()}))
+    results = f"{console.items} result{'s' * (console.items != 1)}"
+    console.emit(Notice(f"would make {results} with {models}; nothing was loaded or written"))
