@@ -31,6 +31,7 @@ class Console:
         self.started = self.last_told = time.monotonic()
         self.bar: Any = None
         self.bar_label = ""
+        self.last_failure: GenaiError | None = None
 
     def emit(self, event: Event) -> None:
         """Show one event."""
@@ -52,7 +53,10 @@ class Console:
         print(f"genai: {one_line(text)}", file=sys.stderr, flush=True)
 
     def fail(self, error: GenaiError) -> None:
-        """The error's line on stderr, and its hint's."""
+        """The error's line on stderr, and its hint's; once where many items share it."""
+        if error is self.last_failure:
+            return
+        self.last_failure = error
         self.clear_bar()
         if self.debug:
             import traceback

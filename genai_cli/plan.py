@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, replace
 from genai_cli.console import Console
 from genai_cli.errors import GenaiError, NetworkError
 from genai_cli.events import Notice
-from genai_cli.model.hub import FetchOptions, resolve
-from genai_cli.model.names import BUILT_IN
+from genai_cli.model.hub import FetchOptions, is_offline
+from genai_cli.model.names import BUILT_IN, parse_name
 from genai_cli.model.size import bytes_to_fetch, free_disk
 from genai_cli.models import show_bytes
 from genai_cli.options import JobOptions
@@ -17,7 +17,7 @@ from genai_cli.output.names import Destination
 from genai_cli.output.record import to_json
 from genai_cli.work.orders import Orders, Survey
 from genai_cli.work.report import Report
-from genai_cli.work.runner import References, Todo, jobs_of, name_fields, references_of
+from genai_cli.work.runner import Problems, References, Todo, jobs_of, look_up, name_fields
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def show_plan(orders: Orders, survey: Survey, todo: Todo, options: JobOptions, c
 
     Raises the GenaiError of the only model, where it is not to be had.
     """
-    references, problems = look_up(survey, options, console)
+    references, problems = look_up(survey.groups, options.offline, console.emit)
     models = [*planned_models(survey, references, problems, options)]
     to_make = survey.items
     if todo.writer is not None and (todo.writer.look() or todo.writer.shard):
@@ -56,22 +56,8 @@ def show_plan(orders: Orders, survey: Survey, todo: Todo, options: JobOptions, c
         console.emit(Notice(line))
 
 
-def look_up(
-    survey: Survey, options: JobOptions, console: Console
-) -> tuple[References, dict[tuple[str, str], GenaiError]]:
-    """The commits of the models, as far as they can be told, and what is wrong with the others."""
-    references = dict(references_of(survey.groups))
-    problems: dict[tuple[str, str], GenaiError] = {}
-    for pair, reference in references.items():
-        try:
-            references[pair] = resolve(reference, options.offline, console.emit)
-        except GenaiError as error:
-            problems[pair] = error
-    return references, problems
-
-
 def planned_models(
-    survey: Survey, references: References, problems: dict[tuple[str, str], GenaiError], options: JobOptions
+    survey: Survey, references: References, problems: Problems, options: JobOptions
 ) -> Iterator[PlannedModel]:
     """Each model with what it would have to fetch."""
     for (task, name, unused), items in survey.groups.items():
@@ -83,9 +69,11 @@ def planned_models(
                 size = bytes_to_fetch(reference, fetching)
         except GenaiError as error:
             problem = error
-        is_unknown = problem is None or isinstance(problem, NetworkError) or options.offline
-        if problem is not None and not is_unknown and len(survey.groups) == 1:
-            raise problem
+        is_unknown = problem is None or isinstance(problem, NetworkError)
+        if problem is not None and not is_unknown and len(references) == 1:
+            is_unknown = is_offline(options.offline)
+            if not is_unknown:
+                raise problem
         yield PlannedModel(str(reference), task, items, size, None if is_unknown else str(problem))
 
 
@@ -123,7 +111,7 @@ def plan_lines(
 
 def show_files(orders: Orders, survey: Survey, destination: Destination | None, console: Console) -> None:
     """The files that prompts on the command line would give (SEED where it is not given), and a summary on stderr."""
-    references = references_of(survey.groups)
+    references = {(task, model): parse_name(model, task) for task, model, _ in survey.groups}
     files = []
     seeded = (order.request.seed is not None for order in orders for _ in range(order.number))
     for job, has_seed in zip(jobs_of(orders, references, None), seeded, strict=True):

@@ -11,6 +11,7 @@ from genai_cli.console import Console, one_line
 from genai_cli.errors import InputError, Terminated
 from genai_cli.events import Notice
 from genai_cli.modality.request import Request
+from genai_cli.model.names import parse_name
 from genai_cli.options import JobOptions, RunOptions
 from genai_cli.output.batch import BatchFolder
 from genai_cli.output.manifest import parse_shard
@@ -20,10 +21,10 @@ from genai_cli.output.record import to_json
 from genai_cli.output.writer import Writer
 from genai_cli.plan import show_files, show_plan
 from genai_cli.work.orders import KINDS, Defaults, Orders, Survey
-from genai_cli.work.prompts import FileRows, Rows, read_rows
+from genai_cli.work.prompts import BadRow, FileRows, Rows, read_rows
 from genai_cli.work.report import Report
 from genai_cli.work.results import FILE_TYPES, Form, place_results
-from genai_cli.work.runner import Finished, RunSettings, Todo, references_of, run
+from genai_cli.work.runner import Finished, RunSettings, Todo, run
 
 TO_STDOUT = "-"
 PRINTED = {"text", "classify"}
@@ -66,7 +67,7 @@ def run_rows(rows: Rows, defaults: Defaults, options: JobOptions, is_openai: boo
         options.offline,
         options.metadata,
     )
-    references_of(survey.groups)  # a name that is no model's is said now
+    check_model_name(survey)
     writer = file_of(form, survey, options) if form else writer_of(destination, rows, options)
     todo = Todo(writer, options.retry_failed, Report(survey.items))
     if options.dry_run:
@@ -78,7 +79,18 @@ def run_rows(rows: Rows, defaults: Defaults, options: JobOptions, is_openai: boo
     console.streams_text = survey.tasks == {"text"} and survey.items == 1 and not options.json and not form
     console.counts = isinstance(writer, BatchFolder | OneFile)
     with closing(console), writer or nullcontext():
+        if writer and survey.bad:
+            for entry in orders.read():
+                if isinstance(entry, BadRow):
+                    writer.note_bad(entry.error.message)
         return run_orders(orders, survey, settings, todo, form, options, console)
+
+
+def check_model_name(survey: Survey) -> None:
+    """Raise ModelError now where the only model's name can be none; one of several costs its own items alone."""
+    named = {(model, task) for task, model, _ in survey.groups}
+    if len(named) == 1:
+        parse_name(*named.pop())
 
 
 def form_of(rows: Rows, survey: Survey, options: JobOptions, is_openai: bool) -> Form | None:

@@ -226,6 +226,32 @@ def test_bad_rows_can_be_passed_over(run_main: RunMain, tmp_path: Path, gpt2: Pa
     assert done.code == 0, done.stderr
     assert "1 bad row passed over" in done.stderr
     assert len(manifest(Path("out"))) == 1
+    noted = [json.loads(line) for line in Path("out/manifest.jsonl").read_text().splitlines() if '"bad"' in line]
+    assert [(line["status"], line["error"].startswith(f"{jobs}:2: not JSON")) for line in noted] == [("bad", True)]
+    before = Path("out/manifest.jsonl").read_bytes()
+    again = run_main("batch", jobs, "-o", "out/", "--skip-bad", "-q")
+    assert (again.code, again.stderr.count("passed over")) == (0, 0)
+    assert Path("out/manifest.jsonl").read_bytes() == before
+
+
+def test_a_model_that_is_not_to_be_had_costs_its_own_items(run_main: RunMain, tmp_path: Path, gpt2: Path) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "config.json").write_text('{"architectures": ["GPT2LMHeadModel"]}')
+    models = [str(broken), str(gpt2), "gtp2", str(broken)]
+    rows = [{"task": "text", "prompt": f"Chapter {n}", "model": model, **GREEDY} for n, model in enumerate(models)]
+    jobs = rows_file(tmp_path / "jobs.jsonl", rows)
+    done = run_main("batch", jobs, "-o", "out/")
+    assert done.code == 3
+    assert done.stderr.count("its weights are not complete") == 1
+    assert "unknown model 'gtp2'" in done.stderr
+    assert done.stderr.endswith("genai: 1 done, 3 failed\n")
+    statuses = {line["prompt"][-1]: line["status"] for line in manifest(Path("out"))}
+    assert statuses == {"0": "failed", "1": "done", "2": "failed", "3": "failed"}
+    again = run_main("batch", jobs, "-o", "out/")
+    assert (again.code, again.stderr) == (3, "genai: 0 done, 1 done earlier, 3 failed earlier\n")
+    rows_file(jobs, rows[:1])
+    assert run_main("batch", jobs, "-o", "alone/").code == 4
 
 
 def test_shards_share_the_work_and_the_seeds(run_main: RunMain, mixed: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from genai_cli.errors import OutputError
-from genai_cli.output.manifest import Manifest, Shard
+from genai_cli.output.manifest import BAD, Manifest, Shard
 from genai_cli.output.names import Destination
 from genai_cli.output.shield import unbroken
 from genai_cli.output.writer import NewFile, Writer, cannot_write, write_temporary
@@ -104,3 +104,8 @@ class BatchFolder(Writer):
             self.manifest.append(line)
         except OSError as error:
             raise cannot_write(self.manifest.path, error) from error
+
+    def note_bad(self, error: str) -> None:
+        """Note a row that was passed over, once however often the batch is run. Raises OutputError."""
+        if error not in self.manifest.bad:
+            self.note({"status": BAD, "error": error})

@@ -16,6 +16,7 @@ from genai_cli import __version__
 from genai_cli.errors import InputError
 
 MANIFEST = "manifest.jsonl"
+BAD = "bad"  # the status of a row that was passed over; it has no key
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ class Manifest:
         self.base_seed = 0
         self.finished: dict[str, str] = {}
         """The status of every finished item by its key; a done one whose file is gone is not finished."""
+        self.bad: set[str] = set()
+        """What is noted of rows that were passed over."""
 
     def open(self) -> None:
         """Read what is finished; draw the base seed where the folder has none. Raises OSError."""
@@ -70,6 +73,8 @@ class Manifest:
                     self.base_seed = int(line["base_seed"])
                 elif isinstance(line.get("key"), str):
                     self.take(line)
+                elif line.get("status") == BAD:
+                    self.bad.add(str(line.get("error")))
         return main.exists()
 
     def take(self, line: Mapping[str, Any]) -> None:
@@ -81,13 +86,16 @@ class Manifest:
             self.finished[key] = status
 
     def append(self, line: Mapping[str, Any]) -> None:
-        """Note a finished item, on disk for good. Raises OSError."""
+        """Note a finished item, or a bad row, on disk for good. Raises OSError."""
         data = json.dumps(line, ensure_ascii=False, allow_nan=False).encode() + b"\n"
         with self.path.open("ab") as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        self.finished[str(line["key"])] = str(line["status"])
+        if line["status"] == BAD:
+            self.bad.add(str(line["error"]))
+        else:
+            self.finished[str(line["key"])] = str(line["status"])
 
 
 def place_header(path: Path) -> None:

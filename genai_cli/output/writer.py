@@ -72,6 +72,9 @@ class Writer:
     def note(self, line: Mapping[str, Any]) -> None:
         """Note an item without a file, for writers that note what is finished."""
 
+    def note_bad(self, error: str) -> None:
+        """Note a row that was passed over, for writers that note such."""
+
     def announce(self, target: Path) -> None:
         """Called just before a file gets its name."""
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from genai_cli.errors import GenaiError
+from genai_cli.errors import DeviceError, GenaiError, OutputError
 from genai_cli.events import Emit
 from genai_cli.modality.request import Group
 from genai_cli.model.device import check_names
@@ -20,7 +20,9 @@ from genai_cli.work.orders import KINDS
 from genai_cli.work.producer import Failure, Outcome, Producer, Setup
 from genai_cli.work.report import Report
 
+# By task and the model's name.
 References = Mapping[tuple[str, str], ModelReference]
+Problems = Mapping[tuple[str, str], GenaiError]
 
 
 @dataclass(frozen=True)
@@ -86,9 +88,19 @@ class Todo:
         return True
 
 
-def references_of(groups: Iterable[Group]) -> References:
-    """What each task's models stand for, without asking the hub. Raises ModelError for a name that is none."""
-    return {(task, model): parse_name(model, task) for task, model, _ in groups}
+def look_up(groups: Iterable[Group], offline: bool, emit: Emit) -> tuple[References, Problems]:
+    """What each task's models stand for, pinned, and what is wrong with those that are not to be had."""
+    pairs = list(dict.fromkeys((task, model) for task, model, _ in groups))
+    references: dict[tuple[str, str], ModelReference] = {}
+    problems: dict[tuple[str, str], GenaiError] = {}
+    for task, model in pairs:
+        references[task, model] = ModelReference(model)
+        try:
+            references[task, model] = parse_name(model, task)
+            references[task, model] = resolve(references[task, model], offline, emit)
+        except GenaiError as error:
+            problems[task, model] = error
+    return references, problems
 
 
 def jobs_of(orders: Iterable[Order], references: References, writer: Writer | None) -> Iterator[Job]:
@@ -101,17 +113,50 @@ def run(
 ) -> Iterator[Finished]:
     """Make what the orders ask for, model by model; each result is at its final name when it is yielded.
 
-    `groups` are those of the orders, which are iterated once for each. Raises OutputError where writing fails, and the
-    GenaiError of a model that is not to be had.
+    `groups` are those of the orders, which are iterated once for each. Where one of several models is not to be had,
+    its jobs fail and the others' are made. Raises OutputError where writing fails, DeviceError where there is no device
+    to work on, and the GenaiError of the only model.
     """
-    named = references_of(groups)
-    references = {pair: resolve(reference, settings.offline, emit) for pair, reference in named.items()}
-    todo.references = references
+    todo.references, problems = look_up(groups, settings.offline, emit)
     for group in groups:
-        jobs = (job for job in jobs_of(orders, references, todo.writer) if job.request.group == group)
-        setup = setup_of(group, references, settings)
-        for outcome in Producer(setup, emit).produce(job for job in jobs if todo.takes(job)):
-            yield finish(outcome, setup.suffix, todo.writer)
+        jobs = (job for job in jobs_of(orders, todo.references, todo.writer) if job.request.group == group)
+        stream = Handed(job for job in jobs if todo.takes(job))
+        setup = setup_of(group, todo.references, settings)
+        try:
+            if group[:2] in problems:
+                raise problems[group[:2]]
+            for outcome in Producer(setup, emit).produce(stream):
+                stream.end(outcome.job)
+                yield finish(outcome, setup.suffix, todo.writer)
+        except (OutputError, DeviceError):
+            raise
+        except GenaiError as error:
+            if len(todo.references) == 1:
+                raise
+            for job in stream.left():
+                yield finish(Failure(job, error, "failed"), setup.suffix, todo.writer)
+
+
+class Handed:
+    """Jobs on their way through a producer: those that it took and that have not ended are known."""
+
+    def __init__(self, jobs: Iterator[Job]) -> None:
+        self.jobs = jobs
+        self.waiting: dict[str, Job] = {}
+
+    def __iter__(self) -> Iterator[Job]:
+        for job in self.jobs:
+            self.waiting[job.key] = job
+            yield job
+
+    def end(self, job: Job) -> None:
+        """The job has an outcome."""
+        self.waiting.pop(job.key)
+
+    def left(self) -> Iterator[Job]:
+        """The jobs without an outcome: those that the producer took, then all others."""
+        yield from self.waiting.values()
+        yield from self.jobs
 
 
 def setup_of(group: Group, references: References, settings: RunSettings) -> Setup:

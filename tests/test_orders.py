@@ -1,0 +1,48 @@
+"""What a row may not hold is found when the rows are read, before anything is loaded."""
+
+from typing import Any
+
+import pytest
+
+from genai_cli.work.orders import KINDS, Defaults, Orders
+from genai_cli.work.prompts import Row
+
+OK = {"task": "text", "prompt": "x"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"system": "a\0b"}, "'system' holds a NUL"),
+        ({"stop": ["a", "\0"]}, "'stop' holds a NUL"),
+        ({"system": "\ud800"}, "'system' is not UTF-8"),
+        ({"prompt": "\udc80"}, "'prompt' is not UTF-8"),
+        ({"token": "hf_x"}, "unknown field 'token'"),
+        ({"trust_remote_code": True}, "unknown field 'trust_remote_code'"),
+        ({"output": "/etc/passwd"}, "unknown field 'output'"),
+        ({"messages": [{"role": "robot", "content": "x"}]}, "a message is"),
+        ({"messages": [{"role": "user", "content": 3}]}, "a message is"),
+        ({"messages": "hello"}, "a list of objects"),
+        ({"messages": [{"role": "user", "content": "x"}], "chat": False}, "--no-chat"),
+        ({"num": 0}, "--num"),
+        ({"id": ""}, "the id"),
+        ({"url": "/v1/embeddings", "body": {}}, "'/v1/embeddings'"),
+    ],
+)
+def test_a_bad_row_is_named(fields: dict[str, Any], words: str) -> None:
+    row = Row({**OK, **fields} if "body" not in fields else fields, "jobs.jsonl:7")
+    survey = Orders([row], Defaults(KINDS, {})).survey()
+    assert (survey.items, survey.bad) == (0, 1)
+    assert survey.first_bad[0].message.startswith("jobs.jsonl:7: ")
+    assert words in survey.first_bad[0].message
+
+
+def test_the_ids_of_several_prompts_are_looked_at_too() -> None:
+    body = {"model": "tiny", "prompt": ["a", "b"]}
+    rows = [
+        Row({"custom_id": "x", "url": "/v1/completions", "body": body}, "jobs.jsonl:1"),
+        Row({**OK, "id": "x-2"}, "jobs.jsonl:2"),
+    ]
+    survey = Orders(rows, Defaults(KINDS, {})).survey()
+    assert (survey.items, survey.bad, survey.openai) == (2, 1, 2)
+    assert "'x-2' stands in an earlier row" in survey.first_bad[0].message
