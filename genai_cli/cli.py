@@ -174,7 +174,7 @@ def batch(
             "-m", "--model", help="The model of rows that name none. [default: the task's own]", show_default=False
         ),
     ] = None,
-    result_format: Annotated[
+    format: Annotated[
         str, opt.option("--format", help="Of -o FILE.jsonl: genai (records), or openai (a line for each request).")
     ] = "genai",
 ) -> int:
@@ -184,7 +184,7 @@ def batch(
     """
     from genai_cli.run_command import run_batch
 
-    return run_batch(jobs, model, result_format, run)
+    return run_batch(jobs, model, format, run)
 
 
 Files = Annotated[list[Path], typer.Argument(metavar="FILE", help="Files that genai wrote.", show_default=False)]

@@ -109,10 +109,12 @@ def plan_lines(
     yield "nothing was loaded or written"
 
 
-def show_files(orders: Orders, survey: Survey, destination: Destination | None, console: Console) -> None:
+def show_files(
+    orders: Orders, survey: Survey, destination: Destination | None, one_file: str | None, console: Console
+) -> None:
     """The files that prompts on the command line would give (SEED where it is not given), and a summary on stderr."""
     references = {(task, model): parse_name(model, task) for task, model, _ in survey.groups}
-    files = []
+    files = [] if one_file is None else [one_file]
     seeded = (order.request.seed is not None for order in orders for _ in range(order.number))
     for job, has_seed in zip(jobs_of(orders, references, None), seeded, strict=True):
         if destination is not None:

@@ -24,7 +24,7 @@ from genai_cli.work.orders import KINDS, Defaults, Orders, Survey
 from genai_cli.work.prompts import BadRow, FileRows, Rows, read_rows
 from genai_cli.work.report import Report
 from genai_cli.work.results import FILE_TYPES, Form, place_results
-from genai_cli.work.runner import Finished, RunSettings, Todo, run
+from genai_cli.work.runner import Finished, RunSettings, Todo, jobs_of, run
 
 TO_STDOUT = "-"
 PRINTED = {"text", "classify"}
@@ -74,15 +74,13 @@ def run_rows(rows: Rows, defaults: Defaults, options: JobOptions, is_openai: boo
         if isinstance(rows, FileRows) or options.json:
             show_plan(orders, survey, todo, options, console)
         else:
-            show_files(orders, survey, destination, console)
+            show_files(orders, survey, destination, options.output if form else None, console)
         return 0
     console.streams_text = survey.tasks == {"text"} and survey.items == 1 and not options.json and not form
     console.counts = isinstance(writer, BatchFolder | OneFile)
     with closing(console), writer or nullcontext():
         if writer and survey.bad:
-            for entry in orders.read():
-                if isinstance(entry, BadRow):
-                    writer.note_bad(entry.error.message)
+            note_bad_rows(orders, writer)
         return run_orders(orders, survey, settings, todo, form, options, console)
 
 
@@ -137,7 +135,8 @@ def writer_of(destination: Destination | None, rows: Rows, options: JobOptions) 
 def refuse_bad_rows(survey: Survey, options: JobOptions, console: Console) -> None:
     """Raise InputError where rows are bad, the first of them named, unless they are to be passed over."""
     if survey.bad == 1 and not options.skip_bad:
-        raise survey.first_bad[0]
+        error = survey.first_bad[0]
+        raise InputError(error.message, error.hint or ("--skip-bad passes over it" if survey.items else None))
     if survey.bad:
         for error in survey.first_bad:
             console.fail(error)
@@ -149,6 +148,13 @@ def refuse_bad_rows(survey: Survey, options: JobOptions, console: Console) -> No
         console.emit(Notice(f"{survey.bad} bad row{'s' * (survey.bad != 1)} passed over"))
     if not survey.items:
         raise InputError("all rows are bad" if survey.bad else "the file holds no prompts")
+
+
+def note_bad_rows(orders: Orders, writer: Writer) -> None:
+    """Note the rows that are passed over, where such are noted."""
+    for entry in orders.read():
+        if isinstance(entry, BadRow):
+            writer.note_bad(entry.error.message)
 
 
 def destination_of(tasks: set[str], options: JobOptions, items: int) -> Destination | None:
@@ -188,8 +194,9 @@ def run_orders(
             if console.counts:
                 console.show_count(report.done + report.failed, report.left, report.text())
     except (KeyboardInterrupt, Terminated):
-        if console.counts:
-            console.tell(f"{report.all_done}{to_resume}")
+        if console.counts and todo.writer:
+            done = report.all_done if len(survey.groups) == 1 else count_done(orders, todo, todo.writer)
+            console.tell(f"{done}{to_resume}")
         raise
     if form and isinstance(todo.writer, OneFile):
         if place_results(orders, survey, todo.references, todo.writer, form):
@@ -200,6 +207,11 @@ def run_orders(
     if console.counts and not options.quiet:
         console.tell(report.text())
     return report.exit_code()
+
+
+def count_done(orders: Orders, todo: Todo, writer: Writer) -> int:
+    """How many items are done, those of models that this run did not come to included."""
+    return sum(writer.is_finished(job.key) == "done" for job in jobs_of(orders, todo.references, writer))
 
 
 def show(finished: Finished, form: Form | None, options: JobOptions, console: Console) -> None:

@@ -77,7 +77,8 @@ def test_records_stand_in_the_order_of_the_rows(run_main: RunMain, distilbert: P
 def test_what_failed_stands_in_the_table_and_can_be_tried_again(run_main: RunMain, gpt2: Path) -> None:
     Path("in.csv").write_text(f"n,text\n1,One\n2,{'word ' * 200}\n3,Three,and more\n4,Four\n")
     arguments = ("text", "--prompts", "in.csv", "--column", "text", "-m", gpt2, *GREEDY, "-o", "out.csv")
-    assert run_main(*arguments).code == 2
+    refused = run_main(*arguments)
+    assert (refused.code, "--skip-bad" in refused.stderr) == (2, True)
     assert names() == {"in.csv"}
     done = run_main(*arguments, "--skip-bad")
     assert (done.code, done.stdout) == (3, "out.csv\n")
@@ -133,6 +134,7 @@ def test_one_file_is_made_by_one_run(run_main: RunMain) -> None:
     with FileLock(".out.csv.genai-lock"):
         done = run_main("classify", "good", "-m", "tiny", "-o", "out.csv")
         assert (done.code, "another run is making out.csv" in done.stderr) == (6, True)
+    assert run_main("classify", "good", "-m", "tiny", "-o", "out.csv", "--dry-run").stdout == "out.csv\n"
     assert "-o out/" in run_main("classify", "good", "-m", "tiny", "-o", "out.csv", "--shard", "1/2").stderr
 
 
