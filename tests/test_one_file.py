@@ -164,6 +164,9 @@ def test_openai_requests_are_answered_in_their_format(run_main: RunMain, llama_c
     assert "no chat template" in chat["error"]["message"]
     data = base64.b64decode(picture["response"]["body"]["data"][0]["b64_json"])
     assert (data[:4], data[8:12]) == (b"RIFF", b"WEBP")
+    assert "-o results.jsonl" in run_main("batch", "-", "-o", "out/", *arguments[4:], stdin="\n".join(rows)).stderr
+    assert run_main("batch", "-", "-o", "out/", "-m", "tiny", stdin=rows[2]).stdout == "out/picture.webp\n"
+    assert Path("out/picture.webp").read_bytes()[8:12] == b"WEBP"
     done = run_main(*arguments[:-1], llama_chat, stdin=rows[1])
     assert done.code == 0, done.stderr
     (chat,) = records(Path("out.jsonl"))

@@ -37,6 +37,8 @@ class OneFile(Writer):
         """Where each item's last line stands in the progress file, by its key."""
         self.stream: BinaryIO | None = None
         self.lock: Any = None
+        self.is_new = False
+        """Whether no earlier run left a progress file."""
         self.is_placed = False
 
     def open(self) -> None:
@@ -51,6 +53,7 @@ class OneFile(Writer):
             self.stream.seek(0)
             self.read_progress()
         except OSError as error:
+            self.close()
             raise cannot_write(self.path, error) from error
 
     def look(self) -> bool:
@@ -75,7 +78,8 @@ class OneFile(Writer):
 
     def read_progress(self) -> None:
         """Learn what is finished; begin a new progress file with a base seed."""
-        if not self.read_lines():
+        self.is_new = not self.read_lines()
+        if self.is_new:
             self.append({"genai": __version__, "base_seed": self.base_seed})
 
     def read_lines(self) -> bool:
@@ -118,7 +122,7 @@ class OneFile(Writer):
         """Leave the file to others; what is finished stays for the next run where not all of it is done."""
         if self.stream is not None:
             self.stream.close()
-            if self.is_placed or not self.statuses:
+            if self.is_placed or (self.is_new and not self.statuses):
                 self.progress.unlink(missing_ok=True)
         if self.lock is not None:
             Path(self.lock.lock_file).unlink(missing_ok=True)
