@@ -92,6 +92,22 @@ class JobOptions(CommonOptions):
     shard: Annotated[
         str | None, option("--shard", metavar="I/N", help="Make part I of N only: the split is by key, for job arrays.")
     ] = None
+    engine: Annotated[
+        str, option("--engine", help="local (this process), or ray (several workers, here or on a cluster).")
+    ] = "local"
+    workers: Annotated[
+        int | None,
+        option(
+            "--workers",
+            min=1,
+            help="Workers of --engine ray. [default: one for each GPU; without, one for every two CPUs]",
+            show_default=False,
+        ),
+    ] = None
+    ray_address: Annotated[
+        str | None,
+        option("--ray-address", metavar="HOST:PORT", help="A running Ray cluster, or auto. [default: one of its own]"),
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from genai_cli.model.names import BUILT_IN
 from genai_cli.options import CommonOptions, JobOptions
 from genai_cli.output.reading import read_story
 from genai_cli.output.record import Record, to_json
-from genai_cli.run_command import run_rows
+from genai_cli.run_command import engine_of, run_rows
 from genai_cli.work.orders import KINDS, Defaults, Orders
 from genai_cli.work.prompts import Row
 from genai_cli.work.report import Report
@@ -99,7 +99,9 @@ def verify_rows(rows: list[Row], records: list[Record], options: JobOptions) -> 
     if survey.first_bad:
         raise survey.first_bad[0]
     console = Console(quiet=options.quiet, verbose=options.verbose, debug=options.debug, items=len(rows))
-    settings = RunSettings(None, options.device, options.dtype, options.variant, options.offline)
+    settings = RunSettings(
+        None, options.device, options.dtype, options.variant, options.offline, engine=engine_of(options)
+    )
     report = Report(len(rows))
     for finished in run(orders, survey.groups, settings, Todo(None, False, report), console.emit):
         row, old = rows[finished.job.index], records[finished.job.index]

@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing, nullcontext
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from genai_cli.output.onefile import OneFile
 from genai_cli.output.record import to_json
 from genai_cli.output.writer import Writer
 from genai_cli.plan import show_files, show_plan
+from genai_cli.work.engine import LOCAL, Engine
 from genai_cli.work.orders import KINDS, Defaults, Orders, Survey
 from genai_cli.work.prompts import BadRow, FileRows, Rows, read_rows
 from genai_cli.work.report import Report
@@ -66,17 +66,20 @@ def run_rows(rows: Rows, defaults: Defaults, options: JobOptions, is_openai: boo
         options.variant,
         options.offline,
         options.metadata,
+        engine_of(options),
     )
     check_model_name(survey)
     writer = file_of(form, survey, options) if form else writer_of(destination, rows, options)
-    todo = Todo(writer, options.retry_failed, Report(survey.items))
+    todo = Todo(writer, options.retry_failed, Report(survey.items), options.limit)
     if options.dry_run:
         if isinstance(rows, FileRows) or options.json:
             show_plan(orders, survey, todo, options, console)
         else:
             show_files(orders, survey, destination, options.output if form else None, console)
         return 0
-    console.streams_text = survey.tasks == {"text"} and survey.items == 1 and not options.json and not form
+    console.streams_text = (
+        survey.tasks == {"text"} and survey.items == 1 and settings.engine.name == LOCAL and not (options.json or form)
+    )
     console.counts = isinstance(writer, BatchFolder | OneFile)
     with closing(console), writer or nullcontext():
         if writer and survey.bad:
@@ -116,6 +119,11 @@ def file_of(form: Form, survey: Survey, options: JobOptions) -> Writer:
     writer = OneFile(Path(str(options.output)).expanduser(), with_data=form.is_openai and "image" in survey.tasks)
     writer.check()
     return writer
+
+
+def engine_of(options: JobOptions) -> Engine:
+    """Where the options want jobs to be made. Raises InputError."""
+    return Engine(options.engine, options.workers, options.ray_address)
 
 
 def writer_of(destination: Destination | None, rows: Rows, options: JobOptions) -> Writer | None:
@@ -188,7 +196,7 @@ def run_orders(
     report = todo.report
     to_resume = f"/{report.items} done; run the same command to resume"
     try:
-        for finished in islice(run(orders, survey.groups, settings, todo, console.emit), options.limit):
+        for finished in run(orders, survey.groups, settings, todo, console.emit):
             report.take(finished.error)
             show(finished, form, options, console)
             if console.counts:

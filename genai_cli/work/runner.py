@@ -15,9 +15,10 @@ from genai_cli.model.names import ModelReference, parse_name
 from genai_cli.output.names import slugify
 from genai_cli.output.record import Record, to_json
 from genai_cli.output.writer import NewFile, Writer
+from genai_cli.work.engine import Engine, open_engine
 from genai_cli.work.job import Job, Order, expand
 from genai_cli.work.orders import KINDS
-from genai_cli.work.producer import Failure, Outcome, Producer, Setup
+from genai_cli.work.producer import Failure, Outcome, Setup
 from genai_cli.work.report import Report
 
 # By task and the model's name.
@@ -35,9 +36,11 @@ class RunSettings:
     variant: str = "auto"
     offline: bool = False
     metadata: bool = True
+    engine: Engine = field(default_factory=Engine)
 
     def __post_init__(self) -> None:
         check_names(self.device, self.dtype)
+        self.engine.check_device(self.device)
 
 
 @dataclass(frozen=True)
@@ -62,30 +65,42 @@ class Finished:
 
 
 class Todo:
-    """Which jobs to take up: those of the shard that are not finished, or that failed and are to be tried again."""
+    """Which jobs to take up: those of the shard that are not finished, or that failed and are to be tried again.
 
-    def __init__(self, writer: Writer | None, retry_failed: bool, report: Report) -> None:
+    With a limit, no more than so many: of the others none is begun, whatever is made at once.
+    """
+
+    def __init__(self, writer: Writer | None, retry_failed: bool, report: Report, limit: int | None = None) -> None:
         self.writer = writer
         self.retry_failed = retry_failed
         self.report = report
+        self.limit = limit
+        self.taken = 0
         self.references: References = {}
         """What the models' names stand for in this run."""
 
     def takes(self, job: Job) -> bool:
-        """Whether the job is to be made now; what is not is counted in the report."""
+        """Whether the job is to be made now."""
+        if self.is_ended(job) or self.taken == self.limit:
+            return False
+        self.taken += 1
+        return True
+
+    def is_ended(self, job: Job) -> bool:
+        """Whether the job has its end, or is another shard's, which is counted in the report."""
         if self.writer is None:
-            return True
+            return False
         if self.writer.shard and not self.writer.shard.has(job.key):
             self.report.elsewhere += 1
-            return False
+            return True
         status = self.writer.is_finished(job.key)
         if status == "done":
             self.report.done_earlier += 1
-            return False
+            return True
         if status is not None and not self.retry_failed:
             self.report.failed_earlier += 1
-            return False
-        return True
+            return True
+        return False
 
 
 def look_up(groups: Iterable[Group], offline: bool, emit: Emit) -> tuple[References, Problems]:
@@ -118,27 +133,28 @@ def run(
     to work on, and the GenaiError of the only model.
     """
     todo.references, problems = look_up(groups, settings.offline, emit)
-    for group in groups:
-        jobs = (job for job in jobs_of(orders, todo.references, todo.writer) if job.request.group == group)
-        stream = Handed(job for job in jobs if todo.takes(job))
-        setup = setup_of(group, todo.references, settings)
-        try:
-            if group[:2] in problems:
-                raise problems[group[:2]]
-            for outcome in Producer(setup, emit).produce(stream):
-                stream.end(outcome.job)
-                yield finish(outcome, setup.suffix, todo.writer)
-        except (OutputError, DeviceError):
-            raise
-        except GenaiError as error:
-            if len(todo.references) == 1:
+    with open_engine(settings.engine, emit) as produce:
+        for group in groups:
+            jobs = (job for job in jobs_of(orders, todo.references, todo.writer) if job.request.group == group)
+            stream = Handed(job for job in jobs if todo.takes(job))
+            setup = setup_of(group, todo.references, settings)
+            try:
+                if group[:2] in problems:
+                    raise problems[group[:2]]
+                for outcome in produce(setup, stream):
+                    stream.end(outcome.job)
+                    yield finish(outcome, setup.suffix, todo.writer)
+            except (OutputError, DeviceError):
                 raise
-            for job in stream.left():
-                yield finish(Failure(job, error, "failed"), setup.suffix, todo.writer)
+            except GenaiError as error:
+                if len(todo.references) == 1:
+                    raise
+                for job in stream.left():
+                    yield finish(Failure(job, error, "failed"), setup.suffix, todo.writer)
 
 
 class Handed:
-    """Jobs on their way through a producer: those that it took and that have not ended are known."""
+    """Jobs on their way through an engine: those that it took and that have not ended are known."""
 
     def __init__(self, jobs: Iterator[Job]) -> None:
         self.jobs = jobs
@@ -154,7 +170,7 @@ class Handed:
         self.waiting.pop(job.key)
 
     def left(self) -> Iterator[Job]:
-        """The jobs without an outcome: those that the producer took, then all others."""
+        """The jobs without an outcome: those that the engine took, then all others."""
         yield from self.waiting.values()
         yield from self.jobs
 

@@ -1,0 +1,91 @@
+"""What a Ray actor runs: one producer at a time, which sends its artifacts back as bytes."""
+
+import os
+import socket
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from genai_cli import __version__
+from genai_cli.errors import GenaiError, ModelError
+from genai_cli.events import Detail, Event, Notice
+from genai_cli.model.names import BUILT_IN, ModelReference, built_in
+from genai_cli.work.job import Job
+from genai_cli.work.producer import Failure, Outcome, Producer, Setup
+
+
+class Greeting(NamedTuple):
+    """What a worker tells when it has started."""
+
+    version: str
+    host: str
+
+
+@dataclass(frozen=True)
+class Work:
+    """What became of some jobs; `error` is what made the model itself unusable."""
+
+    outcomes: Sequence[Outcome] = ()
+    events: Sequence[Event] = ()
+    error: GenaiError | None = None
+
+
+@dataclass
+class Worker:
+    """Keeps the model that it used last, until it is given jobs of another one."""
+
+    single_thread: bool
+    producer: Producer | None = None
+    events: list[Event] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.single_thread:
+            # Read when torch is first imported, which has not happened in this process yet.
+            os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
+
+    def greet(self) -> Greeting:
+        """Say which genai this is, and where."""
+        return Greeting(__version__, socket.gethostname())
+
+    def produce(self, setup: Setup, jobs: Sequence[Job]) -> Work:
+        """Make the jobs."""
+        outcomes: list[Outcome] = []
+        error = None
+        self.events.clear()
+        try:
+            for outcome in self.producer_of(setup).produce(jobs):
+                outcomes.append(outcome)
+                if isinstance(outcome, Failure):
+                    note_cause(outcome.error)
+        except GenaiError as failure:
+            note_cause(failure)
+            error = failure
+        return Work(outcomes, [event for event in self.events if isinstance(event, Notice | Detail)], error)
+
+    def producer_of(self, setup: Setup) -> Producer:
+        """The producer of a setup. Raises ModelError for a folder that this machine does not have."""
+        setup = replace(setup, reference=here(setup))
+        if self.producer is None or self.producer.setup != setup:
+            self.producer = None  # the model before it goes before the next one is loaded
+            self.producer = Producer(setup, self.events.append)
+        return self.producer
+
+
+def here(setup: Setup) -> ModelReference:
+    """The setup's model on this machine: what is built in stands where this machine's package is."""
+    reference = setup.reference
+    if reference.id == BUILT_IN:
+        return built_in(setup.task)
+    if reference.folder is not None and not reference.folder.is_dir():
+        raise ModelError(
+            f"there is no folder {str(reference.folder)!r} on {socket.gethostname()}, where a worker needs it",
+            hint="put it on a disk that all workers see, or name the model by owner/name: each worker fetches it",
+        )
+    return reference
+
+
+def note_cause(error: GenaiError) -> None:
+    """Attach the traceback as a note, which --debug shows: the cause itself does not travel."""
+    if error.__cause__ is not None:
+        error.add_note("".join(traceback.format_exception(error.__cause__)))
