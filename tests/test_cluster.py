@@ -132,7 +132,7 @@ def test_a_killed_worker_loses_nothing_and_results_are_the_local_engine_s(
     kill_busy_worker(process.pid)
     stdout, stderr = process.communicate(timeout=240)
     assert process.returncode == 3, stderr
-    told = stderr.decode().splitlines()
+    told = [line for line in stderr.decode().splitlines() if " a minute, " not in line]  # a count, on a slow machine
     assert told.pop() == "genai: 29 done, 1 failed"
     told.remove("genai: a worker died and is replaced; what it was making is made again")
     assert len(told) == 2
