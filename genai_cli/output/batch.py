@@ -1,5 +1,6 @@
 """A folder that is filled by a batch: every item once, whatever kills the run, with a manifest of what is finished."""
 
+import contextlib
 import json
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -8,8 +9,9 @@ from typing import Any
 from genai_cli.errors import OutputError
 from genai_cli.output.manifest import BAD, Manifest, Shard
 from genai_cli.output.names import Destination
+from genai_cli.output.parts import PART, make_folder, removing, sweep, write_temporary
 from genai_cli.output.shield import unbroken
-from genai_cli.output.writer import NewFile, Writer, cannot_write, write_temporary
+from genai_cli.output.writer import NewFile, Writer, cannot_write
 
 
 class BatchFolder(Writer):
@@ -22,7 +24,7 @@ class BatchFolder(Writer):
     def __init__(self, destination: Destination, shard: Shard | None = None) -> None:
         super().__init__(destination, f"{shard.number}-of-{shard.count}" if shard else "all")
         self.shard = shard
-        self.manifest = Manifest(destination.folder, shard)
+        self.manifest = Manifest(destination.folder, shard, self.tag)
         self.next_file = destination.folder / f".{self.tag}.genai-next"
         self.writing = ""
         self.lock: Any = None
@@ -31,14 +33,16 @@ class BatchFolder(Writer):
         """Take the folder, mend what a killed run left, and read what is finished. Raises OutputError."""
         folder = self.destination.folder
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             self.take_lock()
-            for part in folder.rglob(f".{self.tag}-*.genai-part"):
-                part.unlink(missing_ok=True)
+            for below in sorted({part.parent for part in folder.rglob(f".*{PART}")}):
+                sweep(below, self.tag)
+            self.folders.add(folder)
             self.manifest.open()
             self.base_seed = self.manifest.base_seed
             self.remove_unfinished()
         except OSError as error:
+            self.close()
             raise cannot_write(folder, error) from error
 
     def look(self) -> bool:
@@ -58,7 +62,7 @@ class BatchFolder(Writer):
             ) from None
 
     def remove_unfinished(self) -> None:
-        """Remove the file that got its name just before a run died, if the manifest does not know it."""
+        """Remove the file that got its name just before a run died or failed, if the manifest does not know it."""
         if not self.next_file.exists():
             return
         try:
@@ -66,25 +70,29 @@ class BatchFolder(Writer):
             key, file = str(noted["key"]), PurePosixPath(noted["file"])
         except (ValueError, KeyError, TypeError):
             key, file = "", PurePosixPath()  # torn: the file did not get its name yet
-        if key and key not in self.manifest.finished and not file.is_absolute() and ".." not in file.parts:
+        is_done = self.manifest.finished.get(key) == "done"
+        if file.name and not is_done and not file.is_absolute() and ".." not in file.parts:
             for name in (file, file.with_name(f"{file.name}.json")):
                 (self.destination.folder / name).unlink(missing_ok=True)
         self.next_file.unlink()
 
     def close(self) -> None:
-        """Leave the folder to others."""
-        if self.lock is not None:
-            self.next_file.unlink(missing_ok=True)
-            # Gone before it is released: whoever opens it now gets a new file, after the last write of this run.
-            Path(self.lock.lock_file).unlink(missing_ok=True)
+        """Leave the folder to others. Where that fails, because it is gone or full, the next run sees to the rest."""
+        if self.lock is not None and self.lock.is_locked:
+            with contextlib.suppress(OSError):
+                self.remove_unfinished()
+            with contextlib.suppress(OSError):
+                # Gone before it is released: whoever opens it now gets a new file, after the last write of this run.
+                Path(self.lock.lock_file).unlink(missing_ok=True)
             self.lock.release()
 
     def announce(self, target: Path) -> None:
         """Note the name that the file is about to get."""
         file = target.relative_to(self.destination.folder).as_posix()
-        write_temporary(target, json.dumps({"key": self.writing, "file": file}).encode(), self.tag).replace(
-            self.next_file
-        )
+        note = json.dumps({"key": self.writing, "file": file}).encode()
+        temporary = write_temporary(self.next_file, note, self.tag)
+        with removing(temporary):
+            temporary.replace(self.next_file)
 
     def is_finished(self, key: str) -> str | None:
         """The status of an item that an earlier run, or another shard, finished."""

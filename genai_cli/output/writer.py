@@ -1,10 +1,11 @@
 """The only code that touches the output folder: final names, atomic files, nothing half-written."""
 
-import contextlib
+import errno
 import os
 import secrets
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -12,6 +13,7 @@ from typing import Any, Self
 from genai_cli.errors import OutputError
 from genai_cli.output.manifest import Shard
 from genai_cli.output.names import Destination
+from genai_cli.output.parts import make_folder, process_tag, removing, sweep, sync_folder, write_temporary
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,9 @@ class Writer:
 
     def __init__(self, destination: Destination, tag: str | None = None) -> None:
         self.destination = destination
-        self.tag = tag or str(os.getpid())
+        self.tag = tag or process_tag()
+        self.folders: set[Path] = set()
+        """Where this run has written."""
         self.shard: Shard | None = None
         self.base_seed = secrets.randbits(32)
         """What the seeds come from that are not given."""
@@ -85,22 +89,41 @@ class Writer:
         """
         target = self.destination.target(file.fields, file.suffix)
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            temporary = write_temporary(target, file.data, self.tag)
-            with removing(temporary):
+            self.enter_folder(target.parent)
+            with ExitStack() as parts:
+                temporary = write_temporary(target, file.data, self.tag)
+                parts.enter_context(removing(temporary))
+                beside = None
+                if file.beside is not None:  # on disk too before either gets its name
+                    beside = write_temporary(target, file.beside, self.tag)
+                    parts.enter_context(removing(beside))
                 if self.destination.overwrite:
                     self.announce(target)
                     final = replace(temporary, target)
                 else:
                     final = self.place_new(temporary, target)
-            if file.beside is not None:
-                note = final.with_name(f"{final.name}.json")
-                temporary = write_temporary(note, file.beside, self.tag)
-                with removing(temporary):
-                    replace(temporary, note)
+                if beside is not None:
+                    replace(beside, final.with_name(f"{final.name}.json"))
         except OSError as error:
             raise cannot_write(target, error) from error
         return final
+
+    def enter_folder(self, folder: Path) -> None:
+        """Make the folder of a file, and sweep it, when this run first writes there. Raises OSError.
+
+        One that is gone later is not made again: what was written there went with it. Nor does a link in the output
+        folder lead out of it.
+        """
+        top = self.destination.folder
+        if self.folders and not top.is_dir():
+            raise FileNotFoundError(errno.ENOENT, "the folder is gone", str(top))
+        if folder in self.folders:
+            return
+        if not Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(top)):
+            raise OSError(errno.ELOOP, f"a link leads out of {top}", str(folder))
+        make_folder(folder)
+        sweep(folder)
+        self.folders.add(folder)
 
     def place_new(self, temporary: Path, target: Path) -> Path:
         """Give the file its name, or the next free one of NAME-2, NAME-3, ...; never in place of another."""
@@ -121,44 +144,11 @@ class Writer:
         return candidate
 
 
-def write_temporary(target: Path, data: bytes, tag: str) -> Path:
-    """The bytes, on disk for good, in a hidden file beside the target; it is gone where that fails."""
-    temporary = target.with_name(f".{tag}-{secrets.token_hex(4)}.genai-part")
-    try:
-        with temporary.open("wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    return temporary
-
-
-@contextlib.contextmanager
-def removing(temporary: Path) -> Iterator[None]:
-    """Remove the temporary file in the end, if it is still there."""
-    try:
-        yield
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def replace(temporary: Path, target: Path) -> Path:
     """Give the file its name, in place of one that has it."""
     temporary.replace(target)
     sync_folder(target.parent)
     return target
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the new name last through a power cut; not every system can sync a folder."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def cannot_write(path: Path, error: OSError) -> OutputError:
