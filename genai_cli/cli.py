@@ -11,7 +11,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from genai_cli import options as opt
-from genai_cli.console import print_error
+from genai_cli.console import print_error, print_traceback
 from genai_cli.errors import GenaiError, InputError, Terminated
 from genai_cli.models import app as models_app
 
@@ -263,9 +263,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code
     except BaseException as error:
         if debug and not isinstance(error, BrokenPipeError | SystemExit):
-            import traceback
-
-            traceback.print_exc()
+            print_traceback(error)
         return explain(error)
     finally:
         signal.signal(signal.SIGTERM, previous)

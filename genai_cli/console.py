@@ -11,7 +11,8 @@ from genai_cli.events import Detail, Event, Notice, Progress, TextPiece
 
 # C0 and C1 controls and DEL, which can drive a terminal; newline and tab do no harm in a text.
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-LINE_BREAKING = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+# The same for one line, with what breaks a line, or turns its direction so that it reads as something else.
+LINE_BREAKING = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 
 CLEAR_LINE = "\r\x1b[2K"  # ECMA-48: back to the first column, erase the line
 FETCHING = "fetching"  # how the label of a download begins
@@ -59,9 +60,7 @@ class Console:
         self.last_failure = error
         self.clear_bar()
         if self.debug:
-            import traceback
-
-            traceback.print_exception(error)
+            print_traceback(error)
         print_error(error.message, error.hint)
 
     def line(self, text: str) -> None:
@@ -71,7 +70,12 @@ class Console:
 
     def write(self, text: str) -> None:
         """Text to stdout: exact to a pipe or file, harmless to a terminal."""
-        sys.stdout.write(CONTROLS.sub(visible, text) if sys.stdout.isatty() else text)
+        shown = CONTROLS.sub(visible, text) if sys.stdout.isatty() else text
+        try:
+            sys.stdout.write(shown)
+        except UnicodeEncodeError:  # a name that is not UTF-8, half of a character in a record, a terminal of 1990
+            encoding = sys.stdout.encoding
+            sys.stdout.write(shown.encode(encoding, "backslashreplace").decode(encoding))
         sys.stdout.flush()
 
     def write_bytes(self, data: bytes) -> None:
@@ -142,6 +146,13 @@ def print_error(message: str, hint: str | None = None) -> None:
     print(f"genai: error: {one_line(message)}", file=sys.stderr)
     if hint:
         print(f"hint: {one_line(hint)}", file=sys.stderr, flush=True)
+
+
+def print_traceback(error: BaseException) -> None:
+    """Where an error came from, on stderr, without what could drive a terminal."""
+    import traceback
+
+    print(CONTROLS.sub(visible, "".join(traceback.format_exception(error))), file=sys.stderr, end="", flush=True)
 
 
 def one_line(text: str) -> str:

@@ -107,7 +107,7 @@ def verify_rows(rows: list[Row], records: list[Record], options: JobOptions) -> 
         row, old = rows[finished.job.index], records[finished.job.index]
         error = finished.error
         if error is None and finished.record["content_sha256"] == old["content_sha256"]:
-            console.line(f"{row.place}: the same")
+            console.line(f"{one_line(str(row.place))}: the same")
         else:
             error = error or ResultError(f"{row.place}: another result", hint=differences(old, finished.record))
             console.fail(error)

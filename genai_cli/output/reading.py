@@ -1,18 +1,25 @@
-"""The record inside a file that genai wrote, and the `parameters` of pictures that other tools wrote."""
+"""The record inside a file that genai wrote, and the `parameters` of pictures that other tools wrote.
 
+The files may be anyone's: how much is read is bounded before anything is decoded, and no pixel and no sample ever is.
+"""
+
+import io
 import json
+import struct
+import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 from genai_cli.errors import InputError
-from genai_cli.output.manifest import MANIFEST, whole_lines
+from genai_cli.output.manifest import manifests, whole_lines
 from genai_cli.output.record import Record
+from genai_cli.output.tags import comment_text, flac_comment, id3_text, mp3_tag, ogg_comment, riff_chunk
 
-PICTURES = (".png", ".jpg", ".jpeg", ".webp")
-SOUNDS = (".wav", ".flac", ".ogg", ".mp3")
-MAX_SIDECAR = 10_000_000  # bytes
+PICTURES = (".png", ".jpg", ".jpeg")
+MAX_HEAD = 32_000_000  # bytes: what may stand before the pixels of a picture
+MAX_RECORD = 10_000_000  # bytes
 
 
 @dataclass(frozen=True)
@@ -25,29 +32,59 @@ class Story:
 
 def read_story(path: Path) -> Story:
     """What a file tells. Raises InputError for a file that is not there, is broken, or tells nothing."""
-    if not path.is_file():
-        raise InputError(f"there is no file {path}")
-    suffix = path.suffix.lower()
-    readers = {".txt": read_beside, ".json": read_sidecar}
-    readers |= dict.fromkeys(PICTURES, read_picture) | dict.fromkeys(SOUNDS, read_sound)
-    if suffix not in readers:
-        raise InputError(f"{path}: not a type of file that genai writes", hint=f"one of {', '.join(readers)}")
-    story = readers[suffix](path)
+    readers = {".txt": read_beside, ".json": read_sidecar, ".webp": read_webp, ".wav": read_wave, ".mp3": read_mp3}
+    readers |= {".flac": read_flac, ".ogg": read_ogg, **dict.fromkeys(PICTURES, read_picture)}
+    try:
+        check_file(path, tuple(readers))
+        story = readers[path.suffix.lower()](path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
     if story.record is None and story.parameters is None:
         raise InputError(f"{path} tells nothing of its making", hint="another program wrote it, or removed the record")
     return story
 
 
+def check_file(path: Path, suffixes: tuple[str, ...]) -> None:
+    """Raise InputError for what is no file of a type that genai writes; a pipe or a device is never opened."""
+    if path.is_dir():
+        raise InputError(f"{path} is a folder", hint=f"genai show {path}/* shows the files in it")
+    if not path.exists():
+        raise InputError(f"there is no file {path}")
+    if not path.is_file():
+        raise InputError(f"{path} is a pipe or a device, not a file")
+    if path.suffix.lower() not in suffixes:
+        raise InputError(f"{path}: not a type of file that genai writes", hint=f"one of {', '.join(suffixes)}")
+    if path.stat().st_size == 0:
+        raise InputError(f"{path} is empty")
+
+
+def read_head(path: Path) -> io.BytesIO:
+    """The beginning of a picture, where its texts stand: what is behind the limit is not there for the library."""
+    with path.open("rb") as stream:
+        return io.BytesIO(stream.read(MAX_HEAD))
+
+
+def broken(path: Path, error: Exception | str) -> InputError:
+    """The error for a picture that cannot be read, perhaps because its head was cut off."""
+    if path.stat().st_size > MAX_HEAD:
+        return InputError(f"{path} cannot be read: broken, or more than {MAX_HEAD // 10**6} MB of texts: {error}")
+    return InputError(f"{path} cannot be read: {error}")
+
+
 def read_picture(path: Path) -> Story:
-    """From the text chunks of a PNG, or the XMP of a JPEG or WebP; no pixel is decoded."""
-    from PIL import Image
+    """From the text chunks of a PNG, or the XMP of a JPEG."""
+    from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(path, formats=("PNG", "JPEG", "WEBP")) as image:
-            texts = {str(name): value for name, value in image.info.items() if isinstance(value, str)}
-            packet = image.info.get("xmp", b"")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # above twice that size it is an error
+            with Image.open(read_head(path), formats=("PNG", "JPEG")) as image:
+                texts = {str(name): value for name, value in image.info.items() if isinstance(value, str)}
+                packet = image.info.get("xmp", b"")
+    except UnidentifiedImageError:
+        raise broken(path, "not a whole PNG or JPEG file") from None
+    except (OSError, ValueError, SyntaxError, struct.error, IndexError, Image.DecompressionBombError) as error:
+        raise broken(path, error) from None
     if "genai" in texts:
         return Story(parse_record(texts["genai"], path))
     if "parameters" in texts:
@@ -55,50 +92,76 @@ def read_picture(path: Path) -> Story:
     return Story(record_in_xmp(packet, path) if isinstance(packet, bytes) and packet else None)
 
 
+def read_webp(path: Path) -> Story:
+    """From the XMP of a WebP."""
+    packet = riff_chunk(path, b"WEBP", b"XMP ")
+    return Story(record_in_xmp(packet, path) if packet else None)
+
+
 def record_in_xmp(packet: bytes, path: Path) -> Record | None:
     """The record in an XMP packet, or None where it holds none."""
-    if b"<!DOCTYPE" in packet or b"<!ENTITY" in packet:
+    if len(packet) > MAX_RECORD:
+        raise InputError(f"{path} cannot be read: its XMP is {len(packet) // 10**6} MB")
+    xml = packet.decode(errors="replace").strip("\0 \n\ufeff")
+    if "<!DOCTYPE" in xml or "<!ENTITY" in xml:
         raise InputError(f"{path} cannot be read: its XMP declares entities")
     try:
-        found = ElementTree.fromstring(packet.strip(b"\0 \n")).iter("{urn:genai:}record")
+        found = ElementTree.fromstring(xml).iter("{urn:genai:}record")
     except ElementTree.ParseError as error:
         raise InputError(f"{path} cannot be read: its XMP is broken: {error}") from None
     text = next((element.text for element in found), None)
     return parse_record(text, path) if text else None
 
 
-def read_sound(path: Path) -> Story:
-    """From the ID3 text of a WAV or MP3, or the Vorbis comment of a FLAC or Ogg."""
-    import mutagen
+def read_wave(path: Path) -> Story:
+    """From the ID3 tag in a WAV."""
+    return record_in_tag(riff_chunk(path, b"WAVE", b"id3 "), id3_text, path)
 
-    try:
-        file: Any = mutagen.File(path)
-    except mutagen.MutagenError as error:
-        raise InputError(f"{path} cannot be read: {error}") from None
-    tags = file.tags if file is not None else None
-    value = (tags.get("TXXX:genai") or tags.get("genai")) if tags else None
-    return Story(parse_record(str(value[0]), path) if value else None)
+
+def read_mp3(path: Path) -> Story:
+    """From the ID3 tag that an MP3 begins with."""
+    return record_in_tag(mp3_tag(path), id3_text, path)
+
+
+def read_flac(path: Path) -> Story:
+    """From the Vorbis comment of a FLAC."""
+    return record_in_tag(flac_comment(path), comment_text, path)
+
+
+def read_ogg(path: Path) -> Story:
+    """From the Vorbis comment of an Ogg."""
+    return record_in_tag(ogg_comment(path), comment_text, path)
+
+
+def record_in_tag(tag: bytes | None, find: Callable[[bytes, str], str | None], path: Path) -> Story:
+    """The record that `find` finds in a tag, or none."""
+    text = find(tag, "genai") if tag is not None else None
+    return Story(parse_record(text, path) if text else None)
 
 
 def read_beside(path: Path) -> Story:
-    """From NAME.txt.json beside a text, or the manifest of its folder."""
+    """From NAME.txt.json beside a text, or the manifests of its folder."""
     sidecar = path.with_name(f"{path.name}.json")
     if sidecar.is_file():
         return read_sidecar(sidecar)
-    manifest = path.parent / MANIFEST
-    lines = whole_lines(manifest) if manifest.is_file() else iter(())
-    return Story(next((line for line in lines if line.get("file") == path.name), None))
+    record = None
+    for manifest in manifests(path.parent):
+        for line in whole_lines(manifest) if manifest.is_file() else ():
+            record = line if line.get("file") == path.name else record
+    return Story(record)
 
 
 def read_sidecar(path: Path) -> Story:
     """A record that stands in a file of its own."""
-    if path.stat().st_size > MAX_SIDECAR:
-        raise InputError(f"{path} is too large for a record")
-    return Story(parse_record(path.read_text(encoding="utf-8", errors="replace"), path))
+    with path.open("rb") as stream:
+        text = stream.read(MAX_RECORD + 1).decode("utf-8", errors="replace")
+    return Story(parse_record(text, path))
 
 
 def parse_record(text: str, path: Path) -> Record:
     """A record from its JSON. Raises InputError."""
+    if len(text) > MAX_RECORD:
+        raise InputError(f"{path} cannot be read: more than {MAX_RECORD // 10**6} MB are no record")
     try:
         record = json.loads(text)
     except (ValueError, RecursionError) as error:
