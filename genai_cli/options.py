@@ -4,6 +4,7 @@ import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -81,6 +82,13 @@ class JobOptions(CommonOptions):
             "--metadata/--no-metadata", help="Put prompt and parameters into the file; the mark 'generated' always."
         ),
     ] = True
+    c2pa_cert: Annotated[
+        Path | None,
+        option("--c2pa-cert", metavar="FILE", help="Sign files (C2PA) with this certificate chain, PEM."),
+    ] = None
+    c2pa_key: Annotated[
+        Path | None, option("--c2pa-key", metavar="FILE", help="The private key of that certificate, PEM.")
+    ] = None
     dry_run: Annotated[bool, option("--dry-run", help="Show what would be made; load nothing, write nothing.")] = False
     skip_bad: Annotated[bool, option("--skip-bad", help="Pass over rows that cannot be used, instead of stopping.")] = (
         False

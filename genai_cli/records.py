@@ -1,7 +1,7 @@
 """genai show and genai rerun: what a file tells of its making, and making it again."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from genai_cli.model.names import BUILT_IN
 from genai_cli.options import CommonOptions, JobOptions
 from genai_cli.output.reading import read_story
 from genai_cli.output.record import Record, to_json
+from genai_cli.output.signing import read_signature
 from genai_cli.run_command import engine_of, run_rows
 from genai_cli.work.orders import KINDS, Defaults, Orders
 from genai_cli.work.prompts import Row
@@ -33,12 +34,16 @@ def show_files(files: list[Path], options: CommonOptions) -> int:
             report.take(error)
             continue
         report.take(None)
+        signature = read_signature(file)
         if options.json:
-            console.line(to_json(story.record if story.record is not None else {"parameters": story.parameters}))
+            told = story.record if story.record is not None else {"parameters": story.parameters}
+            console.line(to_json(told | ({"signature": signature} if signature else {})))
             continue
         if len(files) > 1:
             console.line(f"{'' if number == 0 else chr(10)}{one_line(str(file))}")
         for line in story_lines(story.record, story.parameters):
+            console.line(line)
+        for line in story_lines({"signature": signature}, None) if signature else ():
             console.line(line)
     return report.exit_code()
 
@@ -56,15 +61,28 @@ def story_lines(record: Record | None, parameters: str | None) -> Iterator[str]:
             yield f"{one_line(name):<28} {one_line(str(value))}"
 
 
+@dataclass(frozen=True)
+class Copy:
+    """A file to make again, its record, and the request that this describes."""
+
+    file: Path
+    record: Record
+    row: Row
+
+
 def rerun_files(files: list[Path], changes: Mapping[str, Any], verify: bool, options: JobOptions) -> int:
     """Make each file again from its record, with the changes given; with `verify`, compare and keep nothing."""
-    records = [record_of(file) for file in files]
-    rows = [Row(row_of(record, changes), str(file)) for file, record in zip(files, records, strict=True)]
+    if verify and changes:
+        raise InputError("--verify compares the same request: leave the other options out")
+    copies: dict[str, list[Copy]] = {}
+    for file in files:
+        record = record_of(file)
+        row = row_of(record, changes)
+        copies.setdefault(to_json(row), []).append(Copy(file, record, Row(row, str(file))))
+    rows = [several[0].row for several in copies.values()]  # equal requests of one run would get different seeds
     if not verify:
         return run_rows(rows, Defaults(KINDS, {}), options)
-    if changes:
-        raise InputError("--verify compares the same request: leave the other options out")
-    return verify_rows(rows, records, options)
+    return verify_rows(rows, list(copies.values()), options)
 
 
 def record_of(file: Path) -> Record:
@@ -74,8 +92,11 @@ def record_of(file: Path) -> Record:
         raise InputError(f"{file} was written by another tool", hint="genai show FILE shows what it tells")
     if "prompt" not in record or "parameters" not in record:
         raise InputError(f"{file} does not hold its prompt: it was written with --no-metadata")
-    if record.get("task") not in KINDS:
+    if str(record.get("task")) not in KINDS:
         raise InputError(f"{file} holds a record of an unknown task {record.get('task')!r}")
+    model = record.get("model")
+    if not (isinstance(model, dict) and isinstance(model.get("id"), str) and isinstance(record["parameters"], dict)):
+        raise InputError(f"{file} holds a broken record")
     return record
 
 
@@ -88,30 +109,34 @@ def row_of(record: Record, changes: Mapping[str, Any]) -> dict[str, Any]:
     if row.get("scheduler") not in (None, *SCHEDULERS):
         row["scheduler"] = None  # the model's own, which has no short name
     model = record["model"]
-    name = model["id"] if model["id"] == BUILT_IN or not model["revision"] else f"{model['id']}@{model['revision']}"
+    name, revision = model["id"], model.get("revision")
+    if name != BUILT_IN and revision:
+        name = f"{name}@{revision}"
     return {"task": record["task"], "prompt": record["prompt"], "model": name, **row, **changes}
 
 
-def verify_rows(rows: list[Row], records: list[Record], options: JobOptions) -> int:
-    """Make each again and compare the hashes of the contents; say what differs where they do."""
+def verify_rows(rows: list[Row], copies: list[list[Copy]], options: JobOptions) -> int:
+    """Make each row once and compare the hash of its content with its files'; say what differs where they do."""
     orders = Orders(rows, Defaults(KINDS, {}))
     survey = orders.survey()
     if survey.first_bad:
         raise survey.first_bad[0]
-    console = Console(quiet=options.quiet, verbose=options.verbose, debug=options.debug, items=len(rows))
+    files = sum(map(len, copies))
+    console = Console(quiet=options.quiet, verbose=options.verbose, debug=options.debug, items=files)
     settings = RunSettings(
         None, options.device, options.dtype, options.variant, options.offline, engine=engine_of(options)
     )
-    report = Report(len(rows))
+    report = Report(files)
     for finished in run(orders, survey.groups, settings, Todo(None, False, report), console.emit):
-        row, old = rows[finished.job.index], records[finished.job.index]
-        error = finished.error
-        if error is None and finished.record["content_sha256"] == old["content_sha256"]:
-            console.line(f"{one_line(str(row.place))}: the same")
-        else:
-            error = error or ResultError(f"{row.place}: another result", hint=differences(old, finished.record))
-            console.fail(error)
-        report.take(error)
+        for copy in copies[finished.job.index]:
+            error = finished.error
+            if error is None and finished.record["content_sha256"] == copy.record.get("content_sha256"):
+                console.line(f"{one_line(str(copy.file))}: the same")
+            else:
+                hint = differences(copy.record, finished.record)
+                error = error or ResultError(f"{copy.file}: another result", hint=hint)
+                console.fail(error)
+            report.take(error)
     return report.exit_code()
 
 

@@ -17,6 +17,8 @@ from genai_cli.output.manifest import parse_shard
 from genai_cli.output.names import Destination, parse_destination
 from genai_cli.output.onefile import OneFile
 from genai_cli.output.record import to_json
+from genai_cli.output.signing import FORMATS as SIGNED_TYPES
+from genai_cli.output.signing import Signer, load_signer
 from genai_cli.output.writer import Writer
 from genai_cli.plan import show_files, show_plan
 from genai_cli.work.engine import LOCAL, Engine
@@ -67,6 +69,7 @@ def run_rows(rows: Rows, defaults: Defaults, options: JobOptions, is_openai: boo
         options.offline,
         options.metadata,
         engine_of(options),
+        signer_of(orders, destination, options),
     )
     check_model_name(survey)
     writer = file_of(form, survey, options) if form else writer_of(destination, rows, options)
@@ -124,6 +127,19 @@ def file_of(form: Form, survey: Survey, options: JobOptions) -> Writer:
 def engine_of(options: JobOptions) -> Engine:
     """Where the options want jobs to be made. Raises InputError."""
     return Engine(options.engine, options.workers, options.ray_address)
+
+
+def signer_of(orders: Orders, destination: Destination | None, options: JobOptions) -> Signer | None:
+    """What signs the files, where the user names a certificate and its key. Raises InputError."""
+    if options.c2pa_cert is None and options.c2pa_key is None:
+        return None
+    if options.c2pa_cert is None or options.c2pa_key is None:
+        raise InputError("--c2pa-cert and --c2pa-key go together")
+    named = destination.suffix if destination else None
+    for suffix in {order.suffix or named or KINDS[order.request.task].suffixes[0] for order in orders}:
+        if suffix not in SIGNED_TYPES:
+            raise InputError(f"a {suffix} file cannot be signed", hint=f"one of {', '.join(SIGNED_TYPES)}")
+    return load_signer(options.c2pa_cert, options.c2pa_key)
 
 
 def writer_of(destination: Destination | None, rows: Rows, options: JobOptions) -> Writer | None:

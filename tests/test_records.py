@@ -52,6 +52,12 @@ def test_text_and_labels_are_made_again(run_main: RunMain, gpt2: Path, three_lab
     assert (done.code, done.lines) == (0, ["it.txt: the same", "label.txt: the same"])
 
 
+def test_copies_of_one_file_are_all_the_same(run_main: RunMain, gpt2: Path) -> None:
+    for name in ("one.txt", "two.txt"):
+        run_main("text", "It was", "-m", gpt2, "--seed", "3", "--max-new-tokens", "9", "-o", name)
+    assert run_main("rerun", "one.txt", "two.txt", "--verify").lines == ["one.txt: the same", "two.txt: the same"]
+
+
 def test_what_differs_is_said(run_main: RunMain, gpt2: Path) -> None:
     run_main("text", "It was", "-m", gpt2, "--seed", "3", "--max-new-tokens", "9", "-o", "it.txt")
     sidecar = Path("it.txt.json")

@@ -16,6 +16,7 @@ from typing import Any
 from genai_cli import __version__
 from genai_cli.errors import InputError
 from genai_cli.output.parts import removing, sync_folder, write_temporary
+from genai_cli.output.record import from_json
 
 MANIFEST = "manifest.jsonl"
 BAD = "bad"  # the status of a row that was passed over; it has no key
@@ -158,8 +159,8 @@ def whole_lines(path: Path) -> Iterator[dict[str, Any]]:
             if not is_whole:
                 continue  # torn, or a piece of one too long
             try:
-                value = json.loads(line)
-            except (ValueError, RecursionError):
+                value = from_json(line)
+            except ValueError:
                 continue
             if isinstance(value, dict):
                 yield value

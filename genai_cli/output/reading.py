@@ -4,7 +4,6 @@ The files may be anyone's: how much is read is bounded before anything is decode
 """
 
 import io
-import json
 import struct
 import warnings
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from xml.etree import ElementTree
 
 from genai_cli.errors import InputError
 from genai_cli.output.manifest import manifests, whole_lines
-from genai_cli.output.record import Record
+from genai_cli.output.record import Record, from_json
 from genai_cli.output.tags import comment_text, flac_comment, id3_text, mp3_tag, ogg_comment, riff_chunk
 
 PICTURES = (".png", ".jpg", ".jpeg")
@@ -163,8 +162,8 @@ def parse_record(text: str, path: Path) -> Record:
     if len(text) > MAX_RECORD:
         raise InputError(f"{path} cannot be read: more than {MAX_RECORD // 10**6} MB are no record")
     try:
-        record = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        record = from_json(text)
+    except ValueError as error:
         raise InputError(f"{path} holds a broken record: {error}") from None
     if not isinstance(record, dict) or "genai" not in record:
         raise InputError(f"{path} holds a broken record")

@@ -1,11 +1,12 @@
 """The record of a generation: one JSON object, the same in the file, in `--json` and in the manifest."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NoReturn
 
 from genai_cli import __version__
 
@@ -51,3 +52,22 @@ def without_prompt(record: Record) -> Record:
 def to_json(record: Mapping[str, Any], *, ascii_only: bool = False) -> str:
     """The record on one line."""
     return json.dumps(record, ensure_ascii=ascii_only, separators=(", ", ": "), allow_nan=False)
+
+
+def from_json(text: str | bytes) -> Any:
+    """JSON from anywhere. Raises ValueError, also for what would not come out of `to_json` again: NaN and infinity."""
+    try:
+        return json.loads(text, parse_constant=refuse_number, parse_float=finite)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+
+
+def finite(text: str) -> float:
+    """A number that JSON can hold."""
+    number = float(text)
+    return number if math.isfinite(number) else refuse_number(text)
+
+
+def refuse_number(text: str) -> NoReturn:
+    """Raise ValueError."""
+    raise ValueError(f"{text[:20]} is no number of JSON")

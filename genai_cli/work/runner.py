@@ -14,6 +14,7 @@ from genai_cli.model.hub import resolve
 from genai_cli.model.names import ModelReference, parse_name
 from genai_cli.output.names import slugify
 from genai_cli.output.record import Record, to_json
+from genai_cli.output.signing import Signer
 from genai_cli.output.writer import NewFile, Writer
 from genai_cli.work.engine import Engine, open_engine
 from genai_cli.work.job import Job, Order, expand
@@ -37,6 +38,7 @@ class RunSettings:
     offline: bool = False
     metadata: bool = True
     engine: Engine = field(default_factory=Engine)
+    signer: Signer | None = None
 
     def __post_init__(self) -> None:
         check_names(self.device, self.dtype)
@@ -143,14 +145,14 @@ def run(
                     raise problems[group[:2]]
                 for outcome in produce(setup, stream):
                     stream.end(outcome.job)
-                    yield finish(outcome, setup.suffix, todo.writer)
+                    yield finish(outcome, setup.suffix, settings, todo.writer)
             except (OutputError, DeviceError):
                 raise
             except GenaiError as error:
                 if len(todo.references) == 1:
                     raise
                 for job in stream.left():
-                    yield finish(Failure(job, error, "failed"), setup.suffix, todo.writer)
+                    yield finish(Failure(job, error, "failed"), setup.suffix, settings, todo.writer)
 
 
 class Handed:
@@ -191,20 +193,22 @@ def setup_of(group: Group, references: References, settings: RunSettings) -> Set
     )
 
 
-def finish(outcome: Outcome, suffix: str, writer: Writer | None) -> Finished:
-    """Write an artifact, or note a failure. Raises OutputError."""
+def finish(outcome: Outcome, suffix: str, settings: RunSettings, writer: Writer | None) -> Finished:
+    """Sign and write an artifact, or note a failure. Raises OutputError."""
     if isinstance(outcome, Failure):
         failed = Finished(outcome.job, outcome.status, error=outcome.error)
         if writer:
             writer.note(failed.line())
         return failed
-    done = Finished(outcome.job, "done", outcome.record, outcome.data)
+    data, names, suffix = outcome.data, name_fields(outcome.job), outcome.job.suffix or suffix
+    if settings.signer:
+        # Here and not where the model runs, which may be another machine: the key stays on this one.
+        data = settings.signer.sign(data, suffix, str(names["slug"]) if settings.metadata else outcome.record["task"])
+    done = Finished(outcome.job, "done", outcome.record, data)
     if writer is None:
         return done
     beside = to_json(outcome.beside).encode() + b"\n" if outcome.beside is not None else None
-    file = writer.write(
-        NewFile(outcome.data, outcome.job.suffix or suffix, name_fields(outcome.job), beside, done.line())
-    )
+    file = writer.write(NewFile(data, suffix, names, beside, done.line()))
     return replace(done, file=file)
 
 
