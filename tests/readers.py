@@ -1,11 +1,13 @@
 """Readers of the files that genai writes, independent of the code and libraries that wrote them."""
 
 import json
+import re
 import struct
 import wave
 import xml.etree.ElementTree as ElementTree
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -109,3 +111,34 @@ def record_of(path: Path) -> dict[str, Any]:
     record = json.loads(text)
     assert isinstance(record, dict)
     return record
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """What the `parameters` text of a picture says."""
+
+    prompt: str
+    negative: str
+    settings: dict[str, str]
+
+
+# `Name: value`, where the value is a JSON string or holds neither comma nor quote, as the web UI's own reader has it:
+# github.com/AUTOMATIC1111/stable-diffusion-webui, modules/infotext_utils.py, re_param and parse_generation_parameters.
+SETTING = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
+
+
+def parse_parameters(text: str) -> Parameters:
+    """The form that image tools read: the last line holds the settings, where it has at least three of them."""
+    *lines, last = text.strip().split("\n")
+    if len(SETTING.findall(last)) < 3:
+        lines, last = [*lines, last], ""
+    prompt: list[str] = []
+    negative: list[str] = []
+    place = prompt
+    for line in lines:
+        line = line.strip()
+        if line.startswith("Negative prompt:"):
+            place, line = negative, line.removeprefix("Negative prompt:").strip()
+        place.append(line)
+    settings = {name: json.loads(value) if value.startswith('"') else value for name, value in SETTING.findall(last)}
+    return Parameters("\n".join(prompt), "\n".join(negative), settings)
