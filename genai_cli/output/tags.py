@@ -13,6 +13,7 @@ from typing import BinaryIO
 from genai_cli.errors import InputError
 
 MAX_TEXTS = 16_000_000  # bytes of one tag: a record is a few thousand, a picture of the cover a few million
+MAX_PARTS = 100_000  # chunks, blocks or pages that are passed on the way to the texts
 ENCODINGS = ("latin-1", "utf-16", "utf-16-be", "utf-8")  # ID3v2.4, section 4
 
 
@@ -22,7 +23,9 @@ def riff_chunk(path: Path, form: bytes, wanted: bytes) -> bytes | None:
         begin = stream.read(12)
         if len(begin) < 12 or begin[:4] != b"RIFF" or begin[8:] != form:
             raise InputError(f"{path} cannot be read: it is no {form.decode()} file")
-        while len(header := stream.read(8)) == 8:
+        for _ in range(MAX_PARTS):
+            if len(header := stream.read(8)) < 8:
+                break
             name, size = struct.unpack("<4sI", header)
             if name.lower() == wanted.lower():
                 return read_whole(stream, size, path)
@@ -44,7 +47,9 @@ def flac_comment(path: Path) -> bytes | None:
     with path.open("rb") as stream:
         if stream.read(4) != b"fLaC":
             raise InputError(f"{path} cannot be read: it is no FLAC file")
-        while len(header := stream.read(4)) == 4:
+        for _ in range(MAX_PARTS):
+            if len(header := stream.read(4)) < 4:
+                break
             kind, size = header[0] & 0x7F, int.from_bytes(header[1:], "big")
             if kind == 4:
                 return read_whole(stream, size, path)
@@ -58,8 +63,9 @@ def ogg_comment(path: Path) -> bytes | None:
     """The comment header of an Ogg Vorbis file, its second packet (RFC 3533, section 6). Raises InputError, OSError."""
     packet, number = bytearray(), 0
     with path.open("rb") as stream:
-        while len(header := stream.read(27)) == 27:
-            if header[:4] != b"OggS":
+        for _ in range(MAX_PARTS):
+            header = stream.read(27)
+            if len(header) < 27 or header[:4] != b"OggS":
                 break
             for size in stream.read(header[26]):
                 piece = stream.read(size)

@@ -5,7 +5,7 @@ import os
 import secrets
 import tempfile
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -97,16 +97,31 @@ class Writer:
                 if file.beside is not None:  # on disk too before either gets its name
                     beside = write_temporary(target, file.beside, self.tag)
                     parts.enter_context(removing(beside))
-                if self.destination.overwrite:
-                    self.announce(target)
-                    final = replace(temporary, target)
-                else:
-                    final = self.place_new(temporary, target)
-                if beside is not None:
-                    replace(beside, final.with_name(f"{final.name}.json"))
+                final = self.place(temporary, target)
+                try:
+                    if beside is not None:
+                        beside.replace(final.with_name(f"{final.name}.json"))
+                    sync_folder(final.parent)
+                except OSError:
+                    self.take_back(final)
+                    raise
         except OSError as error:
             raise cannot_write(target, error) from error
         return final
+
+    def place(self, temporary: Path, target: Path) -> Path:
+        """Give the file its name, in place of one that has it only where the user named it. Raises OSError."""
+        if not self.destination.overwrite:
+            return self.place_new(temporary, target)
+        self.announce(target)
+        return temporary.replace(target)
+
+    def take_back(self, final: Path) -> None:
+        """Remove a new file whose writing failed after it had its name; what an old one held is gone already."""
+        if not self.destination.overwrite:
+            for name in (final, final.with_name(f"{final.name}.json")):
+                with suppress(OSError):
+                    name.unlink(missing_ok=True)
 
     def enter_folder(self, folder: Path) -> None:
         """Make the folder of a file, and sweep it, when this run first writes there. Raises OSError.
@@ -140,15 +155,7 @@ class Writer:
                     break
                 candidate = target.with_name(f"{target.stem}-{number}{target.suffix}")
                 number += 1
-        sync_folder(target.parent)
         return candidate
-
-
-def replace(temporary: Path, target: Path) -> Path:
-    """Give the file its name, in place of one that has it."""
-    temporary.replace(target)
-    sync_folder(target.parent)
-    return target
 
 
 def cannot_write(path: Path, error: OSError) -> OutputError:
