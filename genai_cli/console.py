@@ -29,6 +29,7 @@ class Console:
         self.streams_text = False
         self.counts = False
         """Whether the bar counts items, so that their single steps are not shown."""
+        self.said: set[str] = set()
         self.started = self.last_told = time.monotonic()
         self.bar: Any = None
         self.bar_label = ""
@@ -45,8 +46,10 @@ class Console:
         elif isinstance(event, Detail):
             if self.verbose and not self.quiet:
                 self.tell(event.text)
-        elif isinstance(event, Notice) and not self.quiet:
+        elif isinstance(event, Notice) and not self.quiet and event.text not in self.said:
             self.tell(event.text)
+            if event.once:
+                self.said.add(event.text)
 
     def tell(self, text: str) -> None:
         """One line on stderr."""

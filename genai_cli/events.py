@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Notice:
-    """Something a user should know."""
+    """Something a user should know; with `once`, it is said once in a run however often it comes up."""
 
     text: str
+    once: bool = False
 
 
 @dataclass(frozen=True)

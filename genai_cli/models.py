@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from genai_cli.console import Console, one_line
-from genai_cli.options import CONTEXT, CommonOptions, option, takes
+from genai_cli.options import CONTEXT, CommonOptions, license_option, option, takes
 
 app = typer.Typer(
     help="List, show, fetch and remove models.", no_args_is_help=True, rich_markup_mode=None, context_settings=CONTEXT
@@ -88,17 +88,21 @@ def pull(
     variant: Annotated[
         str, option("--variant", help="auto (fp16 where complete), none (the plain ones), or a name.")
     ] = ("auto"),
+    require_license: Annotated[str | None, license_option()] = None,
 ) -> None:
     """Fetch a model's files now: the same choice of files as a run makes."""
-    from genai_cli.model.hub import FetchOptions, fetch, resolve
+    from genai_cli.model.files import FetchOptions
+    from genai_cli.model.hub import fetch, resolve
+    from genai_cli.model.license import parse_licenses
     from genai_cli.model.names import BUILT_IN, parse_name
 
     console = Console(quiet=common.quiet, verbose=common.verbose)
+    licenses = parse_licenses(require_license)
     if name == BUILT_IN:
         console.tell("tiny is built in; there is nothing to fetch")
         return
     reference = resolve(parse_name(name, "image"), common.offline, console.emit)
-    files = fetch(reference, FetchOptions(None, variant, offline=common.offline), console.emit)
+    files = fetch(reference, FetchOptions(None, variant, offline=common.offline, licenses=licenses), console.emit)
     console.line(
         json.dumps({"id": reference.id, "revision": reference.revision, "folder": str(files.folder)})
         if common.json

@@ -32,6 +32,11 @@ def model_option(task: str, default: str) -> Any:
     )
 
 
+def license_option() -> Any:
+    """`--require-license`, of the commands that run or fetch a model."""
+    return option("--require-license", metavar="NAMES", help="Refuse models under other licences: mit,apache-2.0")
+
+
 def show_version(asked: bool) -> None:
     """Print the version and stop."""
     if asked:
@@ -89,6 +94,7 @@ class JobOptions(CommonOptions):
     c2pa_key: Annotated[
         Path | None, option("--c2pa-key", metavar="FILE", help="The private key of that certificate, PEM.")
     ] = None
+    require_license: Annotated[str | None, license_option()] = None
     dry_run: Annotated[bool, option("--dry-run", help="Show what would be made; load nothing, write nothing.")] = False
     skip_bad: Annotated[bool, option("--skip-bad", help="Pass over rows that cannot be used, instead of stopping.")] = (
         False

@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, replace
 from genai_cli.console import Console
 from genai_cli.errors import GenaiError, NetworkError
 from genai_cli.events import Notice
-from genai_cli.model.hub import FetchOptions, is_offline
+from genai_cli.model.files import FetchOptions
+from genai_cli.model.hub import is_offline
 from genai_cli.model.names import BUILT_IN, parse_name
 from genai_cli.model.size import bytes_to_fetch, free_disk
 from genai_cli.models import show_bytes

@@ -7,6 +7,7 @@ from typing import Any
 
 from genai_cli.console import Console, one_line
 from genai_cli.errors import GenaiError, InputError, ResultError
+from genai_cli.model.license import parse_licenses
 from genai_cli.model.names import BUILT_IN
 from genai_cli.options import CommonOptions, JobOptions
 from genai_cli.output.reading import read_story
@@ -124,7 +125,13 @@ def verify_rows(rows: list[Row], copies: list[list[Copy]], options: JobOptions) 
     files = sum(map(len, copies))
     console = Console(quiet=options.quiet, verbose=options.verbose, debug=options.debug, items=files)
     settings = RunSettings(
-        None, options.device, options.dtype, options.variant, options.offline, engine=engine_of(options)
+        None,
+        options.device,
+        options.dtype,
+        options.variant,
+        options.offline,
+        engine=engine_of(options),
+        licenses=parse_licenses(options.require_license),
     )
     report = Report(files)
     for finished in run(orders, survey.groups, settings, Todo(None, False, report), console.emit):

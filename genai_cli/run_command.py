@@ -10,6 +10,7 @@ from genai_cli.console import Console, one_line
 from genai_cli.errors import InputError, Terminated
 from genai_cli.events import Notice
 from genai_cli.modality.request import Request
+from genai_cli.model.license import parse_licenses
 from genai_cli.model.names import parse_name
 from genai_cli.options import JobOptions, RunOptions
 from genai_cli.output.batch import BatchFolder
@@ -70,6 +71,7 @@ def run_rows(rows: Rows, defaults: Defaults, options: JobOptions, is_openai: boo
         options.metadata,
         engine_of(options),
         signer_of(orders, destination, options),
+        parse_licenses(options.require_license),
     )
     check_model_name(survey)
     writer = file_of(form, survey, options) if form else writer_of(destination, rows, options)

@@ -7,9 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from genai_cli.errors import ModelError, OutputError
+from genai_cli.model.client import connection
+from genai_cli.model.failures import hub_failure, not_cached
 from genai_cli.model.files import CARD
-from genai_cli.model.hub import hub_failure, is_offline, not_cached, read_license, resolve, snapshot_folder
+from genai_cli.model.hub import is_offline, resolve
+from genai_cli.model.license import read_license
 from genai_cli.model.names import BUILT_IN, BUILT_IN_FOLDER, ModelReference, built_in_tasks
+from genai_cli.model.storage import snapshot_folder
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,8 @@ def read_card(reference: ModelReference, offline: bool) -> str:
         if is_offline(offline):
             raise not_cached(reference)
         try:
-            hf_hub_download(reference.id, CARD, revision=pinned.revision)
+            with connection(lambda _event: None):
+                hf_hub_download(reference.id, CARD, revision=pinned.revision)
         except Exception as error:
             raise hub_failure(error, reference) from error
     return cached.read_text(encoding="utf-8", errors="replace")

@@ -18,6 +18,21 @@ UNSAFE_SUFFIXES = (".bin", ".ckpt", ".pt", ".pth", ".pkl", ".msgpack", ".h5")
 
 
 @dataclass(frozen=True)
+class FetchOptions:
+    """Which of a repository's files to have; a task of None takes a model of any kind.
+
+    `licenses` are those that are allowed, in lower case; none means all.
+    """
+
+    task: str | None
+    variant: str = "auto"
+    dtype: str = "auto"
+    unused: frozenset[str] = frozenset()
+    offline: bool = False
+    licenses: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
 class FileChoice:
     """The files to have, small ones first, and the variant that all weights are of (None: the plain files)."""
 
@@ -96,10 +111,24 @@ def choose_weights(
         )
         for index in indices:
             if index in names:
-                shards = sorted({folder + shard for shard in read_json(index)["weight_map"].values()})
+                shards = shards_of(index, folder, read_json(index))
                 if all(shard in names for shard in shards):
                     return (index, *shards)
     return () if folder and not needs_weights(names, folder) else None
+
+
+def shards_of(index: str, folder: str, content: dict[str, Any]) -> list[str]:
+    """The files that an index of weights names. Raises ModelError for none, RefusedError for pickled ones."""
+    weight_map = content.get("weight_map")
+    if not isinstance(weight_map, dict) or not weight_map:
+        raise ModelError(f"{index} is broken: it names no files")
+    shards = sorted({str(shard) for shard in weight_map.values()})
+    unsafe = [shard for shard in shards if not shard.endswith(".safetensors")]
+    if unsafe:
+        raise RefusedError(
+            f"{index} names weights that are no safetensors ({unsafe[0]})", hint="take another repository of the model"
+        )
+    return [folder + shard for shard in shards]
 
 
 def needs_weights(names: Collection[str], folder: str) -> bool:

@@ -37,8 +37,8 @@ def architecture_of(index: dict[str, Any]) -> str:
     pipeline = index.get("_class_name")
     if pipeline:
         return str(pipeline[-1] if isinstance(pipeline, list) else pipeline)
-    architectures = index.get("architectures") or [""]
-    return str(architectures[0])
+    architectures = index.get("architectures")
+    return str(architectures[0]) if isinstance(architectures, list) and architectures else ""
 
 
 def check_kind(index: dict[str, Any], task: str | None, name: str) -> None:

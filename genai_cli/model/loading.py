@@ -9,7 +9,8 @@ from typing import Any
 
 from genai_cli.errors import DeviceError, ModelError
 from genai_cli.model.device import Placement
-from genai_cli.model.hub import ModelFiles, read_json
+from genai_cli.model.hub import ModelFiles
+from genai_cli.model.storage import read_json
 
 # OpenMP reads this when torch is first imported. Its threads spin while they wait for each other: beside another busy
 # program, small models then take many times as long as they need.

@@ -5,9 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from genai_cli.errors import GenaiError, NetworkError
-from genai_cli.model.files import choose_files
-from genai_cli.model.hub import FetchOptions, choose, hub_failure, is_offline, snapshot_folder
+from genai_cli.model.choice import choose
+from genai_cli.model.client import connection, describe
+from genai_cli.model.failures import hub_failure
+from genai_cli.model.files import FetchOptions
+from genai_cli.model.hub import is_offline
 from genai_cli.model.names import ModelReference
+from genai_cli.model.storage import read_json, snapshot_folder
 
 
 def bytes_to_fetch(reference: ModelReference, options: FetchOptions) -> int | None:
@@ -16,14 +20,13 @@ def bytes_to_fetch(reference: ModelReference, options: FetchOptions) -> int | No
     Raises the GenaiError of a model that is not to be had.
     """
     folder = reference.folder or snapshot_folder(reference)
-    if reference.folder is not None or is_at_hand(folder, options):
+    if reference.folder is not None or is_at_hand(reference, folder, options):
         return 0
     if is_offline(options.offline):
         return None
     try:
-        return missing_bytes(reference, folder, options)
-    except GenaiError:
-        raise
+        with connection(lambda _event: None):
+            return missing_bytes(reference, folder, options)
     except Exception as error:
         failure = hub_failure(error, reference)
         if isinstance(failure, NetworkError):
@@ -31,11 +34,11 @@ def bytes_to_fetch(reference: ModelReference, options: FetchOptions) -> int | No
         raise failure from error
 
 
-def is_at_hand(folder: Path, options: FetchOptions) -> bool:
+def is_at_hand(reference: ModelReference, folder: Path, options: FetchOptions) -> bool:
     """Whether the cache holds all files of the choice."""
     names = {path.relative_to(folder).as_posix() for path in [*folder.glob("*"), *folder.glob("*/*")] if path.is_file()}
     try:
-        choose(names, folder, options)
+        choose(reference, names, lambda name: read_json(folder, name), options)
     except GenaiError:
         return False
     return True
@@ -43,7 +46,7 @@ def is_at_hand(folder: Path, options: FetchOptions) -> bool:
 
 def missing_bytes(reference: ModelReference, folder: Path, options: FetchOptions) -> int:
     """The sizes, as the hub states them, of the files of the choice that are not at hand."""
-    from huggingface_hub import HfApi, hf_hub_url
+    from huggingface_hub import hf_hub_url
     from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
 
     def read(name: str) -> dict[str, Any]:
@@ -52,9 +55,9 @@ def missing_bytes(reference: ModelReference, folder: Path, options: FetchOptions
         hf_raise_for_status(response)
         return dict(response.json())
 
-    info = HfApi().model_info(reference.id, revision=reference.revision, files_metadata=True)
+    info = describe(reference.id, str(reference.revision), files=True)
     sizes = {sibling.rfilename: sibling.size or 0 for sibling in info.siblings or []}
-    choice = choose_files(sizes, read, options.variant, options.dtype == "float32", options.unused)
+    choice = choose(reference, sizes, read, options)
     return sum(sizes[name] for name in choice.files if not (folder / name).exists())
 
 

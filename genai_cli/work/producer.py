@@ -11,7 +11,8 @@ from genai_cli.events import Detail, Emit
 from genai_cli.modality import audio, classify, image, text
 from genai_cli.modality.request import Request
 from genai_cli.model.device import select_device, select_placement
-from genai_cli.model.hub import FetchOptions, ModelFiles, fetch
+from genai_cli.model.files import FetchOptions
+from genai_cli.model.hub import ModelFiles, fetch
 from genai_cli.model.loading import asks_bfloat16, quiet_libraries
 from genai_cli.model.names import ModelReference
 from genai_cli.output.health import FilteredError, check_picture, check_sound, check_text
@@ -39,6 +40,7 @@ class Setup:
     unused: frozenset[str] = frozenset()
     offline: bool = False
     metadata: bool = True
+    licenses: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ class Producer:
         self.started = time.perf_counter()
         if setup.device not in ("auto", "cpu"):
             select_device(setup.device)  # one that is not there is said before gigabytes are fetched for it
-        options = FetchOptions(setup.task, setup.variant, setup.dtype, setup.unused, setup.offline)
+        options = FetchOptions(setup.task, setup.variant, setup.dtype, setup.unused, setup.offline, setup.licenses)
         return fetch(setup.reference, options, self.emit)
 
     def load(self, files: ModelFiles) -> None:

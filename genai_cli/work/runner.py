@@ -39,6 +39,8 @@ class RunSettings:
     metadata: bool = True
     engine: Engine = field(default_factory=Engine)
     signer: Signer | None = None
+    licenses: frozenset[str] = frozenset()
+    """Those that a model may be under, in lower case; none means any."""
 
     def __post_init__(self) -> None:
         check_names(self.device, self.dtype)
@@ -190,6 +192,7 @@ def setup_of(group: Group, references: References, settings: RunSettings) -> Set
         unused,
         settings.offline,
         settings.metadata,
+        settings.licenses,
     )
 
 
