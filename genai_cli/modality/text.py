@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from genai_cli.errors import InputError
+from genai_cli.errors import InputError, RefusedError
 from genai_cli.events import Emit, Notice, TextPiece
 from genai_cli.modality.request import Request
 from genai_cli.modality.seeding import seeded
@@ -137,9 +137,27 @@ def encode_prompt(loaded: LoadedText, request: TextRequest, chat: bool) -> Any:
         return loaded.tokenizer(request.prompt, return_tensors="pt").input_ids
     system = [{"role": "system", "content": request.system}] if request.system is not None else []
     messages = [*system, *request.messages, {"role": "user", "content": request.prompt}]
-    text = loaded.tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+    text = apply_template(loaded.tokenizer, messages)
     # The template writes its own special tokens.
     return loaded.tokenizer(text, return_tensors="pt", add_special_tokens=False).input_ids
+
+
+def apply_template(tokenizer: Any, messages: list[dict[str, str]]) -> str:
+    """The messages in the model's chat template, which the library runs in a sandbox.
+
+    Raises RefusedError where it reaches for what is outside, InputError where it takes no such messages.
+    """
+    from jinja2 import TemplateError
+    from jinja2.exceptions import SecurityError
+
+    try:
+        return str(tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False))
+    except SecurityError as error:
+        raise RefusedError(f"the model's chat template is unsafe: {error}", hint="--no-chat does without it") from error
+    except TemplateError as error:
+        raise InputError(
+            f"the model's chat template failed: {error}", hint="--no-chat does without it; some take no --system"
+        ) from error
 
 
 def room_for(loaded: LoadedText, length: int) -> int | None:

@@ -17,7 +17,7 @@ def choose(
     Raises RefusedError, InputError for a model of another kind, ModelError where the files do not suffice.
     """
     index = index_name(names)
+    refuse_code_files(names, component_folders(names, read_json, options.unused))
     refuse_code_settings([index], read_json)
     check_kind(read_json(index), options.task, reference.id)
-    refuse_code_files(names, component_folders(names, read_json, options.unused))
     return choose_files(names, read_json, options.variant, options.dtype == "float32", options.unused)

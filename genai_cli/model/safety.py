@@ -69,12 +69,11 @@ def refuse_setting(file: str, key: str, value: Any) -> None:
 def refuse_code_components(index: dict[str, Any]) -> None:
     """Raise RefusedError where a pipeline's class or a component comes from anywhere but the libraries."""
     pipeline = index.get("_class_name")
-    if isinstance(pipeline, list):
-        raise refused("model_index.json", f"names a pipeline of the repository's own ({'.'.join(map(str, pipeline))})")
+    if isinstance(pipeline, list) and pipeline:
+        raise refused("model_index.json", f"names a pipeline of the repository's own ({pipeline[0]}.py)")
     for name, value in index.items():
         if isinstance(value, list) and len(value) >= 2 and isinstance(value[0], str) and not is_of_library(value[0]):
-            source = f"{value[0]}.{value[1]}"
-            raise refused("model_index.json", f"takes its {name} from code of the repository's own ({source})")
+            raise refused("model_index.json", f"takes its {name} from {value[0]}, which is neither of its libraries")
 
 
 def is_of_library(module: str) -> bool:
