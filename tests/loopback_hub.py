@@ -6,8 +6,11 @@ API: https://huggingface.co/docs/hub/api
 import hashlib
 import json
 import re
+import socket
+import struct
+import time
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -109,7 +112,15 @@ class LoopbackHub:
         self.branches: dict[str, dict[str, str]] = {}
         self.failures: deque[Answer] = deque()
         self.drops: Counter[tuple[str, int]] = Counter()
+        self.abrupt = False
+        """Whether a dropped connection is reset, instead of closed in order."""
         self.corrupted: set[str] = set()
+        self.tokens: list[str] = []
+        self.ranges: list[str] = []
+        self.storage: str | None = None
+        """The address that large files are redirected to, as the real hub does."""
+        self.before_answer: list[Callable[[str], None]] = []
+        """Called with each request's path before it is answered."""
         self.lock = Lock()
         # Port 0: the system picks a free one.
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, self))
@@ -154,8 +165,12 @@ class LoopbackHub:
 
     def answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """The answer to one request."""
+        for call in self.before_answer:
+            call(target)
         with self.lock:
             self.requests.append((method, target))
+            self.tokens += [headers["Authorization"]] if "Authorization" in headers else []
+            self.ranges += [headers["Range"]] if "Range" in headers else []
             if self.failures:
                 return self.failures.popleft()
         url = urlsplit(target)
@@ -182,6 +197,8 @@ class LoopbackHub:
         known = {"X-Repo-Commit": commit.id, "ETag": f'"{file.etag}"', "Accept-Ranges": "bytes"}
         if file.sha256:
             known |= {"X-Linked-Etag": f'"{file.sha256}"', "X-Linked-Size": str(file.size)}
+            if self.storage:
+                return Answer(302, b"", known | {"Location": self.storage + match[0]})
         return self.content(file, known, headers.get("Range"), method)
 
     def content(self, file: HubFile, headers: dict[str, str], asked_range: str | None, method: str) -> Answer:
@@ -313,6 +330,10 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(answer.body[: answer.drop_after])
         if answer.drop_after is not None:
             self.close_connection = True
+            if self.hub.abrupt:
+                time.sleep(0.1)  # what was written has to arrive: a reset takes back what has not
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                self.connection.close()
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing on stderr: tests read `requests`."""

@@ -1,10 +1,17 @@
 """Models by name, from a hub on loopback: which files are asked for, how often, and of which commit."""
 
+import ctypes
 import json
+import re
+import resource
 import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pytest
+from checkpoint_parts import write_json
 from conftest import Genai, PickleOnly
 from loopback_hub import LoopbackHub
 
@@ -250,3 +257,258 @@ def test_a_disk_that_is_too_small_is_said_before_the_first_byte(
     assert done.code == 4
     assert "1000000.0 GB are to be fetched" in done.stderr
     assert "model.safetensors" not in cached_files(environment)
+
+
+# Downloads that go wrong
+
+
+WEIGHTS = "model.safetensors"
+# What the library writes to disk at a time, and so the unit in which it resumes.
+CHUNK = 10 * 2**20
+
+
+def pointer(environment: Path, name: str = WEIGHTS) -> Path:
+    """The one file of that name in the cache."""
+    return next((environment / "huggingface" / "hub").glob(f"*/snapshots/*/{name}"))
+
+
+def leftovers(environment: Path) -> list[Path]:
+    """What a download that failed should not leave in the cache: parts of files, and weights."""
+    cache = environment / "huggingface" / "hub"
+    return [*cache.glob("*/blobs/*.incomplete"), *cache.glob(f"*/snapshots/*/{WEIGHTS}")]
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    """A checkpoint whose weights come in more than one piece; nobody loads it."""
+    import numpy
+    from safetensors.numpy import save_file
+
+    folder = tmp_path / "large"
+    write_json(folder / "config.json", {"architectures": ["GPT2LMHeadModel"]})
+    (folder / "README.md").write_text("---\nlicense: mit\n---\n")
+    noise = numpy.random.default_rng(0).integers(0, 255, CHUNK + 2_000_000, dtype="uint8")
+    save_file({"wte.weight": noise}, folder / WEIGHTS)
+    return folder
+
+
+@pytest.mark.parametrize("abrupt", [False, True], ids=["closed", "reset"])
+def test_a_drop_in_the_middle_resumes(
+    genai: Genai, hub: LoopbackHub, large: Path, environment: Path, abrupt: bool
+) -> None:
+    hub.add("owner/name", large)
+    hub.abrupt = abrupt
+    hub.drop_after(WEIGHTS, CHUNK + 1_000_000)
+    done = genai("models", "pull", "owner/name")
+    assert (done.code, done.stderr) == (0, "")
+    assert hub.ranges == [f"bytes={CHUNK}-"]
+    assert pointer(environment).read_bytes() == (large / WEIGHTS).read_bytes()
+
+
+def test_a_short_429_is_waited_out(genai: Genai, hub: LoopbackHub, gpt2: Path) -> None:
+    hub.add("owner/name", gpt2)
+    hub.fail_next(429, {"Retry-After": "1"})
+    limit_once(hub, WEIGHTS, {"RateLimit": '"resolvers";r=0;t=2'})
+    done = genai("models", "pull", "owner/name")
+    assert done.code == 0, done.stderr
+    assert done.stderr.splitlines() == ["genai: the hub asks to wait 1 s", "genai: the hub asks to wait 2 s"]
+
+
+def limit_once(hub: LoopbackHub, name: str, headers: dict[str, str]) -> None:
+    """Answer 429 when a file is first asked for."""
+    pending = [headers]
+
+    def limit(target: str) -> None:
+        if target.endswith(name) and pending:
+            hub.fail_next(429, pending.pop())
+
+    hub.before_answer.append(limit)
+
+
+@pytest.mark.parametrize("headers", [{"Retry-After": "3600"}, {"RateLimit": '"api";r=0;t=3600'}])
+@pytest.mark.parametrize("name", ["main", WEIGHTS])
+def test_a_long_429_is_said(
+    genai: Genai, hub: LoopbackHub, gpt2: Path, environment: Path, name: str, headers: dict[str, str]
+) -> None:
+    hub.add("owner/name", gpt2)
+    limit_once(hub, name, headers)
+    done = genai("models", "pull", "owner/name")
+    assert done.code == 5
+    assert "the hub answered 429: too many requests; it asks to wait 3600 s" in done.stderr.splitlines()[0]
+    assert "try again in 60 min" in done.stderr.splitlines()[1]
+    assert leftovers(environment) == []
+
+
+def test_what_a_killed_run_left_unchecked_is_checked_by_the_next(
+    genai: Genai, hub: LoopbackHub, gpt2: Path, environment: Path
+) -> None:
+    hub.add("owner/name", gpt2)
+    kept: list[Path] = []
+    notes = environment / "huggingface" / "hub" / "models--owner--name" / ".unchecked"
+
+    def look(target: str) -> None:
+        if target.endswith(WEIGHTS) and not kept:
+            kept.append(Path(shutil.copytree(notes, environment / "notes")))
+
+    hub.before_answer.append(look)
+    assert genai("models", "pull", "owner/name").code == 0
+    assert [path for path in notes.rglob("*") if path.is_file()] == []
+    # The state that a kill leaves between the arrival of a damaged file and its check: the note from before it came.
+    shutil.copytree(kept[0], notes, dirs_exist_ok=True)
+    flip_a_bit(pointer(environment))
+    offline = genai("text", "It was", "-m", "owner/name", "--offline")
+    assert offline.code == 4
+    assert f"{WEIGHTS} arrived damaged and was removed" in offline.stderr.splitlines()[0]
+    assert leftovers(environment) == []
+    shutil.copytree(kept[0], notes, dirs_exist_ok=True)
+    assert genai("models", "pull", "owner/name").code == 0
+    assert pointer(environment).read_bytes() == (gpt2 / WEIGHTS).read_bytes()
+
+
+def flip_a_bit(file: Path) -> None:
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.resolve().write_bytes(data)
+
+
+@pytest.mark.parametrize("name", [WEIGHTS, "config.json", "tokenizer_config.json"])
+def test_a_truncated_file_in_the_cache(
+    genai: Genai, hub: LoopbackHub, gpt2: Path, environment: Path, name: str
+) -> None:
+    hub.add("owner/name", gpt2)
+    genai("models", "pull", "owner/name")
+    blob = pointer(environment, name).resolve()
+    blob.write_bytes(blob.read_bytes()[:-20])
+    offline = genai("text", "It was", "-m", "owner/name", "--offline")
+    assert offline.code == 4
+    assert offline.stderr.splitlines()[0].startswith(f"genai: error: model owner/name: {name} is broken: ")
+    assert "genai models pull owner/name" in offline.stderr.splitlines()[1]
+    assert "genai doctor --repair" in offline.stderr.splitlines()[1]
+    hub.requests.clear()
+    mended = genai("models", "pull", "owner/name")
+    assert mended.code == 0, mended.stderr
+    assert hub.fetched() == [name]
+    assert pointer(environment, name).read_bytes() == (gpt2 / name).read_bytes()
+
+
+def test_a_full_disk_under_the_cache(genai: Genai, hub: LoopbackHub, gpt2: Path, environment: Path) -> None:
+    hub.add("owner/name", gpt2)
+    size = (gpt2 / WEIGHTS).stat().st_size // 2
+
+    def limit() -> None:
+        """A disk that takes no file as large as the weights."""
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+    run = genai.start("models", "pull", "owner/name", preexec_fn=limit)
+    _, error = run.communicate(timeout=100)
+    assert run.returncode == 4
+    assert error.splitlines()[0] == b"genai: error: owner/name could not be stored in the cache: File too large"
+    assert leftovers(environment) == []
+
+
+def test_a_branch_that_moves_between_the_requests(
+    genai: Genai, hub: LoopbackHub, gpt2: Path, three_labels: Path, environment: Path
+) -> None:
+    commit = hub.add("owner/name", gpt2)
+
+    def move(target: str) -> None:
+        if "/resolve/" in target:
+            hub.add("owner/name", three_labels)
+
+    hub.before_answer.append(move)
+    done = genai("text", "It was", "-m", "owner/name", "--seed", "1", "--max-new-tokens", "2", "--json")
+    assert done.code == 0, done.stderr
+    assert json.loads(done.stdout)["model"]["revision"] == commit
+    assert hub.branches["owner/name"]["main"] != commit
+    assert {path.name for path in (environment / "huggingface" / "hub").glob("*/snapshots/*")} == {commit}
+    # Nothing but the commit and its files was asked for: no conversion service, no templates, no kernels.
+    expected = re.compile(
+        rf"/api/models/owner/name/revision/(main|{commit})(\?blobs=\w+)?|/owner/name/resolve/{commit}/.+"
+    )
+    assert [target for _, target in hub.requests if not expected.fullmatch(target)] == []
+
+
+# A cache that nobody may write to
+
+
+PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1  # linux/prctl.h, linux/capability.h
+
+
+def heed_permissions() -> None:
+    """Root writes where it may not: run without the capability for that. Others lack it anyway."""
+    ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0)
+
+
+@pytest.fixture
+def read_only(environment: Path) -> Iterator[Callable[[], None]]:
+    """Makes the folders of the cache read-only, until the test ends."""
+    folders: list[Path] = []
+
+    def lock() -> None:
+        cache = environment / "huggingface"
+        folders.extend(path for path in [cache, *cache.rglob("*")] if path.is_dir() and not path.is_symlink())
+        for path in folders:
+            path.chmod(0o555)
+
+    yield lock
+    for path in folders:
+        path.chmod(0o755)
+
+
+def test_a_read_only_cache_works_when_it_is_complete(
+    genai: Genai, hub: LoopbackHub, gpt2: Path, read_only: Callable[[], None]
+) -> None:
+    commit = hub.add("owner/name", gpt2)
+    assert genai("models", "pull", f"owner/name@{commit}").code == 0  # so that no branch is noted
+    read_only()
+
+    def run(*arguments: str) -> tuple[int | None, bytes, bytes]:
+        process = genai.start(*arguments, preexec_fn=heed_permissions)
+        out, error = process.communicate(timeout=100)
+        return process.returncode, out, error
+
+    options = ["--seed", "1", "--max-new-tokens", "3"]
+    code, online, error = run("text", "It was", "-m", "owner/name", *options)
+    assert (code, error) == (0, b"")
+    assert run("text", "It was", "-m", f"owner/name@{commit}", *options, "--offline") == (0, online, b"")
+    hub.add("owner/other", gpt2)
+    code, _, error = run("models", "pull", "owner/other")
+    assert code == 4
+    assert error.splitlines()[0] == (b"genai: error: owner/other could not be stored in the cache: Permission denied")
+
+
+# The token
+
+
+TOKEN = "hf_canary0canary0canary0"
+
+
+def everything_written(*folders: Path) -> Iterator[bytes]:
+    """The content and name of each file below the folders."""
+    for folder in folders:
+        for path in folder.rglob("*"):
+            yield str(path).encode()
+            if path.is_file():
+                yield path.read_bytes()
+
+
+@pytest.mark.parametrize("trusted", [None, "http://127.0.0.1:9", "same"])
+def test_the_token_goes_to_trusted_places_only(
+    genai: Genai, hub: LoopbackHub, gpt2: Path, environment: Path, trusted: str | None
+) -> None:
+    with LoopbackHub() as storage:
+        for place in (hub, storage):
+            place.add("owner/name", gpt2)
+        hub.storage = storage.url
+        trust: dict[str, Any] = {"GENAI_TRUST_ENDPOINT": hub.url if trusted == "same" else trusted} if trusted else {}
+        done = genai("models", "pull", "owner/name", "--debug", "-v", env={"HF_TOKEN": TOKEN, **trust})
+        assert done.code == 0, done.stderr
+        assert storage.fetched() == [WEIGHTS]
+        assert storage.tokens == []
+        assert set(hub.tokens) == ({f"Bearer {TOKEN}"} if trusted == "same" else set())
+        hub.gated.add("owner/name")
+        shutil.rmtree(environment / "huggingface")
+        gated = genai("models", "pull", "owner/name", "--debug", "-v", env={"HF_TOKEN": TOKEN, **trust})
+        assert gated.code == 4
+    written = [done.stdout_bytes, done.stderr.encode(), gated.stderr.encode()]
+    assert not [part for part in [*written, *everything_written(environment, genai.cwd)] if TOKEN.encode() in part]

@@ -5,6 +5,7 @@ Rate limits: https://huggingface.co/docs/hub/rate-limits
 """
 
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -43,6 +44,8 @@ def may_have_token(url: str) -> bool:
 
 def prepare_environment() -> None:
     """Settle what the libraries read from the environment when they are first imported."""
+    # What matters to a user, genai says itself.
+    os.environ.setdefault("HF_HUB_VERBOSITY", "critical")
     # Nothing is told to anyone about what a user runs.
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     # No code and no compiled kernel comes from a repository, and no service is asked to convert one.
@@ -65,7 +68,7 @@ def connection(emit: Emit) -> Iterator[None]:
     """Requests to the hub can be made inside and not after: nothing that loads a model asks the network."""
     from huggingface_hub import set_client_factory
 
-    set_client_factory(partial(make_client, [guard_token], [partial(heed_limit, emit)]))
+    set_client_factory(partial(make_client, [guard_token], [partial(heed_limit, emit), make_resumable]))
     try:
         yield
     finally:
@@ -118,6 +121,28 @@ def heed_limit(emit: Emit, response: Any) -> None:
     time.sleep(wait)
     for name in ("retry-after", "ratelimit"):
         response.headers.pop(name, None)  # or the library would wait once more
+
+
+def make_resumable(response: Any) -> None:
+    """Let a connection that is reset count as one that is closed, after which the library resumes a download."""
+    from huggingface_hub.errors import HTTPError
+
+    http: Any = sys.modules[HTTPError.__module__.partition(".")[0]]  # the HTTP library that the hub's library uses
+
+    class ResumableStream(http.SyncByteStream):  # type: ignore[misc]
+        def __init__(self, stream: Any) -> None:
+            self.stream = stream
+
+        def __iter__(self) -> Iterator[bytes]:
+            try:
+                yield from self.stream
+            except http.ReadError as error:
+                raise http.RemoteProtocolError(str(error)) from error
+
+        def close(self) -> None:
+            self.stream.close()
+
+    response.stream = ResumableStream(response.stream)
 
 
 def seconds_to_wait(headers: Mapping[str, str]) -> int | None:
