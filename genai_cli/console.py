@@ -152,10 +152,15 @@ def print_error(message: str, hint: str | None = None) -> None:
 
 
 def print_traceback(error: BaseException) -> None:
-    """Where an error came from, on stderr, without what could drive a terminal."""
+    """Where an error comes from; its messages may quote a model's files, so nothing in them drives a terminal."""
     import traceback
 
-    print(CONTROLS.sub(visible, "".join(traceback.format_exception(error))), file=sys.stderr, end="", flush=True)
+    print(CONTROLS.sub(visible, "".join(traceback.format_exception(error))), end="", file=sys.stderr, flush=True)
+
+
+def harmless(text: str) -> str:
+    """Text of several lines from a stranger, without what could drive a terminal."""
+    return CONTROLS.sub("", text)
 
 
 def one_line(text: str) -> str:

@@ -5,17 +5,24 @@ import os
 import platform
 import shutil
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
+from threading import Thread
 
 from genai_cli import __version__
 from genai_cli.console import Console, one_line
-from genai_cli.errors import DeviceError, GenaiError, ModelError
+from genai_cli.errors import DeviceError, GenaiError, ModelError, OutputError
+from genai_cli.model.client import TRUST_VARIABLE, may_have_token
+from genai_cli.model.hub import is_offline
 from genai_cli.options import CommonOptions
 
 HUB_TIMEOUT = 2.0  # seconds
+UNTRUSTED = f"which {TRUST_VARIABLE} does not name"
+SHOWN = 3  # broken files that are named
+EXIT_CODES = {"device": DeviceError.exit_code, "current folder": OutputError.exit_code}
 
 
 @dataclass(frozen=True)
@@ -29,12 +36,13 @@ class Finding:
 
 
 def run_doctor(options: CommonOptions, repair: bool) -> int:
-    """Print the findings; the exit code is 7 or 4 where something is wrong with the device or with the rest."""
+    """Print the findings; the exit code tells what is wrong: 7 the device, 6 the current folder, 4 anything else."""
     console = Console(quiet=options.quiet, verbose=options.verbose)
     if repair:
         console.tell(f"removed {repair_cache()} broken or unfinished files from the cache")
+    probe = HubProbe(options.offline)  # asks while the libraries below are imported
     problems: list[Finding] = []
-    for check in (programs, device, cache, settings, lambda: hub(options.offline)):
+    for check in (programs, device, cache, folder, settings, probe.findings):
         for finding in check():
             if finding.problem:
                 problems.append(finding)
@@ -46,8 +54,7 @@ def run_doctor(options: CommonOptions, repair: bool) -> int:
         console.fail(GenaiError(f"{finding.name}: {finding.problem}", finding.remedy))
     if not problems:
         console.tell("nothing is wrong")
-        return 0
-    return DeviceError.exit_code if any(finding.name == "device" for finding in problems) else ModelError.exit_code
+    return max((EXIT_CODES.get(finding.name, ModelError.exit_code) for finding in problems), default=0)
 
 
 def programs() -> Iterator[Finding]:
@@ -72,7 +79,11 @@ def programs() -> Iterator[Finding]:
 
 def device() -> Iterator[Finding]:
     """Device and dtype, each with its reason, and a torch that does not suit the machine."""
-    import torch
+    try:
+        import torch
+    except (ImportError, OSError) as error:  # OSError: one of its shared libraries is missing
+        yield Finding("device", "unknown", f"torch cannot be imported: {error}", "pip install --force-reinstall torch")
+        return
 
     from genai_cli.model.device import present_devices, select_placement
 
@@ -80,8 +91,12 @@ def device() -> Iterator[Finding]:
     has_driver = shutil.which("nvidia-smi") is not None or Path("/proc/driver/nvidia/version").exists()
     problem = remedy = None
     if has_driver and not torch.cuda.is_available():
-        problem = "this machine has an NVIDIA driver and torch does not see a GPU"
-        remedy = "install torch with CUDA: https://pytorch.org/get-started/locally/"
+        if torch.version.cuda is None:
+            problem = f"this machine has an NVIDIA driver, and torch {torch.__version__} is built for the CPU only"
+            remedy = "install torch with CUDA: https://pytorch.org/get-started/locally/"
+        else:
+            problem = f"this machine has an NVIDIA driver, and torch for CUDA {torch.version.cuda} sees no GPU"
+            remedy = "nvidia-smi shows whether the driver works and is new enough"
     name = f" ({torch.cuda.get_device_name()})" if placement.device == "cuda" else ""
     yield Finding("device", f"{placement.device}{name}: {placement.device_reason}", problem, remedy)
     yield Finding("devices", ", ".join(present_devices()))
@@ -92,38 +107,67 @@ def cache() -> Iterator[Finding]:
     """Where models are kept, how much room they take and is left, and what there is broken."""
     from huggingface_hub import constants, get_token
 
-    from genai_cli.model.cache import list_models
+    from genai_cli.model.cache import broken_files, scan
     from genai_cli.models import show_bytes
 
-    folder = Path(constants.HF_HUB_CACHE)
-    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    size = sum(model.size for model in list_models() if model.revision)
-    writable = os.access(existing, os.W_OK | os.X_OK)
-    problem = None if writable else f"{existing} cannot be written, so no model can be fetched"
+    place = Path(constants.HF_HUB_CACHE)
+    existing = next(parent for parent in (place, *place.parents) if parent.exists())
+    held = scan()
+    locked = not is_writable(existing)
     yield Finding(
-        "cache", f"{folder}, {show_bytes(size)}", problem, None if writable else "HF_HOME names another place"
+        "cache",
+        f"{place}, {show_bytes(held.size_on_disk if held else 0)}",
+        f"{existing} cannot be written, so no model can be fetched" if locked else None,
+        "HF_HOME names another place" if locked else None,
     )
     yield Finding("free disk", show_bytes(shutil.disk_usage(existing).free))
-    broken = broken_files(folder)
-    found = f"{len(broken)} broken or unfinished files" if broken else None
-    yield Finding("cache entries", found or "whole", found, "genai doctor --repair removes them" if found else None)
-    yield Finding("token", "present" if get_token() else "none")
+    broken = [one_line(f"{path.relative_to(place)}: {why}") for path, why in broken_files(place)]
+    count = f"{len(broken)} broken or unfinished files" if broken else None
+    more = f" and {len(broken) - SHOWN} more" if len(broken) > SHOWN else ""
+    yield Finding(
+        "cache entries",
+        f"{count}: {', '.join(broken[:SHOWN])}{more}" if count else "whole",
+        count,
+        "genai doctor --repair removes them; what is missing is fetched again when it is needed" if count else None,
+    )
+    kept = "" if may_have_token(constants.ENDPOINT) else f"; not sent to {constants.ENDPOINT}, {UNTRUSTED}"
+    yield Finding("token", f"present{kept}" if get_token() else "none")
 
 
-def broken_files(folder: Path) -> list[Path]:
-    """Names in the cache without a content, and contents that are not all there."""
-    pointers = [path for path in folder.glob("models--*/snapshots/**/*") if path.is_symlink() and not path.exists()]
-    return [*pointers, *folder.glob("models--*/blobs/*.incomplete")]
+def is_writable(folder: Path) -> bool:
+    """Whether files can be made in a folder."""
+    return os.access(folder, os.W_OK | os.X_OK)
 
 
 def repair_cache() -> int:
-    """Remove what is broken; what it belonged to is fetched again when it is next needed. Returns the count."""
+    """Remove what is broken; what it belonged to is fetched again when it is next needed. Returns the count.
+
+    Raises OutputError where the cache cannot be written.
+    """
     from huggingface_hub import constants
 
-    broken = broken_files(Path(constants.HF_HUB_CACHE))
-    for path in broken:
-        path.unlink(missing_ok=True)
+    from genai_cli.model.cache import broken_files
+    from genai_cli.model.intact import discard
+
+    broken = list(broken_files(Path(constants.HF_HUB_CACHE)))
+    try:
+        for path, _ in broken:
+            discard(path)
+    except OSError as error:
+        raise OutputError(f"the cache cannot be changed: {error.strerror}") from error
     return len(broken)
+
+
+def folder() -> Iterator[Finding]:
+    """Whether results can be written where the user is."""
+    here = Path.cwd()
+    locked = not is_writable(here)
+    yield Finding(
+        "current folder",
+        f"{here}",
+        "it cannot be written, so no result can be kept in it" if locked else None,
+        "-o names another place" if locked else None,
+    )
 
 
 def settings() -> Iterator[Finding]:
@@ -134,20 +178,37 @@ def settings() -> Iterator[Finding]:
     yield Finding("settings", f"{path}" if path.is_file() else f"none ({path})")
 
 
-def hub(offline: bool) -> Iterator[Finding]:
-    """Whether the hub answers; that it does not is no fault of this machine's, and no problem for what is cached."""
-    from huggingface_hub import constants
-    from huggingface_hub.utils import get_session
+class HubProbe:
+    """Asks whether the hub answers, in a thread: a name that is looked up in vain takes longer than any timeout.
 
-    from genai_cli.model.hub import is_offline
+    That it does not is no fault of this machine's, and no problem for what is cached.
+    """
 
-    if is_offline(offline):
-        yield Finding("hub", f"{constants.ENDPOINT}: not asked (offline)")
-        return
-    try:
-        status = get_session().head(constants.ENDPOINT, timeout=HUB_TIMEOUT).status_code
-        yield Finding("hub", f"{constants.ENDPOINT}: reachable ({status})")
-    except Exception as error:  # whatever it is, the hub cannot be reached
-        yield Finding(
-            "hub", f"{constants.ENDPOINT}: not reachable ({type(error).__name__}); built-in and cached models work"
-        )
+    def __init__(self, offline: bool) -> None:
+        from huggingface_hub import constants
+
+        self.endpoint = constants.ENDPOINT
+        self.answer = f"not reachable (no answer in {HUB_TIMEOUT:.0f} s); built-in and cached models work"
+        self.started = time.monotonic()
+        self.thread: Thread | None = None
+        if is_offline(offline):
+            self.answer = "not asked (offline)"
+            return
+        self.thread = Thread(target=self.ask, daemon=True)
+        self.thread.start()
+
+    def ask(self) -> None:
+        """One request, without a token."""
+        from huggingface_hub.utils import get_session
+
+        try:
+            status = get_session().head(self.endpoint, timeout=HUB_TIMEOUT).status_code
+            self.answer = f"reachable ({status})"
+        except Exception as error:  # whatever it is, the hub cannot be reached
+            self.answer = f"not reachable ({type(error).__name__}); built-in and cached models work"
+
+    def findings(self) -> Iterator[Finding]:
+        """What came of it by now, or in the time that is left."""
+        if self.thread is not None:
+            self.thread.join(max(0.0, self.started + HUB_TIMEOUT - time.monotonic()))
+        yield Finding("hub", f"{self.endpoint}: {self.answer}")

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from genai_cli.console import Console, one_line
+from genai_cli.console import Console, harmless, one_line
 from genai_cli.options import CONTEXT, CommonOptions, license_option, option, takes
 
 app = typer.Typer(
@@ -75,7 +75,7 @@ def show_card(reference: Any, common: CommonOptions, console: Console) -> None:
     console.line(one_line(f"licence: {card.license or 'not stated'}"))
     console.line(f"size here: {show_bytes(size) if size else 'not in the cache'}")
     for title, body in card.sections:
-        console.line(f"\n{one_line(title)}\n{body}")
+        console.line(f"\n{one_line(title)}\n{harmless(body)}")
     if not card.sections:
         console.line("\nThe card states neither intended use nor limitations.")
 

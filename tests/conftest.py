@@ -1,5 +1,6 @@
 """What the tests share: checkpoints built once, a hub on loopback, and ways to run the command."""
 
+import ctypes
 import io
 import os
 import signal
@@ -49,6 +50,9 @@ def hub(environment: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Loopback
     """A hub without models, and an environment in which it is the hub, for commands that run as a process."""
     with LoopbackHub() as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        # What genai settles for the endpoint of this process is not for the processes it starts.
+        for name in ("HF_HUB_DISABLE_IMPLICIT_TOKEN", "HF_HUB_DISABLE_XET"):
+            monkeypatch.delenv(name, raising=False)
         yield hub
 
 
@@ -77,6 +81,14 @@ class Completed:
 def take_interrupts() -> None:
     """Let SIGINT through: a shell starts what it runs in the background, these tests perhaps, with SIGINT ignored."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1  # linux/prctl.h, linux/capability.h
+
+
+def heed_permissions() -> None:
+    """Root writes where it may not: run without the capability for that. Others lack it anyway."""
+    ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0)
 
 
 @dataclass(frozen=True)

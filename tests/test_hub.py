@@ -1,6 +1,5 @@
 """Models by name, from a hub on loopback: which files are asked for, how often, and of which commit."""
 
-import ctypes
 import json
 import re
 import resource
@@ -12,7 +11,7 @@ from typing import Any
 
 import pytest
 from checkpoint_parts import write_json
-from conftest import Genai, PickleOnly
+from conftest import Genai, PickleOnly, heed_permissions
 from loopback_hub import LoopbackHub
 
 SD = "stable-diffusion-v1-5/stable-diffusion-v1-5"
@@ -431,14 +430,6 @@ def test_a_branch_that_moves_between_the_requests(
 # A cache that nobody may write to
 
 
-PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1  # linux/prctl.h, linux/capability.h
-
-
-def heed_permissions() -> None:
-    """Root writes where it may not: run without the capability for that. Others lack it anyway."""
-    ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0)
-
-
 @pytest.fixture
 def read_only(environment: Path) -> Iterator[Callable[[], None]]:
     """Makes the folders of the cache read-only, until the test ends."""
@@ -512,3 +503,32 @@ def test_the_token_goes_to_trusted_places_only(
         assert gated.code == 4
     written = [done.stdout_bytes, done.stderr.encode(), gated.stderr.encode()]
     assert not [part for part in [*written, *everything_written(environment, genai.cwd)] if TOKEN.encode() in part]
+
+
+# Licences
+
+
+def without_card(checkpoint: Path, folder: Path) -> Path:
+    """A copy that states no licence."""
+    shutil.copytree(checkpoint, folder, ignore=shutil.ignore_patterns("README.md"))
+    return folder
+
+
+def test_a_licence_that_is_not_allowed_is_refused_before_the_weights(
+    genai: Genai, hub: LoopbackHub, musicgen: Path, gpt2: Path, tmp_path: Path
+) -> None:
+    hub.add("facebook/musicgen-small", musicgen)
+    hub.add("owner/unknown", without_card(gpt2, tmp_path / "unknown"))
+    hub.add("owner/name", gpt2)
+    refused = genai("models", "pull", "musicgen", "--require-license", "MIT, apache-2.0")
+    assert refused.code == 9
+    assert refused.stderr.splitlines()[0] == (
+        "genai: error: facebook/musicgen-small is under cc-by-nc-4.0, and only apache-2.0, mit may be used"
+    )
+    unknown = genai("text", "hi", "-m", "owner/unknown", env={"GENAI_REQUIRE_LICENSE": "mit"})
+    assert unknown.code == 9
+    assert "owner/unknown states no licence" in unknown.stderr.splitlines()[0]
+    assert not [name for name in hub.fetched() if name.endswith(".safetensors")]
+    assert genai("models", "pull", "owner/name", "--require-license", "mit").code == 0
+    # What is cached is judged too.
+    assert genai("models", "pull", "owner/name", "--require-license", "apache-2.0", "--offline").code == 9

@@ -1,15 +1,18 @@
 """Models from strangers: nothing of theirs runs, nothing of theirs reaches the terminal raw, no licence goes unsaid."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from checkpoint_parts import update_json
 from conftest import Genai, RunMain
 from loopback_hub import LoopbackHub
+
+from genai_cli.model.license import license_name, license_notice
 
 # Python that leaves a file behind when it is run or imported.
 CODE = "open({canary!r}, 'w').write('ran')\nclass Mine:\n    pass\n"
@@ -189,3 +192,131 @@ def test_a_chat_template_reaches_nothing_outside_itself(
     assert done.code == 9, done.stderr
     assert "chat template" in done.stderr.splitlines()[0]
     assert not canary.exists()
+
+
+def test_no_request_leaves_while_a_model_is_loaded(run_main: RunMain) -> None:
+    from huggingface_hub.errors import OfflineModeIsEnabled
+    from huggingface_hub.utils import get_session
+
+    assert run_main("text", "It was", "-m", "tiny", "--max-new-tokens", "2").code == 0
+    with pytest.raises(OfflineModeIsEnabled, match="no request is made while a model is loaded"):
+        get_session().get("http://127.0.0.1:9/api/models/kernels-community/x")
+
+
+def test_names_that_lead_out_of_a_repository_are_no_files_of_it(
+    genai: Genai, hub: LoopbackHub, stable_diffusion: Path, environment: Path, tmp_path: Path
+) -> None:
+    mine = environment / "mine" / "config.json"
+    mine.parent.mkdir()
+    mine.write_text("{}")
+    folder = copy_of(stable_diffusion, tmp_path)
+    out = "../" * 6 + "mine"
+    update_json(folder / "model_index.json", **{out: ["diffusers", "UNet2DConditionModel"]})
+    commit = hub.add("owner/stranger", folder)
+    files = hub.commits["owner/stranger"][commit].files
+    for name in (f"{out}/config.json", str(mine)):
+        files[name] = replace(files["unet/config.json"], path=name)  # type: ignore[index]
+    done = genai("models", "pull", "owner/stranger")
+    assert done.code == 4
+    assert "its weights are not complete" in done.stderr
+    assert mine.read_text() == "{}"
+
+
+# Licences
+
+
+def test_the_licence_of_a_model_is_said_once(run_main: RunMain, musicgen: Path, gpt2: Path, tmp_path: Path) -> None:
+    sound = ["audio", "rock", "-m", musicgen, "--duration", "0.2", "-n", "2", "-o", "made/"]
+    told = run_main(*sound).stderr.splitlines()
+    assert [line for line in told if "cc-by-nc-4.0" in line] == [
+        f"genai: {musicgen} is under cc-by-nc-4.0, which does not allow commercial use"
+    ]
+    assert run_main(*sound, "-q").stderr == ""
+    folder = copy_of(gpt2, tmp_path)
+    (folder / "README.md").unlink()
+    text = ["text", "It was", "--max-new-tokens", "2", "-m"]
+    assert "states no licence: whether its results may be used is not known" in run_main(*text, folder).stderr
+    assert "licence" not in run_main(*text, gpt2).stderr
+
+
+def test_only_some_licences(run_main: RunMain) -> None:
+    hello = ["text", "It was", "-m", "tiny", "--max-new-tokens", "2", "--require-license"]
+    assert run_main(*hello, "mit,Apache-2.0").code == 0
+    refused = run_main(*hello, "mit,bsd-3-clause")
+    assert refused.code == 9
+    assert refused.stderr.splitlines()[0] == (
+        "genai: error: tiny is under apache-2.0, and only bsd-3-clause, mit may be used"
+    )
+    assert run_main(*hello, " , ").code == 2
+
+
+@pytest.mark.parametrize(
+    ("identifier", "name", "is_told"),
+    [
+        ("mit", None, False),
+        ("apache-2.0", None, False),
+        ("creativeml-openrail-m", None, False),
+        ("openrail++", None, False),
+        ("llama3.1", None, False),
+        ("unlicense", None, False),
+        (["mit", "apache-2.0"], None, False),
+        ("cc-by-nc-4.0", None, True),
+        ("cc-by-nc-sa-4.0", None, True),
+        (["mit", "cc-by-nc-nd-3.0"], None, True),
+        ("other", "flux-1-dev-non-commercial-license", True),
+        ("other", "stabilityai-nc-research-community", True),
+        ("other", "encore-license", False),
+        ("apple-amlr", None, True),
+        ("other", None, True),
+        ("unknown", None, True),
+        (None, None, True),
+    ],
+)
+def test_which_licences_are_told(identifier: object, name: str | None, is_told: bool) -> None:
+    assert (license_notice("m", license_name(identifier, name)) is not None) is is_told
+
+
+# Control characters
+
+
+ESCAPES = "\x1b]0;owned\x07\x1b[2J\x9b31m"
+
+
+def test_names_from_a_model_drive_no_terminal(run_main: RunMain, distilbert: Path, tmp_path: Path) -> None:
+    folder = copy_of(distilbert, tmp_path)
+    labels = {"0": f"BAD{ESCAPES}", "1": f"GOOD{ESCAPES}"}
+    update_json(folder / "config.json", id2label=labels, label2id={label: int(key) for key, label in labels.items()})
+    card = f'---\nlicense: other\nlicense_name: "nc {ESCAPES!r}"\npipeline_tag: "x{ESCAPES!r}"\n---\n'
+    card = card.replace("'", "") + f"## Intended uses{ESCAPES}\nNone.{ESCAPES}\n"
+    (folder / "README.md").write_text(card)
+    labelled = run_main("classify", "great", "-m", folder)
+    shown = run_main("models", "show", folder)
+    update_json(folder / "config.json", architectures=[f"{ESCAPES}ForMaskedLM"])
+    wrong = run_main("classify", "great", "-m", folder, "--debug")
+    update_json(folder / "config.json", auto_map={"AutoConfig": ESCAPES})
+    refused = run_main("classify", "great", "-m", folder, "--debug")
+    assert [done.code for done in (labelled, shown, wrong, refused)] == [0, 0, 2, 9]
+    for done in (labelled, shown, wrong, refused):
+        assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", done.stdout + done.stderr)
+    assert "None." in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("config.json", "[" * 100_000),
+        ("config.json", '{"architectures": {"a": 1}}'),
+        ("config.json", '{"architectures": []'),
+        ("config.json", "\udcff"),
+        ("model.safetensors", "x" * 50),
+        ("model.safetensors", "\xff" * 8),
+    ],
+)
+def test_broken_files_are_the_model_s_fault(
+    run_main: RunMain, gpt2: Path, tmp_path: Path, file: str, content: str
+) -> None:
+    folder = copy_of(gpt2, tmp_path)
+    (folder / file).write_bytes(content.encode("latin-1", errors="replace"))
+    done = run_main("text", "It was", "-m", folder)
+    assert done.code == 4, done.stderr
+    assert len(done.stderr.splitlines()) <= 2

@@ -11,9 +11,11 @@ from genai_cli.model.client import connection
 from genai_cli.model.failures import hub_failure, not_cached
 from genai_cli.model.files import CARD
 from genai_cli.model.hub import is_offline, resolve
+from genai_cli.model.intact import check_size
 from genai_cli.model.license import read_license
 from genai_cli.model.names import BUILT_IN, BUILT_IN_FOLDER, ModelReference, built_in_tasks
-from genai_cli.model.storage import snapshot_folder
+from genai_cli.model.safety import SETTINGS
+from genai_cli.model.storage import DamagedError, read_json, snapshot_folder
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,22 @@ def variant_of(names: list[str]) -> str | None:
     """The variants that weight files are of: `model.fp16.safetensors` is fp16, `model.safetensors` is plain (None)."""
     found = {parts[1] for name in names if len(parts := name.split(".")) == 3 and parts[2] == "safetensors"}
     return ", ".join(sorted(found)) or None
+
+
+def broken_files(cache: Path) -> Iterator[tuple[Path, str]]:
+    """What in the cache's folder is no good, with the reason: names without a content, parts, and files cut off."""
+    yield from ((path, "unfinished") for path in cache.glob("models--*/blobs/*.incomplete"))
+    for path in sorted(cache.glob("models--*/snapshots/*/**/*")):
+        if path.is_symlink() and not path.exists():
+            yield path, "its content is missing"
+        elif path.suffix == ".safetensors" or SETTINGS.fullmatch(path.name):
+            try:
+                if path.suffix == ".safetensors":
+                    check_size(path)
+                else:
+                    read_json(path.parent, path.name)
+            except DamagedError as error:
+                yield path, error.message.removeprefix(f"{path.name} is ")
 
 
 def remove(reference: ModelReference) -> int:

@@ -1,7 +1,7 @@
 """Fetching the files of a pinned commit: what is checked before the first weight, and what when each has arrived."""
 
 import shutil
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from genai_cli.errors import GenaiError, ModelError
@@ -42,7 +42,8 @@ class Repository:
     def __init__(self, reference: ModelReference) -> None:
         self.reference = reference
         self.folder = snapshot_folder(reference)
-        files = describe(reference.id, str(reference.revision), files=True).siblings or []
+        listed = describe(reference.id, str(reference.revision), files=True).siblings or []
+        files = [file for file in listed if is_inside(file.rfilename)]
         self.sizes: dict[str, int | None] = {file.rfilename: file.size for file in files}
         self.hashes: dict[str, str] = {file.rfilename: file.lfs.sha256 for file in files if file.lfs}
 
@@ -97,6 +98,12 @@ class Repository:
                 note_unchecked(self.folder, name, self.hashes[name])
             hf_hub_download(self.reference.id, name, revision=self.reference.revision, tqdm_class=counter)
         check_noted(self.folder, name)
+
+
+def is_inside(name: str) -> bool:
+    """Whether a file's name in a repository leads nowhere else."""
+    path = PurePosixPath(name)
+    return not path.is_absolute() and ".." not in path.parts and "\\" not in name
 
 
 def byte_counter(label: str, total: int, emit: Emit) -> Any:

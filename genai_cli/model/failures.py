@@ -1,6 +1,7 @@
 """What goes wrong with the hub, in words that a user can act on."""
 
 from genai_cli.errors import GenaiError, ModelError, NetworkError
+from genai_cli.model.client import TRUST_VARIABLE, may_have_token
 from genai_cli.model.names import ModelReference
 
 
@@ -30,10 +31,11 @@ def hub_failure(error: Exception, reference: ModelReference) -> GenaiError:
     if not isinstance(error, OSError | errors.HTTPError):
         raise error
 
-    name = reference.id
+    name, log_in = reference.id, how_to_log_in()
     if isinstance(error, errors.GatedRepoError):
-        hint = f"ask for access on the model's page and log in: hf auth login (or set HF_TOKEN); {name} on the hub"
-        return ModelError(f"{name} is gated: its owner gives access on request", hint=hint)
+        return ModelError(
+            f"{name} is gated: its owner gives access on request", hint=f"ask for access on its page; {log_in}"
+        )
     if isinstance(error, errors.RevisionNotFoundError):
         return ModelError(
             f"{name} has no revision {reference.revision!r}", hint="name a branch, a tag or a commit of it"
@@ -41,7 +43,7 @@ def hub_failure(error: Exception, reference: ModelReference) -> GenaiError:
     if isinstance(error, errors.RepositoryNotFoundError):
         return ModelError(
             f"there is no model {name} on the hub, or it is private",
-            hint="check the spelling of owner/name; for a private one log in: hf auth login (or set HF_TOKEN)",
+            hint=f"check the spelling of owner/name; for a private one {log_in}",
         )
     if isinstance(error, errors.HfHubHTTPError):
         status = error.response.status_code if error.response is not None else "no"
@@ -51,6 +53,16 @@ def hub_failure(error: Exception, reference: ModelReference) -> GenaiError:
             f"{name} could not be stored in the cache: {error.strerror}", hint="HF_HOME names another place"
         )
     return NetworkError(f"the hub is not reachable ({type(error).__name__})", hint="--offline uses what is cached")
+
+
+def how_to_log_in() -> str:
+    """How the hub comes to know the user; a token is not sent to an endpoint that nobody named as trusted."""
+    from huggingface_hub import constants
+
+    login = "log in: hf auth login (or set HF_TOKEN)"
+    if may_have_token(constants.ENDPOINT):
+        return login
+    return f"{login}, and let {constants.ENDPOINT} have the token: {TRUST_VARIABLE}={constants.ENDPOINT}"
 
 
 def is_storage_service(error: Exception) -> bool:

@@ -14,7 +14,7 @@ from genai_cli.model.files import CARD, FetchOptions, FileChoice, index_name
 from genai_cli.model.intact import check_weights
 from genai_cli.model.kinds import architecture_of
 from genai_cli.model.license import check_license, license_notice, read_license
-from genai_cli.model.names import ModelReference
+from genai_cli.model.names import COMMIT, ModelReference
 from genai_cli.model.safety import refuse_code_settings
 from genai_cli.model.storage import DamagedError, cached_commit, read_json, remember_branch, snapshot_folder
 
@@ -54,7 +54,9 @@ def resolve(reference: ModelReference, offline: bool, emit: Emit) -> ModelRefere
         return replace(reference, revision=cached, branch=branch)
     try:
         with connection(emit):
-            commit = describe(reference.id, branch, files=False).sha
+            commit = str(describe(reference.id, branch, files=False).sha)
+        if not COMMIT.fullmatch(commit):
+            raise NetworkError(f"the hub names no commit of {reference}", hint="HF_ENDPOINT may name something else")
     except Exception as error:
         failure = hub_failure(error, reference)
         if cached is None or not isinstance(failure, NetworkError):
