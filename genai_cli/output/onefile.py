@@ -17,8 +17,9 @@ from genai_cli import __version__
 from genai_cli.errors import OutputError
 from genai_cli.output.manifest import end_torn_line
 from genai_cli.output.names import Destination
+from genai_cli.output.parts import removing, sync_folder
 from genai_cli.output.shield import unbroken
-from genai_cli.output.writer import NewFile, Writer, cannot_write, removing, replace
+from genai_cli.output.writer import NewFile, Writer, cannot_write
 
 DATA = "b64_json"  # an item's bytes in its line
 
@@ -168,7 +169,7 @@ class OneFile(Writer):
         record: dict[str, Any] = json.loads(stream.readline())
         return record
 
-    def place(self, pieces: Iterable[bytes], *, all_done: bool) -> None:
+    def assemble(self, pieces: Iterable[bytes], *, all_done: bool) -> None:
         """Write the file from its pieces, in one atomic step. Raises OutputError.
 
         The progress file goes where all is done, and stays for another try at the rest where something failed.
@@ -180,7 +181,8 @@ class OneFile(Writer):
                     stream.writelines(pieces)
                     stream.flush()
                     os.fsync(stream.fileno())
-                replace(temporary, self.path)
+                temporary.replace(self.path)
+                sync_folder(self.path.parent)
         except OSError as error:
             raise cannot_write(self.path, error) from error
         self.is_placed = all_done

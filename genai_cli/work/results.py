@@ -69,7 +69,7 @@ def place_results(orders: Orders, survey: Survey, references: References, file: 
     if not any(statuses):
         return False
     lines = lines_of(form, survey)(results)
-    file.place((line.encode(errors="replace") for line in lines), all_done=all(statuses))
+    file.assemble((line.encode(errors="replace") for line in lines), all_done=all(statuses))
     return True
 
 
