@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from genai_cli.errors import DeviceError, InputError
+from genai_cli.model.collector import collector_off
 
 DTYPES = ("auto", "float32", "float16", "bfloat16")
 DEVICE_PATTERN = re.compile(r"auto|cuda(:\d{1,3})?|mps|cpu")
@@ -60,7 +61,8 @@ def select_device(device: str) -> tuple[str, str]:
 
 def present_devices() -> list[str]:
     """The torch names of the devices of this machine, the best first."""
-    import torch
+    with collector_off():
+        import torch
 
     cuda = [f"cuda:{index}" for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
     mps = ["mps"] if torch.backends.mps.is_available() else []

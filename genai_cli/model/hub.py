@@ -30,6 +30,7 @@ class ModelFiles:
     license: str | None
     unused: frozenset[str]
     """Components that the checkpoint has and this run does without."""
+    weights: tuple[Path, ...] = ()
 
 
 def is_offline(asked: bool) -> bool:
@@ -89,7 +90,8 @@ def fetch(reference: ModelReference, options: FetchOptions, emit: Emit) -> Model
     license = read_license(folder)
     if notice := license_notice(reference.id, license):
         emit(Notice(notice, once=True))
-    return ModelFiles(reference, folder, choice.variant, architecture_of(index), license, options.unused)
+    weights = tuple(folder / name for name in choice.files if name.endswith(".safetensors"))
+    return ModelFiles(reference, folder, choice.variant, architecture_of(index), license, options.unused, weights)
 
 
 def choose_local(reference: ModelReference, folder: Path, options: FetchOptions, at_hand_only: bool) -> FileChoice:

@@ -5,12 +5,17 @@ from collections.abc import Collection
 from typing import Any
 
 from genai_cli.errors import InputError
+from genai_cli.model.collector import collector_off
 
 # transformers names its classes strictly: the suffix tells the task.
 TASK_OF_SUFFIX = {
     "LMHeadModel": "text",
     "ForCausalLM": "text",
     "ForSequenceClassification": "classify",
+    # No suffix tells these; named here, they need no answer from transformers, whose import takes seconds.
+    "MusicgenForConditionalGeneration": "audio",
+    "BarkModel": "audio",
+    "VitsModel": "audio",
 }
 OTHER_KINDS = {
     "ForMaskedLM": "a masked language model",
@@ -71,7 +76,8 @@ def architectures_of(task: str) -> Collection[str]:
     """The classes that transformers itself counts to a task, for names that do not tell (Gemma 3, MusicGen, VITS)."""
     if task == "image":
         return ()
-    from transformers.models.auto import modeling_auto
+    with collector_off():
+        from transformers.models.auto import modeling_auto
 
     mapping = {"text": "CAUSAL_LM", "classify": "SEQUENCE_CLASSIFICATION", "audio": "TEXT_TO_WAVEFORM"}[task]
     names = getattr(modeling_auto, f"MODEL_FOR_{mapping}_MAPPING_NAMES").values()

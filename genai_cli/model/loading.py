@@ -24,7 +24,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 def quiet_libraries() -> None:
     """Silence the notices and progress bars of the libraries below: what matters to a user, genai says itself."""
     warnings.filterwarnings("ignore")
-    for name in ("huggingface_hub", "torch", "accelerate"):
+    for name in ("huggingface_hub", "torch", "torchao", "accelerate"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     from huggingface_hub.utils import disable_progress_bars
 

@@ -19,11 +19,14 @@ LIBRARIES = {"image": ("torch", "diffusers"), "text": ("torch", "transformers")}
 
 @dataclass(frozen=True)
 class Origin:
-    """What all results of one loaded model share: the model, where it runs (device, dtype, reasons), time to load."""
+    """What all results of one loaded model share: the model, where it runs (device, dtype, reasons), time to load.
+
+    `seconds` holds `load`, from the first look at the files on, and its parts `download` and `import`.
+    """
 
     model: Mapping[str, Any]
     placement: Mapping[str, str]
-    load_seconds: float
+    seconds: Mapping[str, float]
 
 
 def build_record(
@@ -39,7 +42,7 @@ def build_record(
         **origin.placement,
         "libraries": {name: version(name) for name in LIBRARIES.get(task, LIBRARIES["text"])},
         "created": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-        "seconds": {"load": round(origin.load_seconds, 3), "generate": round(generate_seconds, 3)},
+        "seconds": {name: round(value, 3) for name, value in {**origin.seconds, "generate": generate_seconds}.items()},
         "content_sha256": content_sha256,
     }
 

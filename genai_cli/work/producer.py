@@ -13,8 +13,10 @@ from genai_cli.modality.request import Request
 from genai_cli.model.device import select_device, select_placement
 from genai_cli.model.files import FetchOptions
 from genai_cli.model.hub import ModelFiles, fetch
-from genai_cli.model.loading import asks_bfloat16, quiet_libraries
+from genai_cli.model.importing import import_libraries
+from genai_cli.model.loading import asks_bfloat16
 from genai_cli.model.names import ModelReference
+from genai_cli.model.read_ahead import read_ahead
 from genai_cli.output.health import FilteredError, check_picture, check_sound, check_text
 from genai_cli.output.picture import Picture
 from genai_cli.output.record import Origin, Record, build_record, without_prompt
@@ -75,6 +77,7 @@ class Producer:
         self.files: ModelFiles | None = None
         self.loaded: Any = None
         self.started = 0.0
+        self.downloaded = 0.0
         self.origin: Origin | None = None
 
     def produce(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
@@ -104,17 +107,26 @@ class Producer:
         if setup.device not in ("auto", "cpu"):
             select_device(setup.device)  # one that is not there is said before gigabytes are fetched for it
         options = FetchOptions(setup.task, setup.variant, setup.dtype, setup.unused, setup.offline, setup.licenses)
-        return fetch(setup.reference, options, self.emit)
+        files = fetch(setup.reference, options, self.emit)
+        self.downloaded = time.perf_counter()
+        read_ahead(files.weights)
+        return files
 
     def load(self, files: ModelFiles) -> None:
         """Load the model from files at hand onto its device."""
-        quiet_libraries()
+        started = time.perf_counter()
+        import_libraries(files)
+        imported = time.perf_counter()
         placement = select_placement(self.setup.device, self.setup.dtype, asks_bfloat16(files))
         self.emit(Detail(f"device {placement.device}: {placement.device_reason}"))
         self.emit(Detail(f"dtype {placement.dtype}: {placement.dtype_reason}"))
         self.loaded = self.modality.load(files, placement)
-        seconds = time.perf_counter() - self.started
-        self.emit(Detail(f"loaded in {seconds:.1f} s"))
+        seconds = {
+            "load": time.perf_counter() - self.started,
+            "download": self.downloaded - self.started,
+            "import": imported - started,
+        }
+        self.emit(Detail("loaded in {load:.1f} s: download {download:.1f} s, import {import:.1f} s".format(**seconds)))
         self.origin = Origin(
             {
                 "id": files.reference.id,
@@ -167,6 +179,7 @@ class Producer:
         """Check, describe and encode one result."""
         if self.origin is None:
             raise ValueError("the model is not loaded")
+        started = time.perf_counter()
         try:
             content = content_of(result)
         except ResultError as error:
@@ -179,9 +192,11 @@ class Producer:
         kept = record if self.setup.metadata else without_prompt(record)
         beside = kept if isinstance(content, Text) else None
         try:
-            return Artifact(job, record, content.encode(kept, job.suffix or self.setup.suffix), beside)
+            artifact = Artifact(job, record, content.encode(kept, job.suffix or self.setup.suffix), beside)
         except OutputError as error:
             return Failure(job, error, "failed")
+        self.emit(Detail(f"encoded in {time.perf_counter() - started:.2f} s"))
+        return artifact
 
 
 def content_of(result: Any) -> Picture | Sound | Text:

@@ -1,13 +1,14 @@
 """Takes orders to finished results: todo = jobs - done, grouped by model, produced, written, counted."""
 
 import secrets
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from genai_cli.errors import DeviceError, GenaiError, OutputError
-from genai_cli.events import Emit
+from genai_cli.events import Detail, Emit
 from genai_cli.modality.request import Group
 from genai_cli.model.device import check_names
 from genai_cli.model.hub import resolve
@@ -147,7 +148,11 @@ def run(
                     raise problems[group[:2]]
                 for outcome in produce(setup, stream):
                     stream.end(outcome.job)
-                    yield finish(outcome, setup.suffix, settings, todo.writer)
+                    started = time.perf_counter()
+                    finished = finish(outcome, setup.suffix, settings, todo.writer)
+                    if finished.file is not None:
+                        emit(Detail(f"written in {time.perf_counter() - started:.2f} s"))
+                    yield finished
             except (OutputError, DeviceError):
                 raise
             except GenaiError as error:
