@@ -8,8 +8,8 @@ from typing import Any
 
 from genai_cli.model.collector import collector_off
 from genai_cli.model.hub import ModelFiles
-from genai_cli.model.storage import read_json
 from genai_cli.model.loading import quiet_libraries
+from genai_cli.model.storage import read_json
 
 LIBRARIES = ("diffusers", "transformers")
 
