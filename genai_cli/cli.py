@@ -50,6 +50,7 @@ def image(
     height: opt.Height = None,
     size: opt.Size = None,
     scheduler: opt.Scheduler = None,
+    fast: opt.Fast = False,
     safety: opt.Safety = True,
 ) -> int:
     """Make pictures: PNG, or JPEG and WebP by the name given.
@@ -72,6 +73,7 @@ def image(
         "width": width,
         "height": height,
         "scheduler": scheduler,
+        "fast": fast,
         "safety": safety,
     }
     return run_command(ImageRequest, prompts_given, fields, run)

@@ -195,6 +195,9 @@ Scheduler = Annotated[
         show_default=False,
     ),
 ]
+Fast = Annotated[
+    bool, option("--fast", help="20 steps of dpm++2m-karras; --steps and --scheduler beside it change their part.")
+]
 Safety = Annotated[bool, option("--safety/--no-safety", help="Run the safety checker that the model ships with.")]
 
 MaxNewTokens = Annotated[

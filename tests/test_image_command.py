@@ -238,3 +238,46 @@ def test_one_item_that_fails_does_not_stop_the_others(run_main: RunMain, stable_
     assert done.code == 3
     assert "multiple of 8" in done.stderr
     assert [path.name[:5] for path in Path("out").glob("*.png")] == ["a-dog"]
+
+
+def test_fast_is_a_scheduler_and_steps_by_name(run_main: RunMain, stable_diffusion: Path) -> None:
+    folder = str(stable_diffusion)
+    Path("rows.jsonl").write_text('{"prompt": "a cat", "fast": true, "seed": 1}\n')
+    run_main("image", "a cat", "-m", folder, "--fast", "--seed", "1", "-o", "fast.png")
+    run_main("image", "-m", folder, "--prompts", "rows.jsonl", "-o", "row.png")
+    named = ["--scheduler", "dpm++2m-karras", "--steps", "20"]
+    spelt = run_main("image", "a cat", "-m", folder, *named, "--seed", "1", "--json", "-o", "spelt.png")
+    record = record_of(Path("fast.png"))
+    assert (record["parameters"]["scheduler"], record["parameters"]["num_inference_steps"]) == ("dpm++2m-karras", 20)
+    assert record["parameters"] == json.loads(spelt.stdout)["parameters"]
+    assert (pixels(Path("fast.png")) == pixels(Path("spelt.png"))).all()
+    assert (pixels(Path("row.png")) == pixels(Path("spelt.png"))).all()
+    assert run_main("rerun", "fast.png", "--verify").stdout == "fast.png: the same\n"
+
+
+def test_steps_and_scheduler_beside_fast_change_their_part(run_main: RunMain, stable_diffusion: Path) -> None:
+    for options, wanted in ((["--steps", "3"], ("dpm++2m-karras", 3)), (["--scheduler", "ddim"], ("ddim", 20))):
+        run_main("image", "a cat", "-m", str(stable_diffusion), "--fast", *options, "-o", "x.png")
+        parameters = record_of(Path("x.png"))["parameters"]
+        assert (parameters["scheduler"], parameters["num_inference_steps"]) == wanted
+
+
+def test_fast_is_refused_before_the_weights_load(
+    run_main: RunMain, stable_diffusion: Path, flow_pipeline: Path, tmp_path: Path
+) -> None:
+    import shutil
+
+    flow, few = tmp_path / "flow", tmp_path / "few"
+    shutil.copytree(flow_pipeline, flow)
+    shutil.copytree(stable_diffusion, few)
+    (few / "generation_config.json").write_text('{"num_inference_steps": 4}')
+    for folder in (flow, few):
+        for weights in folder.rglob("*.safetensors"):
+            weights.write_bytes(b"never read")
+    done = run_main("image", "a cat", "-m", str(flow), "--fast")
+    assert done.code == 2
+    assert "cannot take the scheduler dpm++2m-karras" in done.stderr
+    done = run_main("image", "a cat", "-m", str(few), "--fast")
+    assert done.code == 2
+    assert "takes 4 by its own settings" in done.stderr
+    assert list(Path().iterdir()) == []

@@ -1,15 +1,22 @@
 """Pictures from text with any text-to-image pipeline of diffusers."""
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from genai_cli.errors import InputError
 from genai_cli.events import Emit, Notice, Progress
 from genai_cli.modality.request import Request, read_optional_json
-from genai_cli.modality.schedulers import SCHEDULERS, check_scheduler_name, select_scheduler
+from genai_cli.modality.schedulers import (
+    FAST_SCHEDULER,
+    FAST_STEPS,
+    SCHEDULERS,
+    check_checkpoint_takes,
+    check_scheduler_name,
+    select_scheduler,
+)
 from genai_cli.model.device import Placement
 from genai_cli.model.hub import ModelFiles
 from genai_cli.model.kinds import wrong_kind
@@ -21,7 +28,7 @@ SAFETY_COMPONENTS = frozenset({"safety_checker"})
 
 @dataclass(frozen=True, kw_only=True)
 class ImageRequest(Request):
-    """One picture. Width and height are in pixels."""
+    """One picture. Width and height are in pixels; `fast` stands for a scheduler and steps where none are named."""
 
     task: ClassVar[str] = "image"
     default_model: ClassVar[str] = "sd15"
@@ -34,6 +41,7 @@ class ImageRequest(Request):
     height: int | None = None
     scheduler: str | None = None
     safety: bool = True
+    fast: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -44,11 +52,32 @@ class ImageRequest(Request):
         if self.scheduler is not None:
             check_scheduler_name(self.scheduler)
 
+    @classmethod
+    def from_fields(cls, values: Mapping[str, Any]) -> Self:
+        """A request from a row's fields, with what `fast` stands for filled in."""
+        request = super().from_fields(values)
+        if not request.fast:
+            return request
+        steps = request.num_inference_steps or FAST_STEPS
+        return replace(request, scheduler=request.scheduler or FAST_SCHEDULER, num_inference_steps=steps)
+
+    def parameters(self) -> dict[str, Any]:
+        """Every option that shapes the result; `fast` does so through the scheduler and the steps alone."""
+        return {name: value for name, value in super().parameters().items() if name != "fast"}
+
     def unused_components(self) -> frozenset[str]:
         return frozenset() if self.safety else SAFETY_COMPONENTS
 
     def check_files(self, folder: Path) -> None:
-        """Raise InputError for a size that the model cannot make."""
+        """Raise InputError for a size that the model cannot make, or a scheduler that it cannot take."""
+        stated = read_optional_json(folder / "generation_config.json").get("num_inference_steps")
+        if self.fast and stated is not None and stated < FAST_STEPS:
+            raise InputError(
+                f"--fast takes {FAST_STEPS} steps and {self.model} takes {stated} by its own settings",
+                hint="leave --fast out",
+            )
+        if self.scheduler is not None:
+            check_checkpoint_takes(folder, self.scheduler)
         multiple = size_multiple(folder)
         for name, value in (("width", self.width), ("height", self.height)):
             if value is not None and value % multiple:

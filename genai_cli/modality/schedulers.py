@@ -3,9 +3,11 @@
 Names and classes: https://huggingface.co/docs/diffusers/api/schedulers/overview
 """
 
+from pathlib import Path
 from typing import Any
 
 from genai_cli.errors import InputError, nearest
+from genai_cli.modality.request import read_optional_json
 
 # Each short name: the class in diffusers, and what it is set to beyond the checkpoint's own configuration.
 SCHEDULERS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -20,6 +22,8 @@ SCHEDULERS: dict[str, tuple[str, dict[str, Any]]] = {
     "unipc": ("UniPCMultistepScheduler", {}),
     "lcm": ("LCMScheduler", {}),
 }
+# What --fast takes: good pictures in 20 evaluations, where PNDM takes 50. Source: https://arxiv.org/abs/2211.01095
+FAST_SCHEDULER, FAST_STEPS = "dpm++2m-karras", 20
 
 
 def check_scheduler_name(name: str) -> None:
@@ -38,12 +42,28 @@ def select_scheduler(own: Any, name: str | None) -> Any:
         return type(own).from_config(own.config)
     import diffusers
 
+    check_fits(type(own), name)
     class_name, changes = SCHEDULERS[name]
-    fitting = {compatible.__name__ for compatible in own.compatibles} | {type(own).__name__}
+    return getattr(diffusers, class_name).from_config(own.config, **changes)
+
+
+def check_checkpoint_takes(folder: Path, name: str) -> None:
+    """The same refusal before the weights load, told from the checkpoint's own scheduler."""
+    import diffusers
+
+    own = getattr(
+        diffusers, str(read_optional_json(folder / "scheduler" / "scheduler_config.json").get("_class_name")), None
+    )
+    if own is not None:
+        check_fits(own, name)
+
+
+def check_fits(own: Any, name: str) -> None:
+    """Raise InputError, listing what fits, where the scheduler of that name cannot stand in for the class `own`."""
+    fitting = {compatible.__name__ for compatible in own._get_compatibles()} | {own.__name__}
     if "DDIMScheduler" in fitting:
         fitting.add("LCMScheduler")  # the same noise schedule; the library's own list of compatibles leaves it out
-    if class_name not in fitting:
+    if SCHEDULERS[name][0] not in fitting:
         accepted = [short for short, (of_class, _) in SCHEDULERS.items() if of_class in fitting]
         hint = f"it takes {', '.join(accepted)}" if accepted else "it runs with its own scheduler only"
         raise InputError(f"this model's pipeline cannot take the scheduler {name}", hint=hint)
-    return getattr(diffusers, class_name).from_config(own.config, **changes)
