@@ -94,6 +94,7 @@ def text(
     system: opt.System = None,
     chat: opt.Chat = None,
     echo: opt.Echo = True,
+    quantize: opt.Quantize = None,
 ) -> int:
     """Go on from a prompt, or answer it: streamed to stdout, and TXT with -o.
 
@@ -113,6 +114,7 @@ def text(
         "system": system,
         "chat": chat,
         "echo": echo,
+        "quantize": quantize,
     }
     return run_command(TextRequest, prompts_given, fields, run)
 
@@ -124,6 +126,7 @@ def classify(
     texts_given: opt.Texts = None,
     model: Annotated[str, opt.model_option("classify", "sst2")] = "sst2",
     top: opt.Top = 1,
+    quantize: opt.Quantize = None,
 ) -> int:
     """Label texts: LABEL and SCORE, a line each, and TXT with -o.
 
@@ -132,7 +135,7 @@ def classify(
     from genai_cli.modality.classify import ClassifyRequest
     from genai_cli.run_command import run_command
 
-    return run_command(ClassifyRequest, texts_given, {"model": model, "top": top}, run)
+    return run_command(ClassifyRequest, texts_given, {"model": model, "top": top, "quantize": quantize}, run)
 
 
 @app.command()
@@ -145,6 +148,7 @@ def audio(
     guidance_scale: opt.Guidance = None,
     temperature: opt.Temperature = None,
     top_k: opt.TopK = None,
+    quantize: opt.Quantize = None,
 ) -> int:
     """Make sound: WAV, or FLAC, Ogg and MP3 by the name given.
 
@@ -159,6 +163,7 @@ def audio(
         "guidance_scale": guidance_scale,
         "temperature": temperature,
         "top_k": top_k,
+        "quantize": quantize,
     }
     return run_command(AudioRequest, prompts_given, fields, run)
 
@@ -218,6 +223,7 @@ def rerun(
     top_p: opt.TopP = None,
     top_k: opt.TopK = None,
     duration: opt.Duration = None,
+    quantize: opt.Quantize = None,
 ) -> int:
     """Make files again from the records inside them; options given here override theirs.
 
@@ -238,6 +244,7 @@ def rerun(
         "top_p": top_p,
         "top_k": top_k,
         "duration": duration,
+        "quantize": quantize,
     }
     return rerun_files(files, {name: value for name, value in changes.items() if value is not None}, verify, run)
 

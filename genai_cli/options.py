@@ -233,6 +233,10 @@ Chat = Annotated[
 ]
 Echo = Annotated[bool, option("--echo/--no-echo", help="Show the prompt before what a base model adds.")]
 
+Quantize = Annotated[
+    str | None, option("--quantize", help="int8 or int4: linear weights in 8 or 4 bits; less memory, other results.")
+]
+
 Top = Annotated[int, option("--top", help="How many labels to show, best first; 0 for all.")]
 
 Duration = Annotated[

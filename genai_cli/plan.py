@@ -61,7 +61,7 @@ def planned_models(
     survey: Survey, references: References, problems: Problems, options: JobOptions
 ) -> Iterator[PlannedModel]:
     """Each model with what it would have to fetch."""
-    for (task, name, unused), items in survey.groups.items():
+    for (task, name, unused, _), items in survey.groups.items():
         reference, problem = references[task, name], problems.get((task, name))
         size = None
         try:
@@ -81,7 +81,7 @@ def planned_models(
 def task_counts(survey: Survey) -> dict[str, int]:
     """How many items there are of each task."""
     counts: Counter[str] = Counter()
-    for (task, _, _), items in survey.groups.items():
+    for (task, *_), items in survey.groups.items():
         counts[task] += items
     return dict(counts)
 
@@ -114,7 +114,7 @@ def show_files(
     orders: Orders, survey: Survey, destination: Destination | None, one_file: str | None, console: Console
 ) -> None:
     """The files that prompts on the command line would give (SEED where it is not given), and a summary on stderr."""
-    references = {(task, model): parse_name(model, task) for task, model, _ in survey.groups}
+    references = {(group.task, group.model): parse_name(group.model, group.task) for group in survey.groups}
     files = [] if one_file is None else [one_file]
     seeded = (order.request.seed is not None for order in orders for _ in range(order.number))
     for job, has_seed in zip(jobs_of(orders, references, None), seeded, strict=True):

@@ -94,7 +94,7 @@ def run_rows(rows: Rows, defaults: Defaults, options: JobOptions, is_openai: boo
 
 def check_model_name(survey: Survey) -> None:
     """Raise ModelError now where the only model's name can be none; one of several costs its own items alone."""
-    named = {(model, task) for task, model, _ in survey.groups}
+    named = {(group.model, group.task) for group in survey.groups}
     if len(named) == 1:
         parse_name(*named.pop())
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from genai_cli.errors import InputError
 from genai_cli.events import Emit, Progress
-from genai_cli.modality.request import Request, read_optional_json
+from genai_cli.modality.request import QuantizableRequest, read_optional_json
 from genai_cli.modality.seeding import seeded
 from genai_cli.model.device import Placement
 from genai_cli.model.hub import ModelFiles
@@ -18,7 +18,7 @@ FULL_SCALE = 32767 / 32768  # the largest 16-bit sample
 
 
 @dataclass(frozen=True, kw_only=True)
-class AudioRequest(Request):
+class AudioRequest(QuantizableRequest):
     """One sound. `duration` is in seconds."""
 
     task: ClassVar[str] = "audio"

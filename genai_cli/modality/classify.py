@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from genai_cli.errors import ModelError
 from genai_cli.events import Emit, Notice
-from genai_cli.modality.request import Request
+from genai_cli.modality.request import QuantizableRequest
 from genai_cli.model.device import Placement
 from genai_cli.model.hub import ModelFiles
 from genai_cli.model.loading import load_companion, load_model
@@ -15,7 +15,7 @@ OVERLAP = 0.25  # of a window, shared with the next
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassifyRequest(Request):
+class ClassifyRequest(QuantizableRequest):
     """One text to classify; `top` is how many labels to keep, all with 0."""
 
     task: ClassVar[str] = "classify"

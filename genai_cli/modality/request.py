@@ -8,9 +8,10 @@ import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, ClassVar, Self, Union
+from typing import Any, ClassVar, NamedTuple, Self, Union
 
 from genai_cli.errors import InputError, nearest
+from genai_cli.model.quantize import check_quantize
 
 MAX_SEED = 2**64 - 1  # torch.Generator.manual_seed takes 64 bits
 
@@ -27,8 +28,15 @@ OPTION_OF_FIELD = {
     "guidance_scale": "--guidance",
 }
 
-# Task, model, and the components that the request does without.
-Group = tuple[str, str, frozenset[str]]
+
+class Group(NamedTuple):
+    """What requests share that can be made with one loaded model."""
+
+    task: str
+    model: str
+    unused: frozenset[str]
+    """Components of the checkpoint that they do without."""
+    quantize: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,12 +73,16 @@ class Request:
 
     @property
     def group(self) -> Group:
-        """What requests share that can be made with one loaded model."""
-        return (self.task, self.model, self.unused_components())
+        """The group that it belongs to."""
+        return Group(self.task, self.model, self.unused_components(), self.quantization())
 
     def unused_components(self) -> frozenset[str]:
         """Components of the checkpoint that this request does without: neither fetched nor loaded."""
         return frozenset()
+
+    def quantization(self) -> str | None:
+        """The bits of the linear weights by name (`int8`), or None where they stay as they are."""
+        return None
 
     def check_files(self, folder: Path) -> None:
         """Raise InputError for what the model in `folder` cannot do, told from its configuration, before it loads."""
@@ -103,6 +115,26 @@ class Request:
             else:
                 arguments[field] = convert(value, hints[field], name)
         return cls(**arguments)
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuantizableRequest(Request):
+    """A request to a model of transformers, whose linear weights may be put into fewer bits."""
+
+    quantize: str | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.quantize is not None:
+            check_quantize(self.quantize)
+
+    def parameters(self) -> dict[str, Any]:
+        """Every option that shapes the result; weights as they are need no mention."""
+        values = super().parameters()
+        return values if self.quantize else {name: value for name, value in values.items() if name != "quantize"}
+
+    def quantization(self) -> str | None:
+        return self.quantize
 
 
 @functools.cache

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from genai_cli.errors import InputError, RefusedError
 from genai_cli.events import Emit, Notice, TextPiece
-from genai_cli.modality.request import Request
+from genai_cli.modality.request import QuantizableRequest
 from genai_cli.modality.seeding import seeded
 from genai_cli.modality.streaming import PieceStreamer, StopWhenStopped
 from genai_cli.model.device import Placement
@@ -20,7 +20,7 @@ ROLES = ("user", "assistant", "system")
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextRequest(Request):
+class TextRequest(QuantizableRequest):
     """One text. `chat` None means: the chat template where the model has one.
 
     `messages` are the turns before the prompt, each {"role": "user" | "assistant" | "system", "content": text}.

@@ -1,7 +1,7 @@
 """Where a model runs and in which dtype, and why."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from genai_cli.errors import DeviceError, InputError
@@ -13,12 +13,17 @@ DEVICE_PATTERN = re.compile(r"auto|cuda(:\d{1,3})?|mps|cpu")
 
 @dataclass(frozen=True)
 class Placement:
-    """A device and a dtype by their torch names, with the reason for each."""
+    """A device and a dtype by their torch names, with the reason for each; `quantize` says that weights are smaller."""
 
     device: str
     dtype: str
     device_reason: str
     dtype_reason: str
+    quantize: str | None = None
+
+    def record(self) -> dict[str, str]:
+        """What the record holds of it; the quantization stands among the parameters."""
+        return {name: value for name, value in asdict(self).items() if name != "quantize"}
 
     def torch_dtype(self) -> Any:
         """The `torch.dtype` of that name."""

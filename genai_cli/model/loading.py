@@ -10,6 +10,7 @@ from typing import Any
 from genai_cli.errors import DeviceError, ModelError
 from genai_cli.model.device import Placement
 from genai_cli.model.hub import ModelFiles
+from genai_cli.model.quantize import quantize_model
 from genai_cli.model.storage import read_json
 
 # OpenMP reads this when torch is first imported. Its threads spin while they wait for each other: beside another busy
@@ -24,7 +25,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 def quiet_libraries() -> None:
     """Silence the notices and progress bars of the libraries below: what matters to a user, genai says itself."""
     warnings.filterwarnings("ignore")
-    for name in ("huggingface_hub", "torch", "torchao", "accelerate"):
+    for name in ("huggingface_hub", "torch", "torch.utils._pytree", "torchao", "accelerate"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     from huggingface_hub.utils import disable_progress_bars
 
@@ -98,6 +99,8 @@ def load_model(class_name: str, files: ModelFiles, placement: Placement) -> Any:
             local_files_only=True,
             trust_remote_code=False,
         )
+        if placement.quantize:
+            quantize_model(model, placement)
         return model.to(placement.device).eval()
 
 

@@ -49,7 +49,7 @@ class Survey:
     @property
     def tasks(self) -> set[str]:
         """The tasks that the items are of."""
-        return {task for task, _, _ in self.groups}
+        return {group.task for group in self.groups}
 
 
 class Orders:

@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
 from genai_cli.errors import DeviceError, GenaiError, OutputError, ResultError
-from genai_cli.events import Detail, Emit
+from genai_cli.events import Detail, Emit, Notice
 from genai_cli.modality import audio, classify, image, text
 from genai_cli.modality.request import Request
 from genai_cli.model.device import select_device, select_placement
@@ -16,6 +16,7 @@ from genai_cli.model.hub import ModelFiles, fetch
 from genai_cli.model.importing import import_libraries
 from genai_cli.model.loading import asks_bfloat16
 from genai_cli.model.names import ModelReference
+from genai_cli.model.quantize import drawback
 from genai_cli.model.read_ahead import read_ahead
 from genai_cli.output.health import FilteredError, check_picture, check_sound, check_text
 from genai_cli.output.picture import Picture
@@ -43,6 +44,7 @@ class Setup:
     offline: bool = False
     metadata: bool = True
     licenses: frozenset[str] = frozenset()
+    quantize: str | None = None
 
 
 @dataclass(frozen=True)
@@ -118,8 +120,11 @@ class Producer:
         import_libraries(files)
         imported = time.perf_counter()
         placement = select_placement(self.setup.device, self.setup.dtype, asks_bfloat16(files))
+        placement = replace(placement, quantize=self.setup.quantize)
         self.emit(Detail(f"device {placement.device}: {placement.device_reason}"))
         self.emit(Detail(f"dtype {placement.dtype}: {placement.dtype_reason}"))
+        if note := drawback(placement):
+            self.emit(Notice(note))
         self.loaded = self.modality.load(files, placement)
         seconds = {
             "load": time.perf_counter() - self.started,
@@ -134,7 +139,7 @@ class Producer:
                 "variant": files.variant,
                 "license": files.license,
             },
-            asdict(placement),
+            placement.record(),
             seconds,
         )
 

@@ -110,7 +110,7 @@ class Todo:
 
 def look_up(groups: Iterable[Group], offline: bool, emit: Emit) -> tuple[References, Problems]:
     """What each task's models stand for, pinned, and what is wrong with those that are not to be had."""
-    pairs = list(dict.fromkeys((task, model) for task, model, _ in groups))
+    pairs = list(dict.fromkeys((group.task, group.model) for group in groups))
     references: dict[tuple[str, str], ModelReference] = {}
     problems: dict[tuple[str, str], GenaiError] = {}
     for task, model in pairs:
@@ -186,18 +186,18 @@ class Handed:
 
 def setup_of(group: Group, references: References, settings: RunSettings) -> Setup:
     """What a producer needs for the jobs of a group."""
-    task, model, unused = group
     return Setup(
-        task,
-        references[task, model],
-        settings.suffix or KINDS[task].suffixes[0],
+        group.task,
+        references[group.task, group.model],
+        settings.suffix or KINDS[group.task].suffixes[0],
         settings.device,
         settings.dtype,
         settings.variant,
-        unused,
+        group.unused,
         settings.offline,
         settings.metadata,
         settings.licenses,
+        group.quantize,
     )
 
 

@@ -1,0 +1,100 @@
+"""--quantize: weights in fewer bits, by name only, and what it refuses."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import RunMain
+from readers import record_of
+
+QUICK = {
+    "gpt2": ["text", "It was", "--max-new-tokens", "8"],
+    "llama_chat": ["text", "Who?", "--max-new-tokens", "8"],
+    "distilbert": ["classify", "good"],
+    "musicgen": ["audio", "a song", "--duration", "0.2"],
+    "bark": ["audio", "hello"],
+    "vits": ["audio", "hello"],
+}
+
+
+@pytest.mark.parametrize("name", ["int8", "int4"])
+@pytest.mark.parametrize("fixture", QUICK)
+def test_models_run_and_the_record_says_so(
+    run_main: RunMain, fixture: str, name: str, request: pytest.FixtureRequest
+) -> None:
+    folder = str(request.getfixturevalue(fixture))
+    done = run_main(*QUICK[fixture], "-m", folder, "--quantize", name, "--seed", "1", "--json")
+    assert (done.code, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["parameters"]["quantize"] == name
+
+
+def test_the_layers_are_near_the_plain_ones_and_each_row_stands_alone() -> None:
+    import torch
+    from torch import nn
+
+    from genai_cli.model.quantize import quantize_to_int4, quantize_to_int8
+
+    torch.manual_seed(0)
+    linear, values = nn.Linear(64, 48), torch.randn(3, 5, 64)
+    with torch.inference_mode():
+        exact = linear(values)
+        for quantize, most in ((quantize_to_int8, 0.02), (quantize_to_int4, 0.15)):
+            small = quantize(linear)
+            assert 0 < (small(values) - exact).norm() / exact.norm() < most
+            assert torch.equal(small(values)[1:2], small(values[1:2]))
+
+
+def test_a_tied_embedding_goes_along_in_8_bits(gpt2: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    from genai_cli.model.device import Placement
+    from genai_cli.model.quantize import quantize_model
+
+    plain, small = (AutoModelForCausalLM.from_pretrained(gpt2).eval() for _ in range(2))
+    quantize_model(small, Placement("cpu", "float32", "", "", "int8"))
+    assert small.transformer.wte.weight.dtype == torch.int8
+    assert small.transformer.wte.weight.data_ptr() == small.lm_head.weight.data_ptr()
+    tokens = torch.arange(10).reshape(1, -1)
+    with torch.inference_mode():
+        exact, near = plain(tokens).logits, small(tokens).logits
+    assert (near - exact).norm() / exact.norm() < 0.1
+
+
+def test_a_rerun_carries_it_and_a_plain_run_knows_nothing_of_it(run_main: RunMain, gpt2: Path) -> None:
+    options = ["-m", str(gpt2), "--seed", "1", "--max-new-tokens", "8"]
+    run_main("text", "It was", *options, "--quantize", "int8", "-o", "small.txt")
+    run_main("text", "It was", *options, "-o", "plain.txt")
+    assert run_main("rerun", "small.txt", "--verify").stdout == "small.txt: the same\n"
+    assert "quantize" not in record_of(Path("plain.txt"))["parameters"]
+    again = run_main("rerun", "plain.txt", "--quantize", "int8", "-o", "again.txt")
+    assert again.code == 0
+    assert Path("again.txt").read_text() == Path("small.txt").read_text()
+
+
+def test_a_batch_keeps_both_apart(run_main: RunMain, gpt2: Path) -> None:
+    row = {"task": "text", "prompt": "It was", "model": str(gpt2), "seed": 1, "max_new_tokens": 8}
+    rows = [row | {"id": "plain"}, row | {"id": "small", "quantize": "int8"}]
+    Path("jobs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = run_main("batch", "jobs.jsonl", "-o", "out/", "--json")
+    assert done.code == 0, done.stderr
+    lines = {line["id"]: line for line in map(json.loads, done.lines)}
+    assert lines["small"]["parameters"]["quantize"] == "int8"
+    assert lines["small"]["key"] != lines["plain"]["key"]
+    alone = run_main("text", "It was", "-m", str(gpt2), "--seed", "1", "--max-new-tokens", "8", "--quantize", "int8")
+    assert alone.stdout == lines["small"]["text"] + "\n"
+
+
+def test_what_cannot_be_is_refused_before_anything_loads(run_main: RunMain, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = run_main("text", "It was", "-m", "tiny", "--quantize", "int5")
+    assert (done.code, "did you mean" in done.stderr) == (2, True)
+    assert run_main("image", "a cat", "-m", "tiny", "--quantize", "int8").code == 2
+    Path("jobs.jsonl").write_text('{"task": "image", "prompt": "a cat", "quantize": "int8"}\n')
+    done = run_main("batch", "jobs.jsonl", "-o", "out/")
+    assert (done.code, "unknown field 'quantize' for image" in done.stderr) == (2, True)
+    monkeypatch.setitem(sys.modules, "torchao", None)
+    done = run_main("text", "It was", "-m", "tiny", "--quantize", "int8")
+    assert done.code == 2
+    assert done.stderr.count("\n") == 2
+    assert "genai-cli[quantize]" in done.stderr
