@@ -81,6 +81,14 @@ class JobOptions(CommonOptions):
     variant: Annotated[
         str, option("--variant", help="Weight files: auto (fp16 where complete), none (the plain ones), or a name.")
     ] = "auto"
+    compile: Annotated[
+        bool | None,
+        option(
+            "--compile/--no-compile",
+            help="Compile the model of pictures and texts. [default: on cuda, where it pays]",
+            show_default=False,
+        ),
+    ] = None
     metadata: Annotated[
         bool,
         option(

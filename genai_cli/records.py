@@ -20,7 +20,7 @@ from genai_cli.work.report import Report
 from genai_cli.work.runner import RunSettings, Todo, run
 
 # What may make the same request give another result.
-COMPARED = ("device", "dtype", "model", "libraries", "parameters", "genai")
+COMPARED = ("device", "dtype", "compiled", "model", "libraries", "parameters", "genai")
 
 
 def show_files(files: list[Path], options: CommonOptions) -> int:
@@ -125,13 +125,13 @@ def verify_rows(rows: list[Row], copies: list[list[Copy]], options: JobOptions) 
     files = sum(map(len, copies))
     console = Console(quiet=options.quiet, verbose=options.verbose, debug=options.debug, items=files)
     settings = RunSettings(
-        None,
-        options.device,
-        options.dtype,
-        options.variant,
-        options.offline,
+        device=options.device,
+        dtype=options.dtype,
+        variant=options.variant,
+        offline=options.offline,
         engine=engine_of(options),
         licenses=parse_licenses(options.require_license),
+        compile=options.compile,
     )
     report = Report(files)
     for finished in run(orders, survey.groups, settings, Todo(None, False, report), console.emit):

@@ -63,15 +63,16 @@ def run_rows(rows: Rows, defaults: Defaults, options: JobOptions, is_openai: boo
     form = form_of(rows, survey, options, is_openai)
     destination = None if form else destination_of(survey.tasks, options, survey.items)
     settings = RunSettings(
-        destination.suffix if destination else None,
-        options.device,
-        options.dtype,
-        options.variant,
-        options.offline,
-        options.metadata,
-        engine_of(options),
-        signer_of(orders, destination, options),
-        parse_licenses(options.require_license),
+        suffix=destination.suffix if destination else None,
+        device=options.device,
+        dtype=options.dtype,
+        variant=options.variant,
+        offline=options.offline,
+        metadata=options.metadata,
+        engine=engine_of(options),
+        signer=signer_of(orders, destination, options),
+        licenses=parse_licenses(options.require_license),
+        compile=options.compile,
     )
     check_model_name(survey)
     writer = file_of(form, survey, options) if form else writer_of(destination, rows, options)

@@ -17,6 +17,7 @@ from genai_cli.modality.schedulers import (
     check_scheduler_name,
     select_scheduler,
 )
+from genai_cli.model.compiling import CompiledCall, compile_denoiser
 from genai_cli.model.device import Placement
 from genai_cli.model.hub import ModelFiles
 from genai_cli.model.kinds import wrong_kind
@@ -99,11 +100,12 @@ class ImageResult:
 
 @dataclass(frozen=True)
 class LoadedImage:
-    """A pipeline, the scheduler it came with, and its own defaults of steps and guidance."""
+    """A pipeline, the scheduler it came with, its own defaults of steps and guidance, and what of it is compiled."""
 
     pipeline: Any
     scheduler: Any
     defaults: dict[str, Any]
+    compiled: CompiledCall | None = None
 
 
 def size_multiple(folder: Path) -> int:
@@ -125,7 +127,8 @@ def load(files: ModelFiles, placement: Placement) -> LoadedImage:
     if pipeline_class is not None and not makes_pictures(pipeline_class):
         raise wrong_kind(files.reference.id, "a diffusers pipeline of another kind", files.architecture, "image")
     pipeline = load_pipeline(files, placement, files.unused & set(pipeline_components(pipeline_class)))
-    return LoadedImage(pipeline, pipeline.scheduler, model_defaults(pipeline, files.folder))
+    compiled = compile_denoiser(pipeline, placement.on_cuda) if placement.compile else None
+    return LoadedImage(pipeline, pipeline.scheduler, model_defaults(pipeline, files.folder), compiled)
 
 
 def makes_pictures(pipeline_class: Any) -> bool:

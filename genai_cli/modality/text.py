@@ -9,11 +9,13 @@ from genai_cli.events import Emit, Notice, TextPiece
 from genai_cli.modality.request import QuantizableRequest
 from genai_cli.modality.seeding import seeded
 from genai_cli.modality.streaming import PieceStreamer, StopWhenStopped
+from genai_cli.model.compiling import CompiledCall, compile_decoding
 from genai_cli.model.device import Placement
 from genai_cli.model.hub import ModelFiles
 from genai_cli.model.loading import load_companion, load_model
 
 DEFAULT_NEW_TOKENS = 256
+LONGEST_PINNED = 2048  # tokens in a static cache, unless a text needs more
 # What transformers' own text-generation pipeline takes where a checkpoint states no sampling.
 DEFAULT_TEMPERATURE = 0.7
 ROLES = ("user", "assistant", "system")
@@ -71,18 +73,21 @@ class TextResult:
 
 @dataclass(frozen=True)
 class LoadedText:
-    """A language model, its tokenizer, and its context in tokens (None where it has no limit)."""
+    """A language model, its tokenizer, its context in tokens (None where it has no limit), and its compiled step."""
 
     model: Any
     tokenizer: Any
     context: int | None
+    compiled: CompiledCall | None = None
 
 
 def load(files: ModelFiles, placement: Placement) -> LoadedText:
     """Load the model and its tokenizer."""
     tokenizer = load_companion("AutoTokenizer", files)
     model = load_model("AutoModelForCausalLM", files, placement)
-    return LoadedText(model, tokenizer, getattr(model.config.get_text_config(), "max_position_embeddings", None))
+    context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    compiled = compile_decoding(model, placement.on_cuda) if placement.compile else None
+    return LoadedText(model, tokenizer, context, compiled)
 
 
 def generate(loaded: LoadedText, requests: Sequence[TextRequest], emit: Emit) -> list[TextResult]:
@@ -212,4 +217,15 @@ def generation_config(loaded: LoadedText, used: TextRequest) -> Any:
         eos_token_id=end,
         pad_token_id=first_end if padding is None else padding,
         **sampling,
+        **(static_cache(loaded) if loaded.compiled else {}),
     )
+
+
+def static_cache(loaded: LoadedText) -> dict[str, Any]:
+    """A cache of one length for all texts, since a step is compiled for the length of its cache."""
+    from transformers import CompileConfig
+
+    everywhere = CompileConfig()
+    everywhere._compile_all_devices = True  # by itself generate compiles on some devices only
+    length = min(loaded.context or LONGEST_PINNED, LONGEST_PINNED)
+    return {"cache_implementation": "static", "max_cache_len": length, "compile_config": everywhere}

@@ -13,17 +13,23 @@ DEVICE_PATTERN = re.compile(r"auto|cuda(:\d{1,3})?|mps|cpu")
 
 @dataclass(frozen=True)
 class Placement:
-    """A device and a dtype by their torch names, with the reason for each; `quantize` says that weights are smaller."""
+    """A device and a dtype by their torch names, with the reason for each, and how the model is changed there."""
 
     device: str
     dtype: str
     device_reason: str
     dtype_reason: str
     quantize: str | None = None
+    compile: bool = False
+
+    @property
+    def on_cuda(self) -> bool:
+        """Whether the device is a CUDA one."""
+        return self.device.startswith("cuda")
 
     def record(self) -> dict[str, str]:
-        """What the record holds of it; the quantization stands among the parameters."""
-        return {name: value for name, value in asdict(self).items() if name != "quantize"}
+        """What the record holds of it: quantization is a parameter, and whether compiling worked is seen later."""
+        return {name: value for name, value in asdict(self).items() if name not in ("quantize", "compile")}
 
     def torch_dtype(self) -> Any:
         """The `torch.dtype` of that name."""
@@ -72,6 +78,13 @@ def present_devices() -> list[str]:
     cuda = [f"cuda:{index}" for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
     mps = ["mps"] if torch.backends.mps.is_available() else []
     return [*cuda, *mps, "cpu"]
+
+
+def free_memory(device: str) -> int | None:
+    """The free bytes of a CUDA device, or None for any other."""
+    import torch
+
+    return int(torch.cuda.mem_get_info(device)[0]) if device.startswith("cuda") else None
 
 
 def select_dtype(device: str, asks_bfloat16: bool) -> tuple[str, str]:

@@ -78,10 +78,11 @@ def load_pipeline(files: ModelFiles, placement: Placement, unused: frozenset[str
             variant=files.variant,
             use_safetensors=True,
             local_files_only=True,
+            device_map=placement.device if placement.device == "cuda" else None,  # straight there, without a copy here
             **left_out,
         )
         pipeline.set_progress_bar_config(disable=True)
-        return pipeline.to(placement.device)
+        return pipeline if placement.device == "cuda" else pipeline.to(placement.device)
 
 
 def load_model(class_name: str, files: ModelFiles, placement: Placement) -> Any:
@@ -98,6 +99,7 @@ def load_model(class_name: str, files: ModelFiles, placement: Placement) -> Any:
             use_safetensors=True,
             local_files_only=True,
             trust_remote_code=False,
+            device_map=placement.device if placement.on_cuda else None,  # straight there, without a copy here
         )
         if placement.quantize:
             quantize_model(model, placement)

@@ -10,12 +10,15 @@ from genai_cli.errors import DeviceError, GenaiError, OutputError, ResultError
 from genai_cli.events import Detail, Emit, Notice
 from genai_cli.modality import audio, classify, image, text
 from genai_cli.modality.request import Request
-from genai_cli.model.device import select_device, select_placement
+from genai_cli.model.compiling import CompiledCall
+from genai_cli.model.device import free_memory, select_device, select_placement
 from genai_cli.model.files import FetchOptions
 from genai_cli.model.hub import ModelFiles, fetch
 from genai_cli.model.importing import import_libraries
+from genai_cli.model.learnt import Lesson, read_times, times_key
 from genai_cli.model.loading import asks_bfloat16
 from genai_cli.model.names import ModelReference
+from genai_cli.model.policy import Decision, Situation, Times, decide
 from genai_cli.model.quantize import drawback
 from genai_cli.model.read_ahead import read_ahead
 from genai_cli.output.health import FilteredError, check_picture, check_sound, check_text
@@ -45,6 +48,9 @@ class Setup:
     metadata: bool = True
     licenses: frozenset[str] = frozenset()
     quantize: str | None = None
+    compile: bool | None = None
+    """Whether to compile; None leaves it to the policy, which asks how many `items` there are."""
+    items: int = 1
 
 
 @dataclass(frozen=True)
@@ -81,6 +87,8 @@ class Producer:
         self.started = 0.0
         self.downloaded = 0.0
         self.origin: Origin | None = None
+        self.lesson: Lesson | None = None
+        self.told_failure = False
 
     def produce(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
         """An artifact or a failure for each job, taken as a stream. Raises what makes the model itself unusable.
@@ -120,9 +128,11 @@ class Producer:
         import_libraries(files)
         imported = time.perf_counter()
         placement = select_placement(self.setup.device, self.setup.dtype, asks_bfloat16(files))
-        placement = replace(placement, quantize=self.setup.quantize)
+        decision = self.decide_compiling(files, placement.device)
+        placement = replace(placement, quantize=self.setup.quantize, compile=decision.compile)
         self.emit(Detail(f"device {placement.device}: {placement.device_reason}"))
         self.emit(Detail(f"dtype {placement.dtype}: {placement.dtype_reason}"))
+        self.emit(Detail(f"compiled: {'yes' if decision.compile else 'no'}, {decision.reason}"))
         if note := drawback(placement):
             self.emit(Notice(note))
         self.loaded = self.modality.load(files, placement)
@@ -143,6 +153,25 @@ class Producer:
             seconds,
         )
 
+    def decide_compiling(self, files: ModelFiles, device: str) -> Decision:
+        """Whether to compile the model; on cuda its items' times are watched for the next decision."""
+        setup = self.setup
+        times = Times()
+        if device.startswith("cuda"):
+            self.lesson = Lesson(times_key(setup.task, files.reference.id, device))
+            times = read_times(self.lesson.key)
+        weights = sum(file.stat().st_size for file in files.folder.rglob("*.safetensors"))
+        return decide(Situation(setup.task, device, setup.items, weights, free_memory(device), times, setup.compile))
+
+    def watch_compiling(self, seconds: float) -> None:
+        """Learn from an item's time, and say once where the compiler failed."""
+        compiled: CompiledCall | None = getattr(self.loaded, "compiled", None)
+        if compiled is not None and compiled.failure and not self.told_failure:
+            self.told_failure = True
+            self.emit(Notice(f"the model could not be compiled and runs as it is: {compiled.failure}"))
+        if self.lesson and not (compiled and compiled.failure):
+            self.lesson.take(seconds, compiled is not None)
+
     def produce_group(self, jobs: Sequence[Job]) -> list[Outcome]:
         """The outcomes of jobs that the model takes at once; where one of several is refused, each is made alone."""
         started = time.perf_counter()
@@ -154,6 +183,7 @@ class Producer:
             return [Failure(jobs[0], error, "failed")]
         seconds = (time.perf_counter() - started) / len(jobs)
         self.emit(Detail(f"generated in {seconds:.1f} s"))
+        self.watch_compiling(seconds)
         return [self.finish(job, result, seconds) for job, result in zip(jobs, results, strict=True)]
 
     def generate(self, requests: Sequence[Request]) -> list[Any]:
@@ -192,6 +222,9 @@ class Producer:
         record = build_record(
             job.request.task, job.request.prompt, result.parameters, self.origin, seconds, content.sha256()
         )
+        compiled = getattr(self.loaded, "compiled", None)
+        if compiled is not None:
+            record["compiled"] = compiled.active
         if isinstance(content, Text):
             record |= extras_of(result)
         kept = record if self.setup.metadata else without_prompt(record)

@@ -42,6 +42,7 @@ class RunSettings:
     signer: Signer | None = None
     licenses: frozenset[str] = frozenset()
     """Those that a model may be under, in lower case; none means any."""
+    compile: bool | None = None
 
     def __post_init__(self) -> None:
         check_names(self.device, self.dtype)
@@ -129,20 +130,20 @@ def jobs_of(orders: Iterable[Order], references: References, writer: Writer | No
 
 
 def run(
-    orders: Iterable[Order], groups: Iterable[Group], settings: RunSettings, todo: Todo, emit: Emit
+    orders: Iterable[Order], groups: Mapping[Group, int], settings: RunSettings, todo: Todo, emit: Emit
 ) -> Iterator[Finished]:
     """Make what the orders ask for, model by model; each result is at its final name when it is yielded.
 
-    `groups` are those of the orders, which are iterated once for each. Where one of several models is not to be had,
-    its jobs fail and the others' are made. Raises OutputError where writing fails, DeviceError where there is no device
-    to work on, and the GenaiError of the only model.
+    `groups` are those of the orders with the items of each; the orders are iterated once for each. Where one of several
+    models is not to be had, its jobs fail and the others' are made. Raises OutputError where writing fails, DeviceError
+    where there is no device to work on, and the GenaiError of the only model.
     """
     todo.references, problems = look_up(groups, settings.offline, emit)
     with open_engine(settings.engine, emit) as produce:
-        for group in groups:
+        for group, items in groups.items():
             jobs = (job for job in jobs_of(orders, todo.references, todo.writer) if job.request.group == group)
             stream = Handed(job for job in jobs if todo.takes(job))
-            setup = setup_of(group, todo.references, settings)
+            setup = setup_of(group, todo.references, settings, items)
             try:
                 if group[:2] in problems:
                     raise problems[group[:2]]
@@ -184,20 +185,22 @@ class Handed:
         yield from self.jobs
 
 
-def setup_of(group: Group, references: References, settings: RunSettings) -> Setup:
+def setup_of(group: Group, references: References, settings: RunSettings, items: int) -> Setup:
     """What a producer needs for the jobs of a group."""
     return Setup(
-        group.task,
-        references[group.task, group.model],
-        settings.suffix or KINDS[group.task].suffixes[0],
-        settings.device,
-        settings.dtype,
-        settings.variant,
-        group.unused,
-        settings.offline,
-        settings.metadata,
-        settings.licenses,
-        group.quantize,
+        task=group.task,
+        reference=references[group.task, group.model],
+        suffix=settings.suffix or KINDS[group.task].suffixes[0],
+        device=settings.device,
+        dtype=settings.dtype,
+        variant=settings.variant,
+        unused=group.unused,
+        offline=settings.offline,
+        metadata=settings.metadata,
+        licenses=settings.licenses,
+        quantize=group.quantize,
+        compile=settings.compile,
+        items=items,
     )
 
 

@@ -1,0 +1,122 @@
+"""--compile, the policy that decides where nobody asked, and what it learns."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import Genai, RunMain
+
+from genai_cli.model.learnt import Lesson, read_times, times_file
+from genai_cli.model.policy import Situation, Times, decide
+
+GIGABYTE = 2**30
+ON_CUDA = Situation("image", "cuda", items=1, weights=2 * GIGABYTE, free_memory=20 * GIGABYTE)
+SEEN = Times(eager=2.0, compiled=1.0, compiling=60.0)
+
+
+def situation(**changes: object) -> Situation:
+    from dataclasses import replace
+
+    return replace(ON_CUDA, **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("changes", "wanted"),
+    [
+        ({}, False),
+        ({"items": 100}, False),  # nothing was seen here: the first estimate expects little
+        ({"items": 1000}, True),
+        ({"items": 120, "times": SEEN}, False),  # 120 s saved are not more than twice 60 s
+        ({"items": 121, "times": SEEN}, True),
+        ({"items": 10**6, "times": Times(eager=1.0, compiled=1.0, compiling=1.0)}, False),
+        ({"items": 10**6, "times": SEEN, "free_memory": GIGABYTE}, False),
+        ({"items": 10**6, "times": SEEN, "device": "cpu", "free_memory": None}, False),
+        ({"items": 10**6, "times": SEEN, "device": "mps", "free_memory": None}, False),
+        ({"items": 10**6, "times": SEEN, "task": "classify"}, False),
+        ({"items": 10**6, "times": SEEN, "asked": False}, False),
+        ({"device": "cpu", "free_memory": None, "asked": True}, True),
+        ({"task": "audio", "asked": True}, False),
+    ],
+)
+def test_compiling_is_decided_by_what_it_saves(changes: dict[str, object], wanted: bool) -> None:
+    decision = decide(situation(**changes))
+    assert decision.compile is wanted
+    assert decision.reason
+
+
+def test_one_seen_time_stands_in_for_the_estimate_in_proportion() -> None:
+    eager_only = Times(eager=20.0)
+    assert not decide(situation(items=60, times=eager_only)).compile  # 60 x (20 - 16) s = 2 x 120 s
+    assert decide(situation(items=61, times=eager_only)).compile
+
+
+def test_what_items_took_is_learnt_and_kept(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(environment / "cache"))
+    plain, compiled = Lesson("card"), Lesson("card")
+    plain.take(9.0, compiled=False)
+    assert read_times("card") == Times()
+    for seconds in (2.0, 2.0):
+        plain.take(seconds, compiled=False)
+    for seconds in (61.0, 1.0, 1.0):
+        compiled.take(seconds, compiled=True)
+    assert read_times("card") == Times(eager=2.0, compiled=1.0, compiling=60.0)
+    assert read_times("another card") == Times()
+    assert [path.name for path in times_file().parent.iterdir()] == ["compile-times.json"]
+    times_file().write_text("{broken")
+    assert read_times("card") == Times()
+    times_file().write_text('{"card": {"eager": "fast"}}')
+    assert read_times("card") == Times()
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="compiling for a cpu needs a C++ compiler")
+def test_a_compiled_model_writes_the_same_text(run_main: RunMain, gpt2: Path) -> None:
+    options = ["-m", str(gpt2), "--seed", "3", "--max-new-tokens", "12", "--json"]
+    plain = json.loads(run_main("text", "It was", *options).stdout)
+    done = run_main("text", "It was", *options, "--compile")
+    compiled = json.loads(done.stdout)
+    assert (done.code, done.stderr) == (0, "")
+    assert "compiled" not in plain
+    assert compiled["compiled"] is True
+    assert (compiled["text"], compiled["key"]) == (plain["text"], plain["key"])
+
+
+def test_where_the_compiler_fails_the_model_runs_as_it_is(genai: Genai, gpt2: Path, tmp_path: Path) -> None:
+    options = ["-m", gpt2, "--max-new-tokens", "5", "--seed", "1", "--json"]
+    env = {"CXX": str(tmp_path / "no-compiler"), "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "inductor")}
+    done = genai("text", "It was", *options, "--compile", env=env)
+    assert done.code == 0, done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert "could not be compiled and runs as it is" in done.stderr
+    record = json.loads(done.stdout)
+    assert record["compiled"] is False
+    assert record["text"] == json.loads(genai("text", "It was", *options).stdout)["text"]
+
+
+def test_a_picture_s_network_is_compiled_in_its_place(stable_diffusion: Path) -> None:
+    import diffusers
+    import torch
+
+    from genai_cli.model.compiling import compile_denoiser
+
+    pipeline = diffusers.DiffusionPipeline.from_pretrained(stable_diffusion)
+    pipeline.set_progress_bar_config(disable=True)
+    arguments = {"num_inference_steps": 1, "output_type": "np", "height": 64, "width": 64}
+    plain = pipeline("a cat", generator=torch.Generator().manual_seed(1), **arguments).images
+
+    def no_compiler(*_: object) -> object:
+        raise RuntimeError("no compiler")
+
+    for backend in ("eager", no_compiler):  # the graph is taken and run as it is, or refused
+        compiled = compile_denoiser(pipeline, on_cuda=False, backend=backend)
+        again = pipeline("a cat", generator=torch.Generator().manual_seed(1), **arguments).images
+        assert compiled.active is (backend == "eager")
+        del pipeline.unet.forward  # the class's own again
+        assert abs(again - plain).max() < 1e-4
+    assert "no compiler" in str(compiled.failure)
+
+
+def test_what_is_never_compiled_says_so(run_main: RunMain) -> None:
+    done = run_main("classify", "good", "-m", "tiny", "--compile", "-v")
+    assert done.code == 0
+    assert "compiled: no, classify is never compiled" in done.stderr
