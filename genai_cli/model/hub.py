@@ -115,9 +115,9 @@ def choose_local(reference: ModelReference, folder: Path, options: FetchOptions,
 
 def unusable(error: ModelError, reference: ModelReference) -> GenaiError:
     """The error for a model whose files do not suffice and cannot be fetched now, with what mends it."""
-    if reference.folder is not None:
-        return prefixed(error, reference)
     if not isinstance(error, DamagedError):
-        return not_cached(reference)
-    hint = f"with a network: genai models pull {reference} (genai doctor --repair removes what is broken)"
+        return not_cached(reference) if reference.folder is None else prefixed(error, reference)
+    hint = "copy or download that file again"
+    if reference.folder is None:
+        hint = f"with a network: genai models pull {reference} (genai doctor --repair removes what is broken)"
     return prefixed(DamagedError(error.message, hint), reference)
