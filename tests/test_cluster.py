@@ -128,17 +128,19 @@ def test_a_killed_worker_loses_nothing_and_results_are_the_local_engine_s(
     begin(genai.cwd / "out")
     process = genai.start("batch", mixed, "-o", "out/", "--json", *TWO_WORKERS)
     assert process.stdout is not None
-    first = process.stdout.readline()
+    assert process.stderr is not None
+    lines = [process.stdout.readline()]
     kill_busy_worker(process.pid)
-    stdout, stderr = process.communicate(timeout=240)
-    assert process.returncode == 3, stderr
+    lines += process.stdout.readlines()  # not communicate, which passes over what readline has read ahead
+    stderr = process.stderr.read()
+    assert process.wait(timeout=240) == 3, stderr
     told = [line for line in stderr.decode().splitlines() if " a minute, " not in line]  # a count, on a slow machine
     assert told.pop() == "genai: 29 done, 1 failed"
     told.remove("genai: a worker died and is replaced; what it was making is made again")
     assert len(told) == 2
     assert "context is 256" in told[0]
     assert told[1].startswith("hint: ")
-    records = [json.loads(line) for line in [first, *stdout.splitlines()]]
+    records = [json.loads(line) for line in lines]
     assert len({record["key"] for record in records}) == len(records) == 30
     begin(Path("whole"))
     assert run_main("batch", mixed, "-o", "whole/").code == 3
