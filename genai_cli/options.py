@@ -103,6 +103,9 @@ class JobOptions(CommonOptions):
         Path | None, option("--c2pa-key", metavar="FILE", help="The private key of that certificate, PEM.")
     ] = None
     require_license: Annotated[str | None, license_option()] = None
+    batch_size: Annotated[
+        str, option("--batch-size", metavar="auto|N", help="At most so many items at once; changes no result.")
+    ] = "auto"
     dry_run: Annotated[bool, option("--dry-run", help="Show what would be made; load nothing, write nothing.")] = False
     skip_bad: Annotated[bool, option("--skip-bad", help="Pass over rows that cannot be used, instead of stopping.")] = (
         False

@@ -20,7 +20,7 @@ from genai_cli.work.report import Report
 from genai_cli.work.runner import RunSettings, Todo, run
 
 # What may make the same request give another result.
-COMPARED = ("device", "dtype", "compiled", "model", "libraries", "parameters", "genai")
+COMPARED = ("device", "dtype", "compiled", "vae_dtype", "memory", "model", "libraries", "parameters", "genai")
 
 
 def show_files(files: list[Path], options: CommonOptions) -> int:

@@ -23,6 +23,7 @@ from genai_cli.output.signing import Signer, load_signer
 from genai_cli.output.writer import Writer
 from genai_cli.plan import show_files, show_plan
 from genai_cli.work.engine import LOCAL, Engine
+from genai_cli.work.grouping import parse_batch_size
 from genai_cli.work.orders import KINDS, Defaults, Orders, Survey
 from genai_cli.work.prompts import BadRow, FileRows, Rows, read_rows
 from genai_cli.work.report import Report
@@ -73,6 +74,7 @@ def run_rows(rows: Rows, defaults: Defaults, options: JobOptions, is_openai: boo
         signer=signer_of(orders, destination, options),
         licenses=parse_licenses(options.require_license),
         compile=options.compile,
+        batch_size=parse_batch_size(options.batch_size),
     )
     check_model_name(survey)
     writer = file_of(form, survey, options) if form else writer_of(destination, rows, options)

@@ -5,15 +5,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from genai_cli.errors import InputError
+from genai_cli.errors import GenaiError, InputError, ResultError
 from genai_cli.events import Emit, Progress
 from genai_cli.modality.request import QuantizableRequest, read_optional_json
+from genai_cli.modality.sampling import FiniteRows, OwnChance, sampling_processors
 from genai_cli.modality.seeding import seeded
 from genai_cli.model.device import Placement
 from genai_cli.model.hub import ModelFiles
 from genai_cli.model.loading import load_companion, load_model
 
 DEFAULT_DURATION = 8.0  # seconds
+DEFAULT_TOP_K = 50  # what transformers takes where a checkpoint states none
 FULL_SCALE = 32767 / 32768  # the largest 16-bit sample
 
 
@@ -36,6 +38,9 @@ class AudioRequest(QuantizableRequest):
         self.check_range("guidance_scale", low=1, high=100)
         self.check_range("temperature", low=0, high=100)
         self.check_range("top_k", low=0)
+
+    def batch_key(self) -> tuple[object, ...]:
+        return (self.duration, self.guidance_scale, self.temperature, self.top_k)
 
     def check_files(self, folder: Path) -> None:
         """Raise InputError for a duration that the model was not made for."""
@@ -114,23 +119,43 @@ def load(files: ModelFiles, placement: Placement) -> LoadedAudio:
     needs_processor = states_processor or files.architecture == "BarkModel"
     processor = load_companion("AutoProcessor", files) if needs_processor else None
     tokenizer = load_companion("AutoTokenizer", files)
+    if placement.device == "cpu" and hasattr(model, "audio_encoder"):
+        model.audio_encoder.decode = OneByOne(model.audio_encoder.decode)
     pipeline = TextToAudioPipeline(model=model, tokenizer=tokenizer, processor=processor, device=placement.device)
     return LoadedAudio(pipeline, read_clock(files.folder))
 
 
-def generate(loaded: LoadedAudio, requests: Sequence[AudioRequest], emit: Emit) -> list[AudioResult]:
-    """Make a sound for each request. Seeds must be set."""
-    return [generate_one(loaded, request, emit) for request in requests]
+class OneByOne:
+    """A codec's decode that takes one sound after the other.
+
+    On a processor many at once are no faster, and every sample would differ in its last digits from the sound alone.
+    """
+
+    def __init__(self, decode: Any) -> None:
+        self.decode = decode
+
+    def __call__(self, audio_codes: Any, audio_scales: Sequence[Any], **options: Any) -> Any:
+        """The codec's output for codes of shape (frames, sounds, codebooks, length)."""
+        import torch
+
+        parts = [
+            self.decode(audio_codes[:, place : place + 1], audio_scales=[scale], **options)
+            for place, scale in enumerate(audio_scales)
+        ]
+        return type(parts[0])(audio_values=torch.cat([part.audio_values for part in parts]))
 
 
-def generate_one(loaded: LoadedAudio, request: AudioRequest, emit: Emit) -> AudioResult:
-    """Make one sound, sampling on unless the temperature is 0."""
+def generate(loaded: LoadedAudio, requests: Sequence[AudioRequest], emit: Emit) -> list[AudioResult | GenaiError]:
+    """Make a sound for each request. Seeds must be set, and the requests share their `batch_key`."""
+    if loaded.clock is None:
+        return [generate_alone(loaded, request) for request in requests]
+    return generate_together(loaded, loaded.clock, [with_defaults(loaded, request) for request in requests], emit)
+
+
+def generate_alone(loaded: LoadedAudio, request: AudioRequest) -> AudioResult:
+    """Make one sound with a model that draws from the global generator where it likes."""
     used = with_defaults(loaded, request)
     options: dict[str, Any] = {}
-    if loaded.clock is not None and used.duration is not None:
-        options["max_new_tokens"] = loaded.clock.tokens(used.duration)
-        options["guidance_scale"] = used.guidance_scale
-        options["streamer"] = TokenCounter(options["max_new_tokens"], emit)
     if loaded.pipeline.model.can_generate():
         options["do_sample"] = bool(used.temperature)
         if used.temperature:
@@ -140,6 +165,53 @@ def generate_one(loaded: LoadedAudio, request: AudioRequest, emit: Emit) -> Audi
     with seeded(request.seed):
         output = loaded.pipeline(request.prompt, **({"generate_kwargs": options} if options else {}))
     return AudioResult(within_full_scale(output["audio"]), int(output["sampling_rate"]), used.parameters())
+
+
+def generate_together(
+    loaded: LoadedAudio, clock: FrameClock, used: Sequence[AudioRequest], emit: Emit
+) -> list[AudioResult | GenaiError]:
+    """Make the sounds of a group with a model of the MusicGen family, whose codebooks are rows beside each other."""
+    import torch
+
+    model, shared = loaded.pipeline.model, used[0]
+    rows_of_item = int(model.config.get_text_config(decoder=True).num_codebooks)
+    finite = FiniteRows()
+    processors = BehindGuidance([finite])
+    if shared.temperature:
+        processors += sampling_processors(shared.temperature, shared.top_k, None)
+        processors.append_behind(OwnChance([request.seed or 0 for request in used], model.device, rows_of_item))
+    inputs = loaded.pipeline.preprocess([request.prompt for request in used], padding=True).to(model.device)
+    steps = clock.tokens(shared.duration or DEFAULT_DURATION)
+    with torch.inference_mode():
+        sounds = model.generate(
+            **inputs,
+            do_sample=False,
+            max_new_tokens=steps,
+            guidance_scale=shared.guidance_scale,
+            logits_processor=processors,
+            streamer=TokenCounter(steps, emit),
+        )
+    broken = finite.broken.reshape(len(used), rows_of_item).any(dim=1).tolist()
+    return [
+        ResultError("the model's probabilities are not finite (NaN)", hint="try --dtype float32")
+        if is_broken
+        else AudioResult(
+            within_full_scale(sound.float().cpu().numpy()), int(loaded.pipeline.sampling_rate), request.parameters()
+        )
+        for request, sound, is_broken in zip(used, sounds, broken, strict=True)
+    ]
+
+
+class BehindGuidance(list[Any]):
+    """Logits processors that stay behind the guidance, which the library appends to the list that it is given."""
+
+    def append(self, processor: Any) -> None:
+        """Put the library's processor first: it makes one row of two, and the others need one."""
+        self.insert(0, processor)
+
+    def append_behind(self, processor: Any) -> None:
+        """Put a processor last."""
+        self.insert(len(self), processor)
 
 
 def with_defaults(loaded: LoadedAudio, request: AudioRequest) -> AudioRequest:
@@ -156,6 +228,7 @@ def with_defaults(loaded: LoadedAudio, request: AudioRequest) -> AudioRequest:
         "top_k": getattr(stated, "top_k", None),
     }
     if loaded.clock is not None:
+        filled["top_k"] = DEFAULT_TOP_K if filled["top_k"] is None else filled["top_k"]
         filled["duration"] = min(DEFAULT_DURATION, loaded.clock.limit)
         filled["guidance_scale"] = getattr(stated, "guidance_scale", None) or 3.0
     elif request.guidance_scale is not None:

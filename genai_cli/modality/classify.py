@@ -7,11 +7,13 @@ from typing import Any, ClassVar
 from genai_cli.errors import ModelError
 from genai_cli.events import Emit, Notice
 from genai_cli.modality.request import QuantizableRequest
+from genai_cli.modality.rows import keep_rows_apart
 from genai_cli.model.device import Placement
 from genai_cli.model.hub import ModelFiles
 from genai_cli.model.loading import load_companion, load_model
 
 OVERLAP = 0.25  # of a window, shared with the next
+WINDOWS_AT_ONCE = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +29,9 @@ class ClassifyRequest(QuantizableRequest):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.check_range("top", low=0)
+
+    def length(self) -> int:
+        return len(self.prompt)
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,8 @@ def load(files: ModelFiles, placement: Placement) -> LoadedClassify:
     """Load the classifier and its tokenizer. Raises ModelError where the tokenizer cannot cut windows."""
     tokenizer = load_companion("AutoTokenizer", files)
     model = load_model("AutoModelForSequenceClassification", files, placement)
+    if placement.device == "cpu":
+        keep_rows_apart(model)
     if not tokenizer.is_fast:
         raise ModelError(f"{files.reference.id} has no tokenizer that can cut a text into windows (tokenizer.json)")
     if tokenizer.pad_token is None:
@@ -66,30 +73,52 @@ def window_of(config: Any, tokenizer: Any) -> int:
 
 
 def generate(loaded: LoadedClassify, requests: Sequence[ClassifyRequest], emit: Emit) -> list[ClassifyResult]:
-    """Classify the texts as one padded batch; a text longer than the window is read in overlapping windows."""
-    import torch
-
+    """Classify the texts; one longer than the window is read in overlapping windows, whose scores are averaged."""
     encoded = loaded.tokenizer(
         [request.prompt for request in requests],
         truncation=True,
         max_length=loaded.window,
         stride=int((loaded.window - loaded.tokenizer.num_special_tokens_to_add()) * OVERLAP),
         return_overflowing_tokens=True,
-        padding=True,
-        return_tensors="pt",
     )
-    owner = encoded.pop("overflow_to_sample_mapping")
-    with torch.inference_mode():
-        logits = loaded.model(**encoded.to(loaded.model.device)).logits
-    scores = scores_of(logits.float().cpu(), loaded.model.config)
+    owners = encoded.pop("overflow_to_sample_mapping")
+    of_texts: list[list[Any]] = [[] for _ in requests]
+    for owner, scores in zip(owners, score_windows(loaded, encoded), strict=True):
+        of_texts[owner].append(scores)
     results = []
-    for position, request in enumerate(requests):
-        of_text = scores[owner == position]
+    for request, of_text in zip(requests, of_texts, strict=True):
         if len(of_text) > 1:
             emit(Notice(f"a text is longer than the model reads at once: {len(of_text)} windows averaged"))
-        labels = best_labels(of_text.mean(dim=0).tolist(), loaded.model.config.id2label, request.top)
+        average = sum(of_text) / len(of_text)
+        labels = best_labels(average.tolist(), loaded.model.config.id2label, request.top)
         results.append(ClassifyResult(labels, request.parameters() | {"windows": len(of_text)}))
     return results
+
+
+def score_windows(loaded: LoadedClassify, encoded: Any) -> list[Any]:
+    """Scores of shape (labels,) for each window of the tokenizer's output, in its order.
+
+    Windows of one length go through the model together: without padding, no score depends on what is beside it.
+    """
+    import torch
+
+    by_length: dict[int, list[int]] = {}
+    for position, tokens in enumerate(encoded["input_ids"]):
+        by_length.setdefault(len(tokens), []).append(position)
+    scores: list[Any] = [None] * len(encoded["input_ids"])
+    for alike in by_length.values():
+        for first in range(0, len(alike), WINDOWS_AT_ONCE):
+            positions = alike[first : first + WINDOWS_AT_ONCE]
+            inputs = {
+                name: torch.tensor([values[position] for position in positions], device=loaded.model.device)
+                for name, values in encoded.items()
+            }
+            with torch.inference_mode():
+                logits = loaded.model(**inputs).logits
+            made = scores_of(logits.float().cpu(), loaded.model.config)
+            for position, of_window in zip(positions, made, strict=True):
+                scores[position] = of_window
+    return scores
 
 
 def scores_of(logits: Any, config: Any) -> Any:

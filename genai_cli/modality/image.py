@@ -2,12 +2,13 @@
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from genai_cli.errors import InputError
 from genai_cli.events import Emit, Notice, Progress
+from genai_cli.modality.decoding import finite_decoding
 from genai_cli.modality.request import Request, read_optional_json
 from genai_cli.modality.schedulers import (
     FAST_SCHEDULER,
@@ -24,6 +25,7 @@ from genai_cli.model.kinds import wrong_kind
 from genai_cli.model.loading import load_pipeline
 
 MAX_SIDE = 16384  # pixels; past it no model here was trained and a single picture takes gigabytes
+TILING, OFFLOAD = "vae_tiling", "cpu_offload"
 SAFETY_COMPONENTS = frozenset({"safety_checker"})
 
 
@@ -69,6 +71,11 @@ class ImageRequest(Request):
     def unused_components(self) -> frozenset[str]:
         return frozenset() if self.safety else SAFETY_COMPONENTS
 
+    def batch_key(self) -> tuple[object, ...]:
+        size = (self.width, self.height)
+        # No negative prompt and an empty one are two things to some pipelines.
+        return (self.num_inference_steps, self.guidance_scale, size, self.scheduler, bool(self.negative_prompt))
+
     def check_files(self, folder: Path) -> None:
         """Raise InputError for a size that the model cannot make, or a scheduler that it cannot take."""
         stated = read_optional_json(folder / "generation_config.json").get("num_inference_steps")
@@ -96,6 +103,8 @@ class ImageResult:
     pixels: Any
     parameters: dict[str, Any]
     filtered: bool
+    remedies: dict[str, Any] = field(default_factory=dict)
+    """What was done to make it at all: `vae_dtype`, `memory`."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +115,8 @@ class LoadedImage:
     scheduler: Any
     defaults: dict[str, Any]
     compiled: CompiledCall | None = None
+    memory: list[str] = field(default_factory=list)
+    """What was done since to need less memory."""
 
 
 def size_multiple(folder: Path) -> int:
@@ -152,21 +163,62 @@ def model_defaults(pipeline: Any, folder: Path) -> dict[str, Any]:
     return {name: stated.get(name, parameters[name].default) for name in names}
 
 
+def pixels_of(loaded: LoadedImage, request: ImageRequest) -> int:
+    """How many pixels a picture has, at the model's own size where the request names none (guessed where unknown)."""
+    pipeline = loaded.pipeline
+    side = int(getattr(pipeline, "default_sample_size", None) or 64) * int(getattr(pipeline, "vae_scale_factor", 8))
+    return (request.width or side) * (request.height or side)
+
+
+def save_memory(loaded: LoadedImage, device: str) -> str | None:
+    """Take the next step that makes a picture need less memory, and say which; None where none is left."""
+    pipeline: Any = loaded.pipeline
+    vae: Any = getattr(pipeline, "vae", None)
+    if TILING not in loaded.memory and hasattr(vae, "enable_tiling"):
+        vae.enable_slicing()
+        vae.enable_tiling()
+        loaded.memory.append(TILING)
+        return "pictures are decoded in tiles from now on"
+    if OFFLOAD not in loaded.memory and device.startswith("cuda"):
+        pipeline.to("cpu")
+        pipeline.enable_model_cpu_offload(device=device)
+        loaded.memory.append(OFFLOAD)
+        return "the model's parts wait in the computer's memory until they are needed from now on"
+    return None
+
+
 def generate(loaded: LoadedImage, requests: Sequence[ImageRequest], emit: Emit) -> list[ImageResult]:
     """Make one picture for each request; each has a generator of its own, seeded on the CPU.
 
-    Seeds must be set. Raises InputError for what the pipeline refuses.
+    The requests share their `batch_key`, and their seeds are set. Raises InputError for what the pipeline refuses.
     """
-    return [generate_one(loaded, request, emit) for request in requests]
-
-
-def generate_one(loaded: LoadedImage, request: ImageRequest, emit: Emit) -> ImageResult:
-    """Make one picture."""
     import torch
 
-    pipeline = loaded.pipeline
-    pipeline.scheduler = select_scheduler(loaded.scheduler, request.scheduler)
-    taken = inspect.signature(pipeline.__call__).parameters
+    pipeline, shared = loaded.pipeline, requests[0]
+    pipeline.scheduler = select_scheduler(loaded.scheduler, shared.scheduler)
+    arguments = arguments_of(loaded, shared, emit)
+    if shared.negative_prompt:
+        arguments["negative_prompt"] = [request.negative_prompt for request in requests]
+    for request in requests:
+        report_cut_prompts(pipeline, request, emit)
+    generators = [torch.Generator("cpu").manual_seed(request.seed) for request in requests]
+    try:
+        with finite_decoding(pipeline) as repaired:
+            output = pipeline(
+                [request.prompt for request in requests], generator=generators, output_type="np", **arguments
+            )
+    except ValueError as error:
+        raise InputError(f"the pipeline refused: {str(error).splitlines()[0]}") from error
+    flags = getattr(output, "nsfw_content_detected", None) or [False] * len(requests)
+    return [
+        result_of(loaded, request, pixels, arguments, bool(flagged), place in repaired)
+        for place, (request, pixels, flagged) in enumerate(zip(requests, output.images, flags, strict=True))
+    ]
+
+
+def arguments_of(loaded: LoadedImage, request: ImageRequest, emit: Emit) -> dict[str, Any]:
+    """The pipeline's arguments that a group shares. Raises InputError for options that it does not take."""
+    taken = inspect.signature(loaded.pipeline.__call__).parameters
     values = {
         "negative_prompt": request.negative_prompt or None,
         "num_inference_steps": request.num_inference_steps,
@@ -177,22 +229,16 @@ def generate_one(loaded: LoadedImage, request: ImageRequest, emit: Emit) -> Imag
     arguments = loaded.defaults | {name: value for name, value in values.items() if value is not None}
     refused = sorted(set(arguments) - set(taken))
     if refused:
-        raise InputError(f"{type(pipeline).__name__} takes no {' and no '.join(refused)}")
+        raise InputError(f"{type(loaded.pipeline).__name__} takes no {' and no '.join(refused)}")
     if "callback_on_step_end" in taken:
         arguments["callback_on_step_end"] = step_callback(emit, arguments.get("num_inference_steps"))
-    report_cut_prompts(pipeline, request, emit)
-    generator = torch.Generator("cpu").manual_seed(request.seed)
-    try:
-        output = pipeline(request.prompt, generator=generator, output_type="np", **arguments)
-    except ValueError as error:
-        raise InputError(f"the pipeline refused: {str(error).splitlines()[0]}") from error
-    return result_of(loaded, request, output, arguments)
+    return arguments
 
 
-def result_of(loaded: LoadedImage, request: ImageRequest, output: Any, arguments: dict[str, Any]) -> ImageResult:
-    """The picture with the options that shaped it, defaults filled in."""
-    pixels = output.images[0]
-    flagged = getattr(output, "nsfw_content_detected", None)
+def result_of(
+    loaded: LoadedImage, request: ImageRequest, pixels: Any, arguments: dict[str, Any], filtered: bool, repaired: bool
+) -> ImageResult:
+    """The picture with the options that shaped it, defaults filled in, and with what was done for it beside them."""
     used = replace(
         request,
         width=int(pixels.shape[1]),
@@ -202,7 +248,10 @@ def result_of(loaded: LoadedImage, request: ImageRequest, output: Any, arguments
     ).parameters()
     used["scheduler"] = request.scheduler or scheduler_name(loaded.pipeline.scheduler)
     used["safety"] = getattr(loaded.pipeline, "safety_checker", None) is not None
-    return ImageResult(pixels, used, bool(flagged and flagged[0]))
+    remedies: dict[str, Any] = {"vae_dtype": "float32"} if repaired else {}
+    if loaded.memory:
+        remedies["memory"] = list(loaded.memory)
+    return ImageResult(pixels, used, filtered, remedies)
 
 
 def scheduler_name(scheduler: Any) -> str:

@@ -84,6 +84,14 @@ class Request:
         """The bits of the linear weights by name (`int8`), or None where they stay as they are."""
         return None
 
+    def batch_key(self) -> tuple[object, ...]:
+        """What requests to the same model share that it can take at once."""
+        return ()
+
+    def length(self) -> int:
+        """How long the input is: a group is made of requests about as long as each other."""
+        return 0
+
     def check_files(self, folder: Path) -> None:
         """Raise InputError for what the model in `folder` cannot do, told from its configuration, before it loads."""
 

@@ -1,44 +1,49 @@
 """Tokens become pieces of text as they are made, and stop texts end it."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
+from genai_cli.modality.sampling import FiniteRows
 
-class PieceStreamer:
-    """A streamer for transformers' generate: exact pieces of text, held back while they may begin a stop text.
 
-    `text` is what was made so far, up to but without the first stop text.
+class PieceStream:
+    """One item's text as its tokens are made: exact pieces, held back while they may begin a stop text.
+
+    `text` is what was made so far, up to but without the first stop text; `ended` is true after that, after one of the
+    end tokens, or after `limit` tokens.
     """
 
     def __init__(
-        self, tokenizer: Any, prompt_tokens: list[int], stop: Sequence[str], on_piece: Callable[[str], None]
+        self, decode: Callable[[int], str | None], stop: Sequence[str], limit: int, on_piece: Callable[[str], None]
     ) -> None:
+        self.decode = decode
         self.stop = stop
+        self.left = limit
         self.on_piece = on_piece
-        self.stopped = False
+        self.ended = False
         self.text = ""
         self.pending = ""
-        self.prompt_seen = False
-        self.decode = incremental_decoder(tokenizer, prompt_tokens)
 
-    def put(self, value: Any) -> None:
-        """Take the prompt (first) and then each new token id."""
-        if not self.prompt_seen:
-            self.prompt_seen = True
+    def add(self, token: int, is_end: bool) -> None:
+        """Take the next token; what comes after the end is none of the item's."""
+        if self.ended:
             return
-        for token in value.flatten().tolist():
-            if not self.stopped:
-                self.take(self.decode(token) or "")
+        self.left -= 1
+        if not is_end:
+            self.take(self.decode(token) or "")
+        if is_end or self.left == 0:
+            self.ended = True
+        if self.ended:
+            self.release(len(self.pending))
 
     def take(self, piece: str) -> None:
         """Add decoded text; what can no longer be part of a stop text goes out."""
         self.pending += piece
         found = [at for stop in self.stop if (at := self.pending.find(stop)) >= 0]
         if found:
-            self.stopped = True
-            self.release(min(found))
-            self.pending = ""
+            self.ended = True
+            self.pending = self.pending[: min(found)]
         else:
             self.release(len(self.pending) - held_back(self.pending, self.stop))
 
@@ -49,22 +54,23 @@ class PieceStreamer:
             self.text += piece
             self.on_piece(piece)
 
-    def end(self) -> None:
-        """Send out the rest."""
-        self.release(len(self.pending))
 
+class EndOfRows:
+    """A stopping criterion for transformers' generate that hands each row's new token to the row's own stream."""
 
-class StopWhenStopped:
-    """A stopping criterion for transformers' generate: true once the streamer met a stop text."""
-
-    def __init__(self, streamer: PieceStreamer) -> None:
-        self.streamer = streamer
+    def __init__(self, streams: Sequence[PieceStream], ends: Collection[int], finite: FiniteRows) -> None:
+        self.streams = streams
+        self.ends = ends
+        self.finite = finite
 
     def __call__(self, input_ids: Any, *_: Any, **__: Any) -> Any:
-        """A bool tensor of shape (batch,)."""
+        """Which rows have ended: a bool tensor of shape (rows,)."""
         import torch
 
-        return torch.full((input_ids.shape[0],), self.streamer.stopped, dtype=torch.bool, device=input_ids.device)
+        for stream, token in zip(self.streams, input_ids[:, -1].tolist(), strict=True):
+            stream.add(token, token in self.ends)
+        ended = torch.tensor([stream.ended for stream in self.streams], device=input_ids.device)
+        return ended | self.finite.broken.to(input_ids.device)
 
 
 def held_back(text: str, stops: Sequence[str]) -> int:

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from genai_cli.errors import InputError, RefusedError
-from genai_cli.events import Emit, Notice, TextPiece
+from genai_cli.errors import GenaiError, InputError, RefusedError, ResultError
+from genai_cli.events import Emit, Event, Notice, TextPiece
 from genai_cli.modality.request import QuantizableRequest
-from genai_cli.modality.seeding import seeded
-from genai_cli.modality.streaming import PieceStreamer, StopWhenStopped
+from genai_cli.modality.sampling import FiniteRows, OwnChance, WithoutPadding, sampling_processors
+from genai_cli.modality.streaming import EndOfRows, PieceStream, incremental_decoder
 from genai_cli.model.compiling import CompiledCall, compile_decoding
 from genai_cli.model.device import Placement
 from genai_cli.model.hub import ModelFiles
@@ -61,6 +61,12 @@ class TextRequest(QuantizableRequest):
             if not texts or message["role"] not in ROLES:
                 raise InputError(f'a message is {{"role": one of {", ".join(ROLES)}, "content": text}}')
 
+    def batch_key(self) -> tuple[object, ...]:
+        return (self.max_new_tokens, self.temperature, self.top_p, self.top_k, self.repetition_penalty)
+
+    def length(self) -> int:
+        return len(self.prompt)
+
 
 @dataclass(frozen=True)
 class TextResult:
@@ -80,6 +86,16 @@ class LoadedText:
     context: int | None
     compiled: CompiledCall | None = None
 
+    @property
+    def takes_groups(self) -> bool:
+        """Whether padding and neighbours change nothing for an item, as the model's kind goes.
+
+        Recurrent models read the padding, and these rotary embeddings are stretched to the longest row.
+        """
+        config = self.model.config.get_text_config()
+        rope = (getattr(config, "rope_parameters", None) or {}).get("rope_type")
+        return not getattr(self.model, "_is_stateful", False) and rope not in ("dynamic", "longrope")
+
 
 def load(files: ModelFiles, placement: Placement) -> LoadedText:
     """Load the model and its tokenizer."""
@@ -90,18 +106,39 @@ def load(files: ModelFiles, placement: Placement) -> LoadedText:
     return LoadedText(model, tokenizer, context, compiled)
 
 
-def generate(loaded: LoadedText, requests: Sequence[TextRequest], emit: Emit) -> list[TextResult]:
-    """Make a text for each request, emitting its pieces as they are made. Seeds must be set."""
-    return [generate_one(loaded, request, emit) for request in requests]
+@dataclass(frozen=True)
+class Prepared:
+    """A request with every option filled in, and its prompt as token ids."""
+
+    used: TextRequest
+    tokens: list[int]
 
 
-def generate_one(loaded: LoadedText, request: TextRequest, emit: Emit) -> TextResult:
-    """Make one text. Raises InputError for a prompt longer than the context."""
-    import torch
+def generate(loaded: LoadedText, requests: Sequence[TextRequest], emit: Emit) -> list[TextResult | GenaiError]:
+    """A text for each request, or why there is none: a failure of one is no other's. Seeds must be set.
 
-    chat = uses_chat(loaded, request)
-    tokens = encode_prompt(loaded, request, chat)
-    room = room_for(loaded, tokens.shape[1])
+    The requests share their `batch_key`. The pieces of one alone are emitted as they are made.
+    """
+    if len(requests) > 1 and not loaded.takes_groups:
+        return [result for request in requests for result in generate(loaded, [request], emit)]
+    prepared = [prepare(loaded, request, emit) for request in requests]
+    rows = [item for item in prepared if isinstance(item, Prepared)]
+    made = iter(generate_rows(loaded, rows, emit if len(requests) == 1 else ignore) if rows else [])
+    return [next(made) if isinstance(item, Prepared) else item for item in prepared]
+
+
+def ignore(_event: Event) -> None:
+    """The pieces of several texts at once are shown to nobody."""
+
+
+def prepare(loaded: LoadedText, request: TextRequest, emit: Emit) -> Prepared | GenaiError:
+    """What there is to know of a request before its group is made, or what is wrong with it."""
+    try:
+        chat = uses_chat(loaded, request)
+        tokens = encode_prompt(loaded, request, chat)
+        room = room_for(loaded, len(tokens))
+    except GenaiError as error:
+        return error
     asked = request.max_new_tokens or DEFAULT_NEW_TOKENS
     if request.max_new_tokens and room is not None and asked > room:
         emit(Notice(f"the context of {loaded.context} tokens leaves {room} new ones, not {asked}"))
@@ -111,18 +148,72 @@ def generate_one(loaded: LoadedText, request: TextRequest, emit: Emit) -> TextRe
         chat=chat,
         echo=request.echo and not chat,
     )
-    if used.echo:
-        emit(TextPiece(request.prompt))
-    streamer = PieceStreamer(loaded.tokenizer, tokens[0].tolist(), used.stop, lambda piece: emit(TextPiece(piece)))
-    with seeded(request.seed), torch.inference_mode():
-        loaded.model.generate(
-            tokens.to(loaded.model.device),
-            attention_mask=torch.ones_like(tokens, device=loaded.model.device),
-            generation_config=generation_config(loaded, used),
-            streamer=streamer,
-            stopping_criteria=[StopWhenStopped(streamer)],
+    return Prepared(used, tokens)
+
+
+def generate_rows(loaded: LoadedText, rows: Sequence[Prepared], emit: Emit) -> list[TextResult | GenaiError]:
+    """Run the model on a group, its prompts padded on the left."""
+    import torch
+
+    for row in rows:
+        if row.used.echo:
+            emit(TextPiece(row.used.prompt))
+    config = generation_config(loaded, rows)
+    streams = [
+        PieceStream(
+            incremental_decoder(loaded.tokenizer, row.tokens),
+            row.used.stop,
+            row.used.max_new_tokens or DEFAULT_NEW_TOKENS,
+            lambda piece: emit(TextPiece(piece)),
         )
-    return TextResult((request.prompt if used.echo else "") + streamer.text, streamer.text, used.parameters())
+        for row in rows
+    ]
+    ends = config.eos_token_id if isinstance(config.eos_token_id, list) else [config.eos_token_id]
+    tokens, mask = pad_left([row.tokens for row in rows], config.pad_token_id or 0)
+    device = loaded.model.device
+    finite = FiniteRows()
+    with torch.inference_mode():
+        loaded.model.generate(
+            tokens.to(device),
+            attention_mask=mask.to(device),
+            generation_config=config,
+            logits_processor=[finite, *processors(rows, (mask == 0).sum(dim=1, keepdim=True), device)],
+            stopping_criteria=[EndOfRows(streams, frozenset(ends), finite)],
+        )
+    return [
+        ResultError("the model's probabilities are not finite (NaN)", hint="try --dtype float32")
+        if broken
+        else TextResult((row.used.prompt if row.used.echo else "") + stream.text, stream.text, row.used.parameters())
+        for row, stream, broken in zip(rows, streams, finite.broken.tolist(), strict=True)
+    ]
+
+
+def pad_left(rows: Sequence[Sequence[int]], padding: int) -> tuple[Any, Any]:
+    """Token ids and attention mask of shape (rows, longest)."""
+    import torch
+
+    longest = max(map(len, rows))
+    tokens = torch.full((len(rows), longest), padding)
+    mask = torch.zeros_like(tokens)
+    for position, row in enumerate(rows):
+        tokens[position, longest - len(row) :] = torch.tensor(row)
+        mask[position, longest - len(row) :] = 1
+    return tokens, mask
+
+
+def processors(rows: Sequence[Prepared], padding: Any, device: Any) -> list[Any]:
+    """What turns the model's scores into each row's choice; `padding` is how much each row has, of shape (rows, 1)."""
+    from transformers import RepetitionPenaltyLogitsProcessor
+
+    shared = rows[0].used
+    chosen: list[Any] = []
+    if shared.repetition_penalty not in (None, 1):
+        penalty = RepetitionPenaltyLogitsProcessor(float(shared.repetition_penalty))
+        chosen.append(WithoutPadding(penalty, padding.to(device)))
+    if shared.temperature:
+        chosen += sampling_processors(shared.temperature, shared.top_k, shared.top_p)
+        chosen.append(OwnChance([row.used.seed or 0 for row in rows], device))
+    return chosen
 
 
 def uses_chat(loaded: LoadedText, request: TextRequest) -> bool:
@@ -136,15 +227,15 @@ def uses_chat(loaded: LoadedText, request: TextRequest) -> bool:
     return has_template if request.chat is None else request.chat
 
 
-def encode_prompt(loaded: LoadedText, request: TextRequest, chat: bool) -> Any:
-    """The prompt as token ids of shape (1, length)."""
+def encode_prompt(loaded: LoadedText, request: TextRequest, chat: bool) -> list[int]:
+    """The prompt as token ids."""
     if not chat:
-        return loaded.tokenizer(request.prompt, return_tensors="pt").input_ids
+        return list(loaded.tokenizer(request.prompt).input_ids)
     system = [{"role": "system", "content": request.system}] if request.system is not None else []
     messages = [*system, *request.messages, {"role": "user", "content": request.prompt}]
     text = apply_template(loaded.tokenizer, messages)
     # The template writes its own special tokens.
-    return loaded.tokenizer(text, return_tensors="pt", add_special_tokens=False).input_ids
+    return list(loaded.tokenizer(text, add_special_tokens=False).input_ids)
 
 
 def apply_template(tokenizer: Any, messages: list[dict[str, str]]) -> str:
@@ -194,38 +285,30 @@ def with_sampling(stated: Any, request: TextRequest) -> TextRequest:
     return replace(request, **{name: value for name, value in filled.items() if getattr(request, name) is None})
 
 
-def generation_config(loaded: LoadedText, used: TextRequest) -> Any:
-    """The library's GenerationConfig for the options used; temperature 0 is greedy."""
+def generation_config(loaded: LoadedText, rows: Sequence[Prepared]) -> Any:
+    """The library's GenerationConfig for a group: it takes the likeliest token of what the processors give."""
     from transformers import GenerationConfig
 
     stated = loaded.model.generation_config
     end = stated.eos_token_id if stated.eos_token_id is not None else loaded.tokenizer.eos_token_id
     padding = stated.pad_token_id if stated.pad_token_id is not None else loaded.tokenizer.pad_token_id
-    sampling: dict[str, Any] = {"do_sample": False}
-    if used.temperature:
-        sampling = {
-            "do_sample": True,
-            "temperature": used.temperature,
-            "top_p": used.top_p,
-            "top_k": used.top_k,
-        }
     first_end = end[0] if isinstance(end, list) else end
     return GenerationConfig(
-        max_new_tokens=used.max_new_tokens,
-        repetition_penalty=used.repetition_penalty,
+        max_new_tokens=max(row.used.max_new_tokens or DEFAULT_NEW_TOKENS for row in rows),
+        do_sample=False,
         bos_token_id=stated.bos_token_id,
         eos_token_id=end,
         pad_token_id=first_end if padding is None else padding,
-        **sampling,
-        **(static_cache(loaded) if loaded.compiled else {}),
+        **(static_cache(loaded, rows) if loaded.compiled else {}),
     )
 
 
-def static_cache(loaded: LoadedText) -> dict[str, Any]:
+def static_cache(loaded: LoadedText, rows: Sequence[Prepared]) -> dict[str, Any]:
     """A cache of one length for all texts, since a step is compiled for the length of its cache."""
     from transformers import CompileConfig
 
     everywhere = CompileConfig()
     everywhere._compile_all_devices = True  # by itself generate compiles on some devices only
-    length = min(loaded.context or LONGEST_PINNED, LONGEST_PINNED)
+    needed = max(len(row.tokens) for row in rows) + max(row.used.max_new_tokens or DEFAULT_NEW_TOKENS for row in rows)
+    length = max(needed, min(loaded.context or LONGEST_PINNED, LONGEST_PINNED))
     return {"cache_implementation": "static", "max_cache_len": length, "compile_config": everywhere}

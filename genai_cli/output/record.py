@@ -1,5 +1,6 @@
 """The record of a generation: one JSON object, the same in the file, in `--json` and in the manifest."""
 
+import functools
 import json
 import math
 from collections.abc import Mapping
@@ -40,11 +41,17 @@ def build_record(
         "model": dict(origin.model),
         "parameters": dict(parameters),
         **origin.placement,
-        "libraries": {name: version(name) for name in LIBRARIES.get(task, LIBRARIES["text"])},
+        "libraries": {name: library_version(name) for name in LIBRARIES.get(task, LIBRARIES["text"])},
         "created": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         "seconds": {name: round(value, 3) for name, value in {**origin.seconds, "generate": generate_seconds}.items()},
         "content_sha256": content_sha256,
     }
+
+
+@functools.cache
+def library_version(name: str) -> str:
+    """The version of an installed library; looking it up takes longer than to classify a short text."""
+    return version(name)
 
 
 def without_prompt(record: Record) -> Record:

@@ -26,11 +26,11 @@ from genai_cli.output.picture import Picture
 from genai_cli.output.record import Origin, Record, build_record, without_prompt
 from genai_cli.output.sound import Sound
 from genai_cli.output.text import Text
+from genai_cli.work.grouping import LOOKAHEAD, auto_size, cut, cut_groups, largest_size
 from genai_cli.work.job import Job
+from genai_cli.work.memory import give_back_memory, memory_shortage
 
 MODALITIES: dict[str, Any] = {"image": image, "text": text, "classify": classify, "audio": audio}
-# How many jobs a model takes at once.
-GROUP_SIZES = {"image": 1, "text": 1, "classify": 16, "audio": 1}
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,8 @@ class Setup:
     compile: bool | None = None
     """Whether to compile; None leaves it to the policy, which asks how many `items` there are."""
     items: int = 1
+    batch_size: int | None = None
+    """How many items at most at once; None: as many as suit the device."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,10 @@ class Failure:
 Outcome = Artifact | Failure
 
 
+class MemoryShortage(DeviceError):
+    """The device's memory does not suffice for what was asked of it at once."""
+
+
 class Producer:
     """Loads the model of its setup once and makes the jobs given to it, a pure function of each job."""
 
@@ -89,26 +95,30 @@ class Producer:
         self.origin: Origin | None = None
         self.lesson: Lesson | None = None
         self.told_failure = False
+        self.device = "cpu"
+        self.free_bytes = 0
+        self.most: int | None = setup.batch_size
+        """How many items fit at once, as far as is known: asked for, or found out when memory did not suffice."""
 
     def produce(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
         """An artifact or a failure for each job, taken as a stream. Raises what makes the model itself unusable.
 
         The model is fetched and loaded when the first job comes that it can do.
         """
-        stream, size = iter(jobs), GROUP_SIZES[self.setup.task]
-        while group := list(islice(stream, size)):
+        stream = iter(jobs)
+        while window := list(islice(stream, LOOKAHEAD)):
             files = self.files = self.files or self.fetch()
             fitting = []
-            for job in group:
+            for job in window:
                 try:
                     job.request.check_files(files.folder)
                     fitting.append(job)
                 except GenaiError as error:
                     yield Failure(job, error, "failed")
-            if fitting:
-                if self.loaded is None:
-                    self.load(files)
-                yield from self.produce_group(fitting)
+            if fitting and self.loaded is None:
+                self.load(files)
+            for group in cut_groups(fitting, self.size_of):
+                yield from self.produce_group(group)
 
     def fetch(self) -> ModelFiles:
         """The model's files, downloaded where they are not at hand."""
@@ -136,6 +146,8 @@ class Producer:
         if note := drawback(placement):
             self.emit(Notice(note))
         self.loaded = self.modality.load(files, placement)
+        self.device = placement.device
+        self.free_bytes = free_memory(placement.device) or 0
         seconds = {
             "load": time.perf_counter() - self.started,
             "download": self.downloaded - self.started,
@@ -172,48 +184,84 @@ class Producer:
         if self.lesson and not (compiled and compiled.failure):
             self.lesson.take(seconds, compiled is not None)
 
-    def produce_group(self, jobs: Sequence[Job]) -> list[Outcome]:
-        """The outcomes of jobs that the model takes at once; where one of several is refused, each is made alone."""
+    def size_of(self, request: Request) -> int:
+        """How many items like this one the model is to make at once."""
+        pixels = image.pixels_of(self.loaded, request) if isinstance(request, image.ImageRequest) else 0
+        most = self.most or auto_size(self.setup.task, self.device, self.free_bytes, pixels)
+        return min(most, largest_size(self.setup.task, self.device))
+
+    def produce_group(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
+        """The outcomes of jobs that the model takes at once.
+
+        Where memory does not suffice, the group is halved; after any other failure each job is made alone.
+        """
+        if self.most is not None and len(jobs) > self.most:
+            for part in cut(jobs, self.most):
+                yield from self.produce_group(part)
+            return
         started = time.perf_counter()
+        results = self.attempt([job.request for job in jobs])
+        if isinstance(results, MemoryShortage) and self.make_room(len(jobs), results):
+            yield from self.produce_group(jobs)
+        elif isinstance(results, GenaiError) and len(jobs) == 1:
+            yield Failure(jobs[0], results, "failed")
+        elif isinstance(results, GenaiError):
+            for job in jobs:
+                yield from self.produce_group([job])
+        else:
+            seconds = (time.perf_counter() - started) / len(jobs)
+            of_several = f" an item, {len(jobs)} at once" if len(jobs) > 1 else ""
+            self.emit(Detail(f"generated in {seconds:.1f} s{of_several}"))
+            self.watch_compiling(seconds)
+            for job, result in zip(jobs, results, strict=True):
+                yield self.finish(job, result, seconds)
+
+    def make_room(self, items: int, shortage: "MemoryShortage") -> bool:
+        """Take the next step to need less memory, and say so; False where none is left."""
+        give_back_memory()
+        if items > 1:
+            self.most = items // 2
+            step = f"{self.most} at once from now on, not {items}"
+        else:
+            taken = image.save_memory(self.loaded, self.device) if self.setup.task == "image" else None
+            if taken is None:
+                return False
+            step = taken
+        self.emit(Notice(f"{shortage.message}; {step}"))
+        return True
+
+    def attempt(self, requests: Sequence[Request]) -> list[Any] | GenaiError:
+        """What the model makes of the requests, or how it failed as a whole."""
         try:
-            results = self.generate([job.request for job in jobs])
+            return self.generate(requests)
         except GenaiError as error:
-            if len(jobs) > 1:
-                return [outcome for job in jobs for outcome in self.produce_group([job])]
-            return [Failure(jobs[0], error, "failed")]
-        seconds = (time.perf_counter() - started) / len(jobs)
-        self.emit(Detail(f"generated in {seconds:.1f} s"))
-        self.watch_compiling(seconds)
-        return [self.finish(job, result, seconds) for job, result in zip(jobs, results, strict=True)]
+            return error
 
     def generate(self, requests: Sequence[Request]) -> list[Any]:
-        """Run the model. Raises DeviceError where memory does not suffice, ResultError where it computes no numbers.
+        """Run the model: a result, or an error of its own, for each request. Raises MemoryShortage.
 
         Any other failure of a library becomes a plain GenaiError, so that it costs one item and no more.
         """
-        import torch
-
         try:
             return list(self.modality.generate(self.loaded, requests, self.emit))
-        except torch.OutOfMemoryError as error:
-            raise DeviceError(
-                f"out of memory: {str(error).splitlines()[0]}",
-                hint="try a smaller size, --dtype float16 or --device cpu",
-            ) from error
         except (GenaiError, OSError):
             raise  # an OSError is the console's: whoever reads the streamed text went away, or its disk is full
         except Exception as error:  # whatever one item meets in a library, the others go on
-            if "probability tensor contains" in str(error):
-                raise ResultError(
-                    "the model's probabilities are not finite (NaN)", hint="try --dtype float32"
-                ) from error
-            reason = f"{type(error).__name__}: {(str(error).strip() or 'no message').splitlines()[0]}"
-            raise GenaiError(f"the model failed: {reason}", hint="--debug shows where; please report it") from error
+            shortage = memory_shortage(error)
+            if shortage is None:
+                reason = f"{type(error).__name__}: {(str(error).strip() or 'no message').splitlines()[0]}"
+                raise GenaiError(f"the model failed: {reason}", hint="--debug shows where; please report it") from error
+        # Here, and not above: an exception that is being handled holds on to the memory that it did not suffice for.
+        raise MemoryShortage(
+            f"out of memory on {self.device}: {shortage}", hint="try a smaller size, --dtype float16 or --device cpu"
+        )
 
     def finish(self, job: Job, result: Any, seconds: float) -> Outcome:
         """Check, describe and encode one result."""
         if self.origin is None:
             raise ValueError("the model is not loaded")
+        if isinstance(result, GenaiError):
+            return Failure(job, result, "failed")
         started = time.perf_counter()
         try:
             content = content_of(result)
@@ -227,6 +275,8 @@ class Producer:
             record["compiled"] = compiled.active
         if isinstance(content, Text):
             record |= extras_of(result)
+        elif isinstance(result, image.ImageResult):
+            record |= result.remedies
         kept = record if self.setup.metadata else without_prompt(record)
         beside = kept if isinstance(content, Text) else None
         try:

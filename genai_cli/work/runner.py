@@ -13,11 +13,14 @@ from genai_cli.modality.request import Group
 from genai_cli.model.device import check_names
 from genai_cli.model.hub import resolve
 from genai_cli.model.names import ModelReference, parse_name
+from genai_cli.output.batch import BatchFolder
 from genai_cli.output.names import slugify
+from genai_cli.output.onefile import OneFile
 from genai_cli.output.record import Record, to_json
 from genai_cli.output.signing import Signer
 from genai_cli.output.writer import NewFile, Writer
 from genai_cli.work.engine import Engine, open_engine
+from genai_cli.work.grouping import InputOrder
 from genai_cli.work.job import Job, Order, expand
 from genai_cli.work.orders import KINDS
 from genai_cli.work.producer import Failure, Outcome, Setup
@@ -43,6 +46,7 @@ class RunSettings:
     licenses: frozenset[str] = frozenset()
     """Those that a model may be under, in lower case; none means any."""
     compile: bool | None = None
+    batch_size: int | None = None
 
     def __post_init__(self) -> None:
         check_names(self.device, self.dtype)
@@ -143,11 +147,15 @@ def run(
         for group, items in groups.items():
             jobs = (job for job in jobs_of(orders, todo.references, todo.writer) if job.request.group == group)
             stream = Handed(job for job in jobs if todo.takes(job))
+            order = InputOrder()
             setup = setup_of(group, todo.references, settings, items)
             try:
                 if group[:2] in problems:
                     raise problems[group[:2]]
-                for outcome in produce(setup, stream):
+                outcomes = produce(setup, order.watch(stream))
+                # A batch is safest where each result is kept as soon as it is made; who reads them wants their order.
+                is_batch = isinstance(todo.writer, BatchFolder | OneFile)
+                for outcome in outcomes if is_batch else order.restore(outcomes):
                     stream.end(outcome.job)
                     started = time.perf_counter()
                     finished = finish(outcome, setup.suffix, settings, todo.writer)
@@ -201,6 +209,7 @@ def setup_of(group: Group, references: References, settings: RunSettings, items:
         quantize=group.quantize,
         compile=settings.compile,
         items=items,
+        batch_size=settings.batch_size,
     )
 
 
