@@ -500,7 +500,7 @@ def test_a_silent_sound(run_main: RunMain, musicgen: Path, tmp_path: Path) -> No
     folder = zeroed(
         musicgen, tmp_path / "silent", "*.safetensors", r"audio_encoder\.decoder\..*(original0|weight_g|bias)"
     )
-    done = run_main("audio", "rock", "-m", folder, "--duration", "0.5", "-o", "out/")
+    done = run_main("audio", "rock", "-q", "-m", folder, "--duration", "0.5", "-o", "out/")
     assert (done.code, done.stderr.splitlines()[0]) == (8, "genai: error: the sound is silent")
     assert tree(Path()) == set()
 
