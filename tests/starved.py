@@ -33,10 +33,11 @@ def show(event: Event) -> None:
         sys.stdout.write(json.dumps({"notice": event.text}) + "\n")
 
 
-make, small, large, count = {"text": (text, 1, 450, 8), "image": (image, 64, 768, 1)}[task]
+make, small, large, count = {"text": (text, 1, 450, 64), "image": (image, 64, 768, 1)}[task]
 unused = SAFETY_COMPONENTS if task == "image" else frozenset()
 suffix = {"text": ".txt", "image": ".png"}[task]
-producer = Producer(Setup(task, parse_name(folder, task), suffix, device="cpu", unused=unused), show)
+setup = Setup(task, parse_name(folder, task), suffix, device="cpu", unused=unused, batch_size=64)
+producer = Producer(setup, show)
 list(producer.produce([Job(0, "0", "0", make(0, small))]))
 pages = int(Path("/proc/self/statm").read_text().split()[0])
 limit = pages * resource.getpagesize() + megabytes * 2**20

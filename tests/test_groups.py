@@ -87,6 +87,9 @@ def test_the_context_is_each_row_s_own(run_main: RunMain, gpt2: Path) -> None:
     lengths = [line["parameters"]["max_new_tokens"] for line in made(run_main, "text", rows, *options)]
     assert lengths[0] > lengths[1]
     assert made(run_main, "text", rows, *options, "--batch-size", "1") == made(run_main, "text", rows, *options)
+    Path("rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    together = run_main("text", "--prompts", "rows.jsonl", *options, "-v")
+    assert "an item, 3 at once" in together.stderr  # though the longest ends at its context before the others do
 
 
 def test_what_is_wrong_with_one_row_is_no_other_s(run_main: RunMain, gpt2: Path, tmp_path: Path) -> None:
@@ -204,8 +207,8 @@ def test_out_of_memory_halves_the_group(build: Build) -> None:
     notices, ends = starved("text", folder, 10)
     assert notices
     assert notices[0].startswith("out of memory on cpu: ")
-    assert notices[0].endswith("; 4 at once from now on, not 8")
-    assert [end["code"] for end in ends] == [0] * 8
+    assert notices[0].endswith("; 32 at once from now on, not 64")
+    assert [end["code"] for end in ends] == [0] * 64
     _, plenty = starved("text", folder, 4000)
     assert [end["end"]["text"] for end in ends] == [end["end"]["text"] for end in plenty]
 

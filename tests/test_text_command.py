@@ -69,6 +69,12 @@ def test_it_ends_before_a_stop_text(run_main: RunMain, gpt2: Path) -> None:
     stop = whole[5:8]
     cut = run_main("text", "It was", "-m", str(gpt2), "--seed", "3", "--no-echo", "--stop", stop, *QUICK).stdout
     assert cut == whole[: whole.index(stop)] + "\n"
+    for options, reason in ([], "length"), (["--stop", stop], "stop"):
+        done = run_main("text", "It was", "-m", str(gpt2), "--seed", "3", "--json", *options, *QUICK)
+        record = json.loads(done.stdout)
+        assert record["finish_reason"] == reason
+        assert record["tokens"]["prompt"] > 0
+        assert (record["tokens"]["completion"] == 12) == (reason == "length")
 
 
 def test_the_context_is_filled_and_no_more(run_main: RunMain, gpt2: Path) -> None:

@@ -11,7 +11,7 @@ class PieceStream:
     """One item's text as its tokens are made: exact pieces, held back while they may begin a stop text.
 
     `text` is what was made so far, up to but without the first stop text; `ended` is true after that, after one of the
-    end tokens, or after `limit` tokens.
+    end tokens, or after `limit` tokens, which alone is the finish reason `length`.
     """
 
     def __init__(
@@ -20,6 +20,8 @@ class PieceStream:
         self.decode = decode
         self.stop = stop
         self.left = limit
+        self.made = 0
+        self.finish_reason = "length"
         self.on_piece = on_piece
         self.ended = False
         self.text = ""
@@ -30,8 +32,11 @@ class PieceStream:
         if self.ended:
             return
         self.left -= 1
+        self.made += 1
         if not is_end:
             self.take(self.decode(token) or "")
+        if is_end or self.ended:
+            self.finish_reason = "stop"
         if is_end or self.left == 0:
             self.ended = True
         if self.ended:

@@ -70,11 +70,16 @@ class TextRequest(QuantizableRequest):
 
 @dataclass(frozen=True)
 class TextResult:
-    """The whole text as shown, what of it the model made, and every option that shaped it."""
+    """The whole text as shown, what of it the model made, and every option that shaped it.
+
+    `finish_reason` is `stop` (an end token or stop text) or `length`; `tokens` counts those of prompt and completion.
+    """
 
     text: str
     made: str
     parameters: dict[str, Any]
+    finish_reason: str
+    tokens: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -102,8 +107,24 @@ def load(files: ModelFiles, placement: Placement) -> LoadedText:
     tokenizer = load_companion("AutoTokenizer", files)
     model = load_model("AutoModelForCausalLM", files, placement)
     context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    if context is not None:
+        keep_positions_below(model, context)
     compiled = compile_decoding(model, placement.on_cuda) if placement.compile else None
     return LoadedText(model, tokenizer, context, compiled)
+
+
+def keep_positions_below(model: Any, context: int) -> None:
+    """Rows that have ended are read on until the last of their group has, past the positions that the model knows.
+
+    What comes of them there is thrown away; it only must not fail.
+    """
+
+    def hold(_model: Any, arguments: Any, options: dict[str, Any]) -> Any:
+        if options.get("position_ids") is not None:
+            options["position_ids"] = options["position_ids"].clamp(max=context - 1)
+        return arguments, options
+
+    model.register_forward_pre_hook(hold, with_kwargs=True)
 
 
 @dataclass(frozen=True)
@@ -183,9 +204,20 @@ def generate_rows(loaded: LoadedText, rows: Sequence[Prepared], emit: Emit) -> l
     return [
         ResultError("the model's probabilities are not finite (NaN)", hint="try --dtype float32")
         if broken
-        else TextResult((row.used.prompt if row.used.echo else "") + stream.text, stream.text, row.used.parameters())
+        else result_of(row, stream)
         for row, stream, broken in zip(rows, streams, finite.broken.tolist(), strict=True)
     ]
+
+
+def result_of(row: Prepared, stream: PieceStream) -> TextResult:
+    """A row's text, as its stream took it."""
+    return TextResult(
+        text=(row.used.prompt if row.used.echo else "") + stream.text,
+        made=stream.text,
+        parameters=row.used.parameters(),
+        finish_reason=stream.finish_reason,
+        tokens={"prompt": len(row.tokens), "completion": stream.made},
+    )
 
 
 def pad_left(rows: Sequence[Sequence[int]], padding: int) -> tuple[Any, Any]:

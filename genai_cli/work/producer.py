@@ -304,6 +304,6 @@ def content_of(result: Any) -> Picture | Sound | Text:
 def extras_of(result: Any) -> Record:
     """What was made, where it is small: the text, or the labels with their scores."""
     if isinstance(result, text.TextResult):
-        return {"text": result.text}
+        return {"text": result.text, "finish_reason": result.finish_reason, "tokens": result.tokens}
     labels = [{"label": label, "score": round(score, 6)} for label, score in result.labels]
     return {**labels[0], "labels": labels}
