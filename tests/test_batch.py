@@ -320,7 +320,7 @@ def test_a_library_s_failure_costs_one_item(run_main: RunMain, tmp_path: Path, g
     done = run_main("batch", jobs, "-o", "out/")
     assert done.code == 3, done.stderr
     ends = {line["prompt"][:5]: line["status"] for line in manifest(Path("out"))}
-    assert ends == {"One": "done", "word ": "failed", "Three": "done"}
+    assert ends == {"One": "done", "<boom": "failed", "Three": "done"}
     assert "the model failed: IndexError" in done.stderr
     assert "Traceback" not in done.stderr
     assert "Traceback" in run_main("batch", jobs, "-o", "out/", "--retry-failed", "--debug").stderr
