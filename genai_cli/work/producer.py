@@ -21,6 +21,7 @@ from genai_cli.model.names import ModelReference
 from genai_cli.model.policy import Decision, Situation, Times, decide
 from genai_cli.model.quantize import drawback
 from genai_cli.model.read_ahead import read_ahead
+from genai_cli.model.threads import set_threads
 from genai_cli.output.health import FilteredError, check_picture, check_sound, check_text
 from genai_cli.output.picture import Picture
 from genai_cli.output.record import Origin, Record, build_record, without_prompt
@@ -143,6 +144,8 @@ class Producer:
         self.emit(Detail(f"device {placement.device}: {placement.device_reason}"))
         self.emit(Detail(f"dtype {placement.dtype}: {placement.dtype_reason}"))
         self.emit(Detail(f"compiled: {'yes' if decision.compile else 'no'}, {decision.reason}"))
+        if placement.device == "cpu":
+            self.emit(Detail(f"threads: {set_threads(size_of_weights(files))}"))
         if note := drawback(placement):
             self.emit(Notice(note))
         self.loaded = self.modality.load(files, placement)
@@ -172,7 +175,7 @@ class Producer:
         if device.startswith("cuda"):
             self.lesson = Lesson(times_key(setup.task, files.reference.id, device))
             times = read_times(self.lesson.key)
-        weights = sum(file.stat().st_size for file in files.folder.rglob("*.safetensors"))
+        weights = size_of_weights(files)
         return decide(Situation(setup.task, device, setup.items, weights, free_memory(device), times, setup.compile))
 
     def watch_compiling(self, seconds: float) -> None:
@@ -285,6 +288,11 @@ class Producer:
             return Failure(job, error, "failed")
         self.emit(Detail(f"encoded in {time.perf_counter() - started:.2f} s"))
         return artifact
+
+
+def size_of_weights(files: ModelFiles) -> int:
+    """The bytes of the weights that are loaded, as they lie in their files."""
+    return sum(file.stat().st_size for file in files.weights)
 
 
 def content_of(result: Any) -> Picture | Sound | Text:
