@@ -43,7 +43,7 @@ def build_record(
         **origin.placement,
         "libraries": {name: library_version(name) for name in LIBRARIES.get(task, LIBRARIES["text"])},
         "created": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-        "seconds": {name: round(value, 3) for name, value in {**origin.seconds, "generate": generate_seconds}.items()},
+        "seconds": {name: round(value, 6) for name, value in {**origin.seconds, "generate": generate_seconds}.items()},
         "content_sha256": content_sha256,
     }
 
