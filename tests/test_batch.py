@@ -101,13 +101,13 @@ KILLS = int(os.environ.get("LONG_KILLS", "4"))
 
 @pytest.fixture
 def to_be_killed(tmp_path: Path, mixed: Path) -> Path:
-    """Thirty jobs of two kinds; in the long form four for each kill, of all kinds, with the built-in models."""
+    """Thirty jobs of two kinds; in the long form eight for each kill, of all kinds, with the built-in models."""
     if KILLS < 50:
         return mixed
     short = {"image": {"steps": 4}, "text": {"max_new_tokens": 24}, "classify": {}, "audio": {"duration": 0.5}}
     rows = [
         {"task": task, "prompt": f"a red circle, number {n}", "model": "tiny", **options}
-        for n in range(KILLS)
+        for n in range(2 * KILLS)
         for task, options in short.items()
     ]
     return rows_file(tmp_path / "many.jsonl", rows)

@@ -281,3 +281,18 @@ def test_fast_is_refused_before_the_weights_load(
     assert done.code == 2
     assert "takes 4 by its own settings" in done.stderr
     assert list(Path().iterdir()) == []
+
+
+def test_fast_makes_a_picture_where_the_first_timesteps_are_the_same(run_main: RunMain) -> None:
+    """So they are of the built-in model's steep noise schedule, after rounding."""
+    from PIL import Image
+
+    done = run_main(
+        "image", "a large red circle on a blue background", "-m", "tiny", "--fast", "--seed", "1", "-o", "x.png"
+    )
+    assert done.code == 0, done.stderr
+    with Image.open("x.png") as picture:
+        red, _, blue = picture.getpixel((32, 32))
+        assert red > 200 > 100 > blue
+        red, _, blue = picture.getpixel((3, 3))
+        assert blue > 200 > 100 > red

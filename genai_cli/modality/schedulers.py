@@ -3,6 +3,7 @@
 Names and classes: https://huggingface.co/docs/diffusers/api/schedulers/overview
 """
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +40,30 @@ def select_scheduler(own: Any, name: str | None) -> Any:
     Raises InputError, listing what fits, where it cannot stand in for `own`.
     """
     if name is None:
-        return type(own).from_config(own.config)
+        return from_first(type(own).from_config(own.config))
     import diffusers
 
     check_fits(type(own), name)
     class_name, changes = SCHEDULERS[name]
-    return getattr(diffusers, class_name).from_config(own.config, **changes)
+    return from_first(getattr(diffusers, class_name).from_config(own.config, **changes))
+
+
+def from_first(scheduler: Any) -> Any:
+    """The scheduler, beginning at the first of its timesteps.
+
+    It finds its place by the timestep's number, and begins at the second where the first two are the same: Karras'
+    noise levels round to that where a model's own are steep at their end.
+    """
+    if hasattr(scheduler, "set_begin_index"):
+        set_timesteps = scheduler.set_timesteps
+
+        @functools.wraps(set_timesteps)
+        def set_and_begin(*arguments: Any, **options: Any) -> None:
+            set_timesteps(*arguments, **options)
+            scheduler.set_begin_index(0)
+
+        scheduler.set_timesteps = set_and_begin
+    return scheduler
 
 
 def check_checkpoint_takes(folder: Path, name: str) -> None:
