@@ -40,9 +40,14 @@ def visible(folder: Path) -> set[str]:
 @pytest.fixture
 def mixed(tmp_path: Path, gpt2: Path, distilbert: Path) -> Path:
     """Thirty jobs of two kinds and two models."""
-    texts = [{"task": "text", "prompt": f"Chapter {n}", "model": str(gpt2), **GREEDY} for n in range(15)]
-    labels = [{"task": "classify", "prompt": f"film {n}", "model": str(distilbert)} for n in range(15)]
-    return rows_file(tmp_path / "jobs.jsonl", [row for pair in zip(texts, labels, strict=True) for row in pair])
+    return rows_file(tmp_path / "jobs.jsonl", mixed_rows(15, gpt2, distilbert))
+
+
+def mixed_rows(pairs: int, gpt2: Path, distilbert: Path) -> list[dict[str, Any]]:
+    """So many texts and labels, in turn."""
+    texts = [{"task": "text", "prompt": f"Chapter {n}", "model": str(gpt2), **GREEDY} for n in range(pairs)]
+    labels = [{"task": "classify", "prompt": f"film {n}", "model": str(distilbert)} for n in range(pairs)]
+    return [row for pair in zip(texts, labels, strict=True) for row in pair]
 
 
 def test_a_batch_of_mixed_kinds(run_main: RunMain, mixed: Path) -> None:
@@ -100,10 +105,10 @@ KILLS = int(os.environ.get("LONG_KILLS", "4"))
 
 
 @pytest.fixture
-def to_be_killed(tmp_path: Path, mixed: Path) -> Path:
-    """Thirty jobs of two kinds; in the long form eight for each kill, of all kinds, with the built-in models."""
+def to_be_killed(tmp_path: Path, gpt2: Path, distilbert: Path) -> Path:
+    """A hundred jobs of two kinds; in the long form eight for each kill, of all kinds, with the built-in models."""
     if KILLS < 50:
-        return mixed
+        return rows_file(tmp_path / "many.jsonl", mixed_rows(50, gpt2, distilbert))
     short = {"image": {"steps": 4}, "text": {"max_new_tokens": 24}, "classify": {}, "audio": {"duration": 0.5}}
     rows = [
         {"task": task, "prompt": f"a red circle, number {n}", "model": "tiny", **options}
@@ -122,7 +127,7 @@ def test_killed_at_random_moments_and_resumed(genai: Genai, run_main: RunMain, t
         (folder / "manifest.jsonl").write_text('{"genai": "0.1.0", "base_seed": 1}\n')
     killed_at_work = 0
     for _ in range(KILLS):
-        process = genai.start("batch", to_be_killed, "-o", "out/", "--json")
+        process = genai.start("batch", to_be_killed, "-o", "out/", "--json", "--batch-size", "4")
         assert process.stdout is not None
         for _ in range(chance.randint(0, 5)):
             process.stdout.readline()
