@@ -134,7 +134,7 @@ def verify_rows(rows: list[Row], copies: list[list[Copy]], options: JobOptions) 
         compile=options.compile,
     )
     report = Report(files)
-    for finished in run(orders, survey.groups, settings, Todo(None, False, report), console.emit):
+    for finished in run(orders, survey.groups, settings, Todo(None, False, Report(len(rows))), console.emit):
         for copy in copies[finished.job.index]:
             error = finished.error
             if error is None and finished.record["content_sha256"] == copy.record.get("content_sha256"):

@@ -218,7 +218,6 @@ def run_orders(
     to_resume = f"/{report.items} done; run the same command to resume"
     try:
         for finished in run(orders, survey.groups, settings, todo, console.emit):
-            report.take(finished.error)
             show(finished, form, options, console)
             if console.counts:
                 console.show_count(report.done + report.failed, report.left, report.text())

@@ -17,6 +17,7 @@ from genai_cli.output.batch import BatchFolder
 from genai_cli.output.names import slugify
 from genai_cli.output.onefile import OneFile
 from genai_cli.output.record import Record, to_json
+from genai_cli.output.shield import unbroken
 from genai_cli.output.signing import Signer
 from genai_cli.output.writer import NewFile, Writer
 from genai_cli.work.engine import Engine, open_engine
@@ -158,7 +159,9 @@ def run(
                 for outcome in outcomes if is_batch else order.restore(outcomes):
                     stream.end(outcome.job)
                     started = time.perf_counter()
-                    finished = finish(outcome, setup.suffix, settings, todo.writer)
+                    with unbroken():  # so that who interrupts is told of every item that is written
+                        finished = finish(outcome, setup.suffix, settings, todo.writer)
+                        todo.report.take(finished.error)
                     if finished.file is not None:
                         emit(Detail(f"written in {time.perf_counter() - started:.2f} s"))
                     yield finished
@@ -168,7 +171,9 @@ def run(
                 if len(todo.references) == 1:
                     raise
                 for job in stream.left():
-                    yield finish(Failure(job, error, "failed"), setup.suffix, settings, todo.writer)
+                    failed = finish(Failure(job, error, "failed"), setup.suffix, settings, todo.writer)
+                    todo.report.take(failed.error)
+                    yield failed
 
 
 class Handed:
