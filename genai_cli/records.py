@@ -7,17 +7,16 @@ from typing import Any
 
 from genai_cli.console import Console, one_line
 from genai_cli.errors import GenaiError, InputError, ResultError
-from genai_cli.model.license import parse_licenses
 from genai_cli.model.names import BUILT_IN
 from genai_cli.options import CommonOptions, JobOptions
 from genai_cli.output.reading import read_story
 from genai_cli.output.record import Record, to_json
 from genai_cli.output.signing import read_signature
-from genai_cli.run_command import engine_of, run_rows
+from genai_cli.run_command import run_rows, settings_of
 from genai_cli.work.orders import KINDS, Defaults, Orders
 from genai_cli.work.prompts import Row
 from genai_cli.work.report import Report
-from genai_cli.work.runner import RunSettings, Todo, run
+from genai_cli.work.runner import Todo, run
 
 # What may make the same request give another result.
 COMPARED = ("device", "dtype", "compiled", "vae_dtype", "memory", "model", "libraries", "parameters", "genai")
@@ -124,17 +123,9 @@ def verify_rows(rows: list[Row], copies: list[list[Copy]], options: JobOptions) 
         raise survey.first_bad[0]
     files = sum(map(len, copies))
     console = Console(quiet=options.quiet, verbose=options.verbose, debug=options.debug, items=files)
-    settings = RunSettings(
-        device=options.device,
-        dtype=options.dtype,
-        variant=options.variant,
-        offline=options.offline,
-        engine=engine_of(options),
-        licenses=parse_licenses(options.require_license),
-        compile=options.compile,
-    )
     report = Report(files)
-    for finished in run(orders, survey.groups, settings, Todo(None, False, Report(len(rows))), console.emit):
+    todo = Todo(None, False, Report(len(rows)))
+    for finished in run(orders, survey.groups, settings_of(options), todo, console.emit):
         for copy in copies[finished.job.index]:
             error = finished.error
             if error is None and finished.record["content_sha256"] == copy.record.get("content_sha256"):

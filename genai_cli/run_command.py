@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,18 +64,10 @@ def run_rows(rows: Rows, defaults: Defaults, options: JobOptions, is_openai: boo
     refuse_bad_rows(survey, options, console)
     form = form_of(rows, survey, options, is_openai)
     destination = None if form else destination_of(survey.tasks, options, survey.items)
-    settings = RunSettings(
+    settings = replace(
+        settings_of(options),
         suffix=destination.suffix if destination else None,
-        device=options.device,
-        dtype=options.dtype,
-        variant=options.variant,
-        offline=options.offline,
-        metadata=options.metadata,
-        engine=engine_of(options),
         signer=signer_of(orders, destination, options),
-        licenses=parse_licenses(options.require_license),
-        compile=options.compile,
-        batch_size=parse_batch_size(options.batch_size),
     )
     check_model_name(survey)
     writer = file_of(form, survey, options) if form else writer_of(destination, rows, options)
@@ -88,7 +81,7 @@ def run_rows(rows: Rows, defaults: Defaults, options: JobOptions, is_openai: boo
     console.streams_text = (
         survey.tasks == {"text"} and survey.items == 1 and settings.engine.name == LOCAL and not (options.json or form)
     )
-    console.counts = isinstance(writer, BatchFolder | OneFile)
+    console.counts = writer is not None and writer.is_batch
     with closing(console), writer or nullcontext():
         if writer and survey.bad:
             note_bad_rows(orders, writer)
@@ -129,9 +122,19 @@ def file_of(form: Form, survey: Survey, options: JobOptions) -> Writer:
     return writer
 
 
-def engine_of(options: JobOptions) -> Engine:
-    """Where the options want jobs to be made. Raises InputError."""
-    return Engine(options.engine, options.workers, options.ray_address)
+def settings_of(options: JobOptions) -> RunSettings:
+    """How the options want jobs to be run. Raises InputError."""
+    return RunSettings(
+        device=options.device,
+        dtype=options.dtype,
+        variant=options.variant,
+        offline=options.offline,
+        metadata=options.metadata,
+        engine=Engine(options.engine, options.workers, options.ray_address),
+        licenses=parse_licenses(options.require_license),
+        compile=options.compile,
+        batch_size=parse_batch_size(options.batch_size),
+    )
 
 
 def signer_of(orders: Orders, destination: Destination | None, options: JobOptions) -> Signer | None:

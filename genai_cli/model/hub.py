@@ -16,7 +16,7 @@ from genai_cli.model.kinds import architecture_of
 from genai_cli.model.license import check_license, license_notice, read_license
 from genai_cli.model.names import COMMIT, ModelReference
 from genai_cli.model.safety import refuse_code_settings
-from genai_cli.model.storage import DamagedError, cached_commit, read_json, remember_branch, snapshot_folder
+from genai_cli.model.storage import DamagedError, cached_commit, names_in, read_json, remember_branch, snapshot_folder
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def choose_local(reference: ModelReference, folder: Path, options: FetchOptions,
     def read(name: str) -> dict[str, Any]:
         return read_json(folder, name)
 
-    names = {path.relative_to(folder).as_posix() for path in [*folder.glob("*"), *folder.glob("*/*")] if path.is_file()}
+    names = names_in(folder)
     choice = choose(reference, names, read, options)
     if options.licenses and CARD not in names and not at_hand_only:
         raise ModelError("its card, which states the licence, is not in the cache")

@@ -11,7 +11,7 @@ from genai_cli.model.failures import hub_failure
 from genai_cli.model.files import FetchOptions
 from genai_cli.model.hub import is_offline
 from genai_cli.model.names import ModelReference
-from genai_cli.model.storage import read_json, snapshot_folder
+from genai_cli.model.storage import names_in, read_json, snapshot_folder
 
 
 def bytes_to_fetch(reference: ModelReference, options: FetchOptions) -> int | None:
@@ -36,9 +36,8 @@ def bytes_to_fetch(reference: ModelReference, options: FetchOptions) -> int | No
 
 def is_at_hand(reference: ModelReference, folder: Path, options: FetchOptions) -> bool:
     """Whether the cache holds all files of the choice."""
-    names = {path.relative_to(folder).as_posix() for path in [*folder.glob("*"), *folder.glob("*/*")] if path.is_file()}
     try:
-        choose(reference, names, lambda name: read_json(folder, name), options)
+        choose(reference, names_in(folder), lambda name: read_json(folder, name), options)
     except GenaiError:
         return False
     return True

@@ -51,6 +51,11 @@ def remember_branch(reference: ModelReference) -> None:
         return  # A read-only cache serves as it is; only the note for later runs is missing.
 
 
+def names_in(folder: Path) -> set[str]:
+    """The files of a checkpoint in a folder: its own, and those of its components' folders."""
+    return {path.relative_to(folder).as_posix() for path in [*folder.glob("*"), *folder.glob("*/*")] if path.is_file()}
+
+
 def read_json(folder: Path, name: str) -> dict[str, Any]:
     """One of a checkpoint's JSON files. Raises DamagedError where it is broken, or too large to be what it should."""
     file = folder / name

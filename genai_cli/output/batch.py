@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from genai_cli.errors import OutputError
+from genai_cli.output.lock import free_lock, take_lock
 from genai_cli.output.manifest import BAD, Manifest, Shard
 from genai_cli.output.names import Destination
 from genai_cli.output.parts import PART, make_folder, removing, sweep, write_temporary
@@ -21,6 +22,8 @@ class BatchFolder(Writer):
     manifest's line stands, the next run removes that one file and makes the item again.
     """
 
+    is_batch = True
+
     def __init__(self, destination: Destination, shard: Shard | None = None) -> None:
         super().__init__(destination, f"{shard.number}-of-{shard.count}" if shard else "all")
         self.shard = shard
@@ -34,7 +37,8 @@ class BatchFolder(Writer):
         folder = self.destination.folder
         try:
             make_folder(folder)
-            self.take_lock()
+            busy = OutputError(f"another run is filling {folder}", hint="wait for it, or give each run a --shard I/N")
+            self.lock = take_lock(folder / f".{self.tag}.genai-lock", busy)
             for below in sorted({part.parent for part in folder.rglob(f".*{PART}")}):
                 sweep(below, self.tag)
             self.folders.add(folder)
@@ -48,18 +52,6 @@ class BatchFolder(Writer):
     def look(self) -> bool:
         """Learn what an earlier run finished, without taking or changing anything; whether there is such a run."""
         return self.manifest.read()
-
-    def take_lock(self) -> None:
-        """Make sure that no other run fills this folder or shard; the system frees the lock of a run that died."""
-        from filelock import FileLock, Timeout
-
-        self.lock = FileLock(self.destination.folder / f".{self.tag}.genai-lock", timeout=0)
-        try:
-            self.lock.acquire()
-        except Timeout:
-            raise OutputError(
-                f"another run is filling {self.destination.folder}", hint="wait for it, or give each run a --shard I/N"
-            ) from None
 
     def remove_unfinished(self) -> None:
         """Remove the file that got its name just before a run died or failed, if the manifest does not know it."""
@@ -78,13 +70,11 @@ class BatchFolder(Writer):
 
     def close(self) -> None:
         """Leave the folder to others. Where that fails, because it is gone or full, the next run sees to the rest."""
-        if self.lock is not None and self.lock.is_locked:
+        if self.lock is not None:
             with contextlib.suppress(OSError):
                 self.remove_unfinished()
-            with contextlib.suppress(OSError):
-                # Gone before it is released: whoever opens it now gets a new file, after the last write of this run.
-                Path(self.lock.lock_file).unlink(missing_ok=True)
-            self.lock.release()
+            free_lock(self.lock)
+            self.lock = None
 
     def announce(self, target: Path) -> None:
         """Note the name that the file is about to get."""

@@ -5,19 +5,18 @@ for each finished item. A run that is killed goes on from it; nothing unfinished
 """
 
 import base64
-import glob
 import json
 import os
-import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from genai_cli import __version__
 from genai_cli.errors import OutputError
+from genai_cli.output.lock import free_lock, take_lock
 from genai_cli.output.manifest import end_torn_line
 from genai_cli.output.names import Destination
-from genai_cli.output.parts import removing, sync_folder
+from genai_cli.output.parts import make_folder, removing, sweep, sync_folder, write_temporary
 from genai_cli.output.shield import unbroken
 from genai_cli.output.writer import NewFile, Writer, cannot_write
 
@@ -26,6 +25,8 @@ DATA = "b64_json"  # an item's bytes in its line
 
 class OneFile(Writer):
     """A writer that keeps each finished item's record, and puts all of them into one file in the end."""
+
+    is_batch = True
 
     def __init__(self, path: Path, with_data: bool = False) -> None:
         super().__init__(Destination(path.parent, path.stem, path.suffix, overwrite=True), path.name)
@@ -45,10 +46,10 @@ class OneFile(Writer):
     def open(self) -> None:
         """Take the file's name and read what an earlier run finished. Raises OutputError."""
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.take_lock()
-            for part in self.path.parent.glob(f".{glob.escape(self.tag)}-*.genai-part"):
-                part.unlink(missing_ok=True)
+            make_folder(self.path.parent)
+            busy = OutputError(f"another run is making {self.path}", hint="wait for it, or name another file")
+            self.lock = take_lock(self.path.with_name(f".{self.path.name}.genai-lock"), busy)
+            sweep(self.path.parent, self.tag)
             self.stream = self.progress.open("a+b")
             end_torn_line(self.progress)
             self.stream.seek(0)
@@ -65,17 +66,6 @@ class OneFile(Writer):
             self.read_lines()
         self.stream = None
         return True
-
-    def take_lock(self) -> None:
-        """Make sure that no other run makes this file; the system frees the lock of a run that died."""
-        from filelock import FileLock, Timeout
-
-        self.lock = FileLock(self.path.with_name(f".{self.path.name}.genai-lock"), timeout=0)
-        try:
-            self.lock.acquire()
-        except Timeout:
-            self.lock = None
-            raise OutputError(f"another run is making {self.path}", hint="wait for it, or name another file") from None
 
     def read_progress(self) -> None:
         """Learn what is finished; begin a new progress file with a base seed."""
@@ -126,8 +116,8 @@ class OneFile(Writer):
             if self.is_placed or (self.is_new and not self.statuses):
                 self.progress.unlink(missing_ok=True)
         if self.lock is not None:
-            Path(self.lock.lock_file).unlink(missing_ok=True)
-            self.lock.release()
+            free_lock(self.lock)
+            self.lock = None
 
     def is_finished(self, key: str) -> str | None:
         """The status of an item that an earlier run finished."""
@@ -174,13 +164,9 @@ class OneFile(Writer):
 
         The progress file goes where all is done, and stays for another try at the rest where something failed.
         """
-        temporary = self.path.with_name(f".{self.tag}-{secrets.token_hex(4)}.genai-part")
         try:
+            temporary = write_temporary(self.path, pieces, self.tag)
             with removing(temporary):
-                with temporary.open("wb") as stream:
-                    stream.writelines(pieces)
-                    stream.flush()
-                    os.fsync(stream.fileno())
                 temporary.replace(self.path)
                 sync_folder(self.path.parent)
         except OSError as error:

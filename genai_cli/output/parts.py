@@ -7,7 +7,7 @@ import os
 import platform
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 PART = ".genai-part"
@@ -28,12 +28,12 @@ def host_tag() -> str:
     return hashlib.sha256(f"{platform.node()} {space}".encode()).hexdigest()[:8]
 
 
-def write_temporary(target: Path, data: bytes, tag: str) -> Path:
-    """The bytes, on disk for good, in a hidden file beside the target; it is gone where that fails."""
+def write_temporary(target: Path, data: bytes | Iterable[bytes], tag: str) -> Path:
+    """The bytes, or their pieces, on disk for good in a hidden file beside the target; it is gone where that fails."""
     temporary = target.with_name(f".{tag}-{secrets.token_hex(4)}{PART}")
     try:
         with temporary.open("xb") as stream:
-            stream.write(data)
+            stream.writelines([data] if isinstance(data, bytes) else data)
             stream.flush()
             os.fsync(stream.fileno())
     except BaseException:

@@ -30,6 +30,9 @@ class NewFile:
 class Writer:
     """Puts finished bytes at their final names below one destination; `tag` marks its temporary files."""
 
+    is_batch = False
+    """Whether it knows what earlier runs finished, so that results are best kept as soon as they are made."""
+
     def __init__(self, destination: Destination, tag: str | None = None) -> None:
         self.destination = destination
         self.tag = tag or process_tag()

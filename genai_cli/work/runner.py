@@ -13,9 +13,7 @@ from genai_cli.modality.request import Group
 from genai_cli.model.device import check_names
 from genai_cli.model.hub import resolve
 from genai_cli.model.names import ModelReference, parse_name
-from genai_cli.output.batch import BatchFolder
 from genai_cli.output.names import slugify
-from genai_cli.output.onefile import OneFile
 from genai_cli.output.record import Record, to_json
 from genai_cli.output.shield import unbroken
 from genai_cli.output.signing import Signer
@@ -155,7 +153,7 @@ def run(
                     raise problems[group[:2]]
                 outcomes = produce(setup, order.watch(stream))
                 # A batch is safest where each result is kept as soon as it is made; who reads them wants their order.
-                is_batch = isinstance(todo.writer, BatchFolder | OneFile)
+                is_batch = todo.writer is not None and todo.writer.is_batch
                 for outcome in outcomes if is_batch else order.restore(outcomes):
                     stream.end(outcome.job)
                     started = time.perf_counter()
