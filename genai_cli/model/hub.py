@@ -32,6 +32,10 @@ class ModelFiles:
     """Components that the checkpoint has and this run does without."""
     weights: tuple[Path, ...] = ()
 
+    def weight_bytes(self) -> int:
+        """The bytes of the weights that are loaded, as they lie in their files."""
+        return sum(file.stat().st_size for file in self.weights)
+
 
 def is_offline(asked: bool) -> bool:
     """Whether no request may be made: `--offline`, or HF_HUB_OFFLINE."""

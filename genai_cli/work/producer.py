@@ -145,7 +145,7 @@ class Producer:
         self.emit(Detail(f"dtype {placement.dtype}: {placement.dtype_reason}"))
         self.emit(Detail(f"compiled: {'yes' if decision.compile else 'no'}, {decision.reason}"))
         if placement.device == "cpu":
-            self.emit(Detail(f"threads: {set_threads(size_of_weights(files))}"))
+            self.emit(Detail(f"threads: {set_threads(files.weight_bytes())}"))
         if note := drawback(placement):
             self.emit(Notice(note))
         self.loaded = self.modality.load(files, placement)
@@ -175,7 +175,7 @@ class Producer:
         if device.startswith("cuda"):
             self.lesson = Lesson(times_key(setup.task, files.reference.id, device))
             times = read_times(self.lesson.key)
-        weights = size_of_weights(files)
+        weights = files.weight_bytes()
         return decide(Situation(setup.task, device, setup.items, weights, free_memory(device), times, setup.compile))
 
     def watch_compiling(self, seconds: float) -> None:
@@ -288,11 +288,6 @@ class Producer:
             return Failure(job, error, "failed")
         self.emit(Detail(f"encoded in {time.perf_counter() - started:.2f} s"))
         return artifact
-
-
-def size_of_weights(files: ModelFiles) -> int:
-    """The bytes of the weights that are loaded, as they lie in their files."""
-    return sum(file.stat().st_size for file in files.weights)
 
 
 def content_of(result: Any) -> Picture | Sound | Text:
