@@ -17,8 +17,8 @@ from genai_cli.model.threads import SMALL
 # OpenMP reads this when torch is first imported. Its threads spin while they wait for each other: beside another busy
 # program, small models then take many times as long as they need.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-# torch reads this when it first takes memory on the CPU: large pages for its tensors, where Linux has them. With small ones
-# the decoder of Stable Diffusion takes 20 s instead of 15 for a picture of 512x512.
+# torch reads this when it first takes memory on the CPU: large pages for its tensors, where Linux has them. With small
+# ones the decoder of Stable Diffusion takes 20 s instead of 15 for a picture of 512x512.
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 # Both libraries set their loggers' levels when they are first imported, from these.
 for variable in ("TRANSFORMERS_VERBOSITY", "DIFFUSERS_VERBOSITY"):
