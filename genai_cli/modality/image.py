@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 from genai_cli.errors import InputError
 from genai_cli.events import Emit, Notice, Progress
 from genai_cli.modality.decoding import finite_decoding
+from genai_cli.modality.encoding import remember_encodings
 from genai_cli.modality.request import Request, read_optional_json
 from genai_cli.modality.schedulers import (
     FAST_SCHEDULER,
@@ -138,6 +139,7 @@ def load(files: ModelFiles, placement: Placement) -> LoadedImage:
     if pipeline_class is not None and not makes_pictures(pipeline_class):
         raise wrong_kind(files.reference.id, "a diffusers pipeline of another kind", files.architecture, "image")
     pipeline = load_pipeline(files, placement, files.unused & set(pipeline_components(pipeline_class)))
+    remember_encodings(pipeline)
     compiled = compile_denoiser(pipeline, placement.on_cuda) if placement.compile else None
     return LoadedImage(pipeline, pipeline.scheduler, model_defaults(pipeline, files.folder), compiled)
 
