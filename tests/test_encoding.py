@@ -32,12 +32,13 @@ def test_repeated_and_negative_prompts_are_encoded_once(stable_diffusion: Path) 
 @pytest.mark.parametrize("model", ["stable_diffusion", "sdxl", "flow_pipeline"])
 def test_a_picture_is_the_same_after_any_other(run_main: RunMain, request: pytest.FixtureRequest, model: str) -> None:
     options = ("-m", request.getfixturevalue(model), "--steps", "2", "--json")
-    Path("rows.jsonl").write_text("".join(json.dumps({"prompt": prompt, "seed": 7}) + "\n" for prompt in PROMPTS))
-    together = run_main("image", "--prompts", "rows.jsonl", *options)
-    alone = run_main("image", PROMPTS[2], "--seed", "7", *options)
-    hashes = [json.loads(line)["content_sha256"] for line in [*together.lines, *alone.lines]]
-    assert hashes[0] == hashes[2] == hashes[4]
-    assert len(set(hashes)) == 3
+    Path("prompts.txt").write_text("\n".join(PROMPTS))
+    done = run_main("image", "--prompts", "prompts.txt", *options)
+    together = [json.loads(line) for line in done.lines]
+    assert len({line["content_sha256"] for line in together}) == len(PROMPTS)
+    for line in together[1:]:
+        alone = run_main("image", line["prompt"], "--seed", str(line["parameters"]["seed"]), *options)
+        assert json.loads(alone.stdout)["content_sha256"] == line["content_sha256"]
 
 
 def test_the_last_results_are_kept_and_no_more() -> None:

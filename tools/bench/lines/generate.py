@@ -1,15 +1,16 @@
 """The work itself at full size, without the start: the seconds that genai's records hold, against timed bare calls."""
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
-from tools.bench.bench import Bench, Line, model_seconds, records, write_rows
+from tools.bench.bench import MEGABYTE, Bench, Line, model_seconds, records, write_rows
 from tools.bench.lines.limits import limits_of
 from tools.bench.measure import Sample, spread
 from tools.bench.report import Expectation
 
 PROMPT = "an astronaut riding a horse"
-NO_SLOWER = Expectation(1.0)
+NO_SLOWER = NO_MORE = Expectation(1.0)
 NO_SLOWER_RATE = Expectation(1.0, at_least=True)
 GPT2_BYTES, MUSICGEN_DECODER_BYTES = 4 * 124.4e6, 4 * 420e6  # read for every token, in float32
 FRAMES = 50  # MusicGen's tokens for a second of sound
@@ -76,6 +77,25 @@ def text_rate(bench: Bench, line: str, items: int, tokens: int, batch_size: int)
     bench.add_pairs(line, what, "the bare script", "tokens/s", (ours, theirs), NO_SLOWER_RATE, notes)
 
 
+def gpt2_int8(bench: Bench) -> None:
+    """Tokens a second and peak memory with --quantize int8, against genai in float32."""
+    if find_spec("torchao") is None:
+        bench.skip("gpt2-int8", "torchao is not installed")
+        return
+    tokens = bench.of(128, 48)
+    options = ("--max-new-tokens", tokens, "--temperature", 0.7, "--seed", 1, "--json")
+    plain = ("text", "It was a dark and stormy night", "-m", bench.checkpoint("gpt2"), *options)
+    commands = {"int8": bench.genai(*plain, "--quantize", "int8"), "float32": bench.genai(*plain)}
+    taken = bench.measure("gpt2-int8", commands, bench.of(5, 1))
+    rates = [[tokens / model_seconds(sample) for sample in taken[name]] for name in commands]
+    memory = [[sample.peak / MEGABYTE for sample in taken[name]] for name in commands]
+    against = "genai in float32"
+    rate = Expectation(1.8, at_least=True)
+    what = f"GPT-2 124M, {tokens} tokens, --quantize int8"
+    bench.add_pairs("gpt2-int8", what, against, "tokens/s", (rates[0], rates[1]), rate)
+    bench.add_pairs("gpt2-int8", "its peak memory", against, "MB", (memory[0], memory[1]), NO_MORE)
+
+
 def text_prompts(bench: Bench, items: int) -> Path:
     """A file of so many different prompts of much the same length."""
     file = bench.folder / f"prompts-{items}.txt"
@@ -109,5 +129,6 @@ LINES = (
     Line("sd15", "SD 1.5: seconds a step and of the VAE decoding, against the bare script", image),
     Line("gpt2-batch-1", "GPT-2: tokens a second at batch 1, against the bare script", gpt2),
     Line("gpt2-batch-16", "GPT-2: tokens a second at batch 16, against the bare script", gpt2_batch),
+    Line("gpt2-int8", "GPT-2: tokens a second and memory with int8 weights, against float32", gpt2_int8),
     Line("musicgen", "MusicGen-small: seconds of work for a second of sound, against the bare script", musicgen),
 )
