@@ -126,13 +126,15 @@ def load_companion(class_name: str, files: ModelFiles) -> Any:
 def speed_up(part: Any, files: ModelFiles, placement: Placement) -> None:
     """Have a model, or a pipeline's part that is one, multiply in the fastest way that torch has on the CPU.
 
-    Small ones stay as they are: what a product takes there is the call and not the multiplying.
+    Small ones stay as they are, since the calls take most of their time, and compiled ones, since torch's compiler does
+    not take what it calls itself.
     """
     from torch import nn
 
     from genai_cli.model.onednn import use_onednn
 
-    if placement.device == "cpu" and files.weight_bytes() >= SMALL and isinstance(part, nn.Module):
+    takes = placement.device == "cpu" and not placement.compile and files.weight_bytes() >= SMALL
+    if takes and isinstance(part, nn.Module):
         use_onednn(part)
 
 
