@@ -10,6 +10,7 @@ from typing import Any
 
 from genai_cli.errors import DeviceError, InputError, nearest
 from genai_cli.model.device import Placement
+from genai_cli.model.mapped import SpentWeights
 
 QUANTIZATIONS = ("int8", "int4")
 GROUP_SIZE = 32  # inputs that share a scale in int4
@@ -61,9 +62,11 @@ def quantize_model(model: Any, placement: Placement) -> None:
         for name, module in model.named_modules()
         if type(module) in kinds and min(module.weight.shape) >= SMALLEST_SIDE
     ]
+    spent = SpentWeights()
     for name in wanted:
+        large = model.get_submodule(name).weight
         linear = as_linear(model.get_submodule(name))
-        embedding = tied.get(id(model.get_submodule(name).weight))
+        embedding = tied.get(id(large))
         if placement.device != "cpu":
             small = quantize_on_cuda(linear, str(placement.quantize))
         elif placement.quantize == "int4" and embedding is None and fits_int4(linear):
@@ -73,8 +76,12 @@ def quantize_model(model: Any, placement: Placement) -> None:
             if embedding is not None:
                 model.set_submodule(embedding, Int8Embedding(small.weight, small.scale, linear.weight.dtype))
         model.set_submodule(name, small)
+        spent.add(large)
     for weight in [*model.parameters(), *model.buffers()]:
-        weight.data = weight.data.clone()  # the weights that were read lie in one mapped file, which can go now
+        read = weight.data
+        weight.data = read.clone()  # the weights that were read lie in one mapped file, which can go now
+        spent.add(read)
+    spent.give_back()
 
 
 def as_linear(module: Any) -> Any:
@@ -106,12 +113,14 @@ def quantize_to_int8(linear: Any) -> Any:
 
     # Without VNNI the sums of two products saturate at 16 bits; with 7 bits they fit.
     reduced = should_reduce_range(torch.device("cpu"))
-    parts = [
-        Int8Tensor.from_hp(rows.contiguous(), PerRow(), reduce_range=reduced)
-        for rows in linear.weight.detach().split(ROWS_AT_ONCE)
-    ]
-    weight, scale = (torch.cat([getattr(part, name) for part in parts]) for name in ("qdata", "scale"))
-    return Int8Linear(weight, scale.reshape(-1), linear.bias, 63 if reduced else 127)
+    weight = torch.empty(linear.weight.shape, dtype=torch.int8)
+    scales, spent = [], SpentWeights()
+    for rows, place in zip(linear.weight.detach().split(ROWS_AT_ONCE), weight.split(ROWS_AT_ONCE), strict=True):
+        part = Int8Tensor.from_hp(rows.contiguous(), PerRow(), reduce_range=reduced)
+        place.copy_(part.qdata)
+        scales.append(part.scale.reshape(-1))
+        spent.add(rows)
+    return Int8Linear(weight, torch.cat(scales), linear.bias, 63 if reduced else 127)
 
 
 def quantize_to_int4(linear: Any) -> Any:
