@@ -2,6 +2,7 @@
 
 import re
 import sys
+import threading
 import time
 from datetime import timedelta
 from typing import Any
@@ -19,7 +20,7 @@ FETCHING = "fetching"  # how the label of a download begins
 
 
 class Console:
-    """Prints one command's results, notices, details and progress."""
+    """Prints one command's results, notices, details and progress, also from several threads at once."""
 
     def __init__(self, *, quiet: bool = False, verbose: bool = False, debug: bool = False, items: int = 1) -> None:
         self.quiet = quiet
@@ -29,6 +30,8 @@ class Console:
         self.streams_text = False
         self.counts = False
         """Whether the bar counts items, so that their single steps are not shown."""
+        self.lock = threading.RLock()
+        """Held while something is shown, so that a line and the bar do not run into each other."""
         self.said: set[str] = set()
         self.started = self.last_told = time.monotonic()
         self.bar: Any = None
@@ -37,39 +40,43 @@ class Console:
 
     def emit(self, event: Event) -> None:
         """Show one event."""
-        if isinstance(event, TextPiece):
-            if self.streams_text:
-                self.write(event.text)
-        elif isinstance(event, Progress):
-            if not self.counts or event.label.startswith(FETCHING):
-                self.show_progress(event)
-        elif isinstance(event, Detail):
-            if self.verbose and not self.quiet:
+        with self.lock:
+            if isinstance(event, TextPiece):
+                if self.streams_text:
+                    self.write(event.text)
+            elif isinstance(event, Progress):
+                if not self.counts or event.label.startswith(FETCHING):
+                    self.show_progress(event)
+            elif isinstance(event, Detail):
+                if self.verbose and not self.quiet:
+                    self.tell(event.text)
+            elif isinstance(event, Notice) and not self.quiet and event.text not in self.said:
                 self.tell(event.text)
-        elif isinstance(event, Notice) and not self.quiet and event.text not in self.said:
-            self.tell(event.text)
-            if event.once:
-                self.said.add(event.text)
+                if event.once:
+                    self.said.add(event.text)
 
     def tell(self, text: str) -> None:
         """One line on stderr."""
-        self.clear_bar()
-        print(f"genai: {one_line(text)}", file=sys.stderr, flush=True)
+        with self.lock:
+            self.clear_bar()
+            print(f"genai: {one_line(text)}", file=sys.stderr, flush=True)
 
     def fail(self, error: GenaiError) -> None:
         """The error's line on stderr, and its hint's; once where many items share it."""
-        if error is self.last_failure:
-            return
-        self.last_failure = error
-        self.clear_bar()
-        if self.debug:
-            print_traceback(error)
-        print_error(error.message, error.hint)
+        with self.lock:
+            if error is self.last_failure:
+                return
+            self.last_failure = error
+            self.clear_bar()
+            if self.debug:
+                print_traceback(error)
+            print_error(error.message, error.hint)
 
     def line(self, text: str) -> None:
         """One line of results."""
-        self.clear_bar()
-        self.write(text + "\n")
+        with self.lock:
+            self.clear_bar()
+            self.write(text + "\n")
 
     def write(self, text: str) -> None:
         """Text to stdout: exact to a pipe or file, harmless to a terminal."""
@@ -104,14 +111,15 @@ class Console:
 
     def show_progress(self, event: Progress, words: str | None = None) -> None:
         """Advance the bar; there is one on a terminal only."""
-        if self.quiet or not sys.stderr.isatty():
-            return
-        if self.bar is None or self.bar_label != event.label or event.done < self.bar.pos:
-            self.open_bar(event)
-        self.bar.label = words or f"{one_line(event.label)} {amount_of(event)}"
-        self.bar.update(event.done - self.bar.pos)
-        if event.done >= event.total:
-            self.close_bar()
+        with self.lock:
+            if self.quiet or not sys.stderr.isatty():
+                return
+            if self.bar is None or self.bar_label != event.label or event.done < self.bar.pos:
+                self.open_bar(event)
+            self.bar.label = words or f"{one_line(event.label)} {amount_of(event)}"
+            self.bar.update(event.done - self.bar.pos)
+            if event.done >= event.total:
+                self.close_bar()
 
     def open_bar(self, event: Progress) -> None:
         """Begin a bar for a new piece of work."""

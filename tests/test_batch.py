@@ -308,9 +308,17 @@ def test_a_finished_batch_loads_nothing(genai: Genai, run_main: RunMain, mixed: 
     assert done.stdout == "set()\n"
 
 
-def test_a_library_s_failure_costs_one_item(run_main: RunMain, tmp_path: Path, gpt2: Path) -> None:
-    """A token past the embeddings' end: the library raises IndexError for the one prompt that holds it."""
+@pytest.mark.parametrize("accelerators", [("cuda",), ("cpu",)])
+def test_a_library_s_failure_costs_one_item(
+    run_main: RunMain, tmp_path: Path, gpt2: Path, monkeypatch: pytest.MonkeyPatch, accelerators: tuple[str, ...]
+) -> None:
+    """A token past the embeddings' end: the library raises IndexError for the one prompt that holds it.
+
+    On an accelerator the model runs in a thread of its own.
+    """
     import shutil
+
+    monkeypatch.setattr("genai_cli.work.producer.ACCELERATORS", accelerators)
 
     broken = tmp_path / "broken"
     shutil.copytree(gpt2, broken)

@@ -2,6 +2,7 @@
 
 import importlib.util
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -59,7 +60,8 @@ def check_ray(address: str | None) -> None:
 def open_engine(engine: Engine, emit: Emit) -> Iterator[Produce]:
     """What makes jobs, for as long as the context lasts."""
     if engine.name == LOCAL:
-        yield lambda setup, jobs: Producer(setup, emit).produce(jobs)
+        with ThreadPoolExecutor(1) as model_thread:
+            yield lambda setup, jobs: Producer(setup, emit, model_thread).produce(jobs)
         return
     from genai_cli.work.cluster import Cluster
 

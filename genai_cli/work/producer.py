@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -27,9 +28,13 @@ from genai_cli.output.picture import Picture
 from genai_cli.output.record import Origin, Record, build_record, without_prompt
 from genai_cli.output.sound import Sound
 from genai_cli.output.text import Text
+from genai_cli.work.ahead import one_ahead
 from genai_cli.work.grouping import LOOKAHEAD, auto_size, cut, cut_groups, largest_size
 from genai_cli.work.job import Job
 from genai_cli.work.memory import give_back_memory, memory_shortage
+
+# Where results are encoded and written while the model makes the next ones. On cpu the model itself needs the cores.
+ACCELERATORS = ("cuda", "mps")
 
 MODALITIES: dict[str, Any] = {"image": image, "text": text, "classify": classify, "audio": audio}
 
@@ -54,6 +59,19 @@ class Setup:
     items: int = 1
     batch_size: int | None = None
     """How many items at most at once; None: as many as suit the device."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """What the model made of a job, or why it made nothing; `seconds` in the model, and whether it was compiled.
+
+    `compiled` is None where nothing of the model is ever compiled.
+    """
+
+    job: Job
+    result: Any
+    seconds: float = 0.0
+    compiled: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -83,11 +101,15 @@ class MemoryShortage(DeviceError):
 
 
 class Producer:
-    """Loads the model of its setup once and makes the jobs given to it, a pure function of each job."""
+    """Loads the model of its setup once and makes the jobs given to it, a pure function of each job.
 
-    def __init__(self, setup: Setup, emit: Emit) -> None:
+    `model_thread` is where a model on an accelerator runs; without one all is done where `produce` is called.
+    """
+
+    def __init__(self, setup: Setup, emit: Emit, model_thread: Executor | None = None) -> None:
         self.setup = setup
         self.emit = emit
+        self.model_thread = model_thread
         self.modality = MODALITIES[setup.task]
         self.files: ModelFiles | None = None
         self.loaded: Any = None
@@ -104,7 +126,8 @@ class Producer:
     def produce(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
         """An artifact or a failure for each job, taken as a stream. Raises what makes the model itself unusable.
 
-        The model is fetched and loaded when the first job comes that it can do.
+        The model is fetched and loaded when the first job comes that it can do. On an accelerator results are encoded,
+        and written by whoever takes them, while the model makes the next ones.
         """
         stream = iter(jobs)
         while window := list(islice(stream, LOOKAHEAD)):
@@ -118,8 +141,15 @@ class Producer:
                     yield Failure(job, error, "failed")
             if fitting and self.loaded is None:
                 self.load(files)
-            for group in cut_groups(fitting, self.size_of):
-                yield from self.produce_group(group)
+            for group in self.ahead(self.make_groups(fitting)):
+                for made in group:
+                    yield self.finish(made)
+
+    def ahead(self, groups: Iterator[list[Made]]) -> Iterator[list[Made]]:
+        """The groups, on an accelerator each made while the one before it is taken care of."""
+        if self.model_thread is None or self.device.partition(":")[0] not in ACCELERATORS:
+            return groups
+        return one_ahead(groups, self.model_thread)
 
     def fetch(self) -> ModelFiles:
         """The model's files, downloaded where they are not at hand."""
@@ -193,31 +223,37 @@ class Producer:
         most = self.most or auto_size(self.setup.task, self.device, self.free_bytes, pixels)
         return min(most, largest_size(self.setup.task, self.device))
 
-    def produce_group(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
-        """The outcomes of jobs that the model takes at once.
+    def make_groups(self, jobs: Sequence[Job]) -> Iterator[list[Made]]:
+        """What the model makes of the jobs, all that it made at once together."""
+        for group in cut_groups(jobs, self.size_of):
+            yield from self.make_group(group)
+
+    def make_group(self, jobs: Sequence[Job]) -> Iterator[list[Made]]:
+        """What the model makes of jobs that it takes at once.
 
         Where memory does not suffice, the group is halved; after any other failure each job is made alone.
         """
         if self.most is not None and len(jobs) > self.most:
             for part in cut(jobs, self.most):
-                yield from self.produce_group(part)
+                yield from self.make_group(part)
             return
         started = time.perf_counter()
         results = self.attempt([job.request for job in jobs])
         if isinstance(results, MemoryShortage) and self.make_room(len(jobs), results):
-            yield from self.produce_group(jobs)
+            yield from self.make_group(jobs)
         elif isinstance(results, GenaiError) and len(jobs) == 1:
-            yield Failure(jobs[0], results, "failed")
+            yield [Made(jobs[0], results)]
         elif isinstance(results, GenaiError):
             for job in jobs:
-                yield from self.produce_group([job])
+                yield from self.make_group([job])
         else:
             seconds = (time.perf_counter() - started) / len(jobs)
             of_several = f" an item, {len(jobs)} at once" if len(jobs) > 1 else ""
             self.emit(Detail(f"generated in {seconds:.1f} s{of_several}"))
             self.watch_compiling(seconds)
-            for job, result in zip(jobs, results, strict=True):
-                yield self.finish(job, result, seconds)
+            compiled = getattr(self.loaded, "compiled", None)
+            active = None if compiled is None else compiled.active
+            yield [Made(job, result, seconds, active) for job, result in zip(jobs, results, strict=True)]
 
     def make_room(self, items: int, shortage: "MemoryShortage") -> bool:
         """Take the next step to need less memory, and say so; False where none is left."""
@@ -259,10 +295,11 @@ class Producer:
             f"out of memory on {self.device}: {shortage}", hint="try a smaller size, --dtype float16 or --device cpu"
         )
 
-    def finish(self, job: Job, result: Any, seconds: float) -> Outcome:
+    def finish(self, made: Made) -> Outcome:
         """Check, describe and encode one result."""
         if self.origin is None:
             raise ValueError("the model is not loaded")
+        job, result = made.job, made.result
         if isinstance(result, GenaiError):
             return Failure(job, result, "failed")
         started = time.perf_counter()
@@ -271,11 +308,10 @@ class Producer:
         except ResultError as error:
             return Failure(job, error, "filtered" if isinstance(error, FilteredError) else "failed")
         record = build_record(
-            job.request.task, job.request.prompt, result.parameters, self.origin, seconds, content.sha256()
+            job.request.task, job.request.prompt, result.parameters, self.origin, made.seconds, content.sha256()
         )
-        compiled = getattr(self.loaded, "compiled", None)
-        if compiled is not None:
-            record["compiled"] = compiled.active
+        if made.compiled is not None:
+            record["compiled"] = made.compiled
         if isinstance(content, Text):
             record |= extras_of(result)
         elif isinstance(result, image.ImageResult):

@@ -4,6 +4,7 @@ import os
 import socket
 import traceback
 from collections.abc import Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -38,6 +39,7 @@ class Worker:
     single_thread: bool
     producer: Producer | None = None
     events: list[Event] = field(default_factory=list)
+    model_thread: Executor = field(default_factory=lambda: ThreadPoolExecutor(1))
 
     def __post_init__(self) -> None:
         if self.single_thread:
@@ -68,7 +70,7 @@ class Worker:
         setup = replace(setup, reference=here(setup))
         if self.producer is None or self.producer.setup != setup:
             self.producer = None  # the model before it goes before the next one is loaded
-            self.producer = Producer(setup, self.events.append)
+            self.producer = Producer(setup, self.events.append, self.model_thread)
         return self.producer
 
 
