@@ -33,8 +33,9 @@ from genai_cli.work.grouping import LOOKAHEAD, auto_size, cut, cut_groups, large
 from genai_cli.work.job import Job
 from genai_cli.work.memory import give_back_memory, memory_shortage
 
-# Where results are encoded and written while the model makes the next ones. On cpu the model itself needs the cores.
-ACCELERATORS = ("cuda", "mps")
+# Where the pictures of a batch are encoded and written while the model makes the next ones. Elsewhere the model needs
+# the processor itself, or takes so long for a picture that little is gained and an interrupt would wait for it.
+ACCELERATORS = ("cuda",)
 
 MODALITIES: dict[str, Any] = {"image": image, "text": text, "classify": classify, "audio": audio}
 
@@ -126,7 +127,7 @@ class Producer:
     def produce(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
         """An artifact or a failure for each job, taken as a stream. Raises what makes the model itself unusable.
 
-        The model is fetched and loaded when the first job comes that it can do. On an accelerator results are encoded,
+        The model is fetched and loaded when the first job comes that it can do. On an accelerator pictures are encoded,
         and written by whoever takes them, while the model makes the next ones.
         """
         stream = iter(jobs)
@@ -146,10 +147,9 @@ class Producer:
                     yield self.finish(made)
 
     def ahead(self, groups: Iterator[list[Made]]) -> Iterator[list[Made]]:
-        """The groups, on an accelerator each made while the one before it is taken care of."""
-        if self.model_thread is None or self.device.partition(":")[0] not in ACCELERATORS:
-            return groups
-        return one_ahead(groups, self.model_thread)
+        """The groups, pictures on an accelerator each made while the one before it is taken care of."""
+        gains = self.setup.task == "image" and self.setup.items > 1 and self.device.partition(":")[0] in ACCELERATORS
+        return one_ahead(groups, self.model_thread) if self.model_thread and gains else groups
 
     def fetch(self) -> ModelFiles:
         """The model's files, downloaded where they are not at hand."""
