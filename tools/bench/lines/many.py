@@ -36,7 +36,7 @@ def images(bench: Bench) -> None:
     items = bench.of(200, 40)
     options = ("-m", "tiny", "--seed", 1, "--json", "-o", bench.folder / "one.png")
     commands = {"many": image_batch(bench, items), "one": bench.genai("image", "a red circle", *options)}
-    taken = bench.measure("images", commands, bench.of(5, 2))
+    taken = bench.measure("images", commands, bench.of(3, 2))
     together, alone = walls(taken["many"]), walls(taken["one"])
     factor = spread([items * one / many for many, one in zip(together, alone, strict=True)])
     notes = f"a command for one takes {spread(alone).median:.2f} s; counted up"
