@@ -10,6 +10,7 @@ from typing import Any
 
 import torch  # noqa: TID253
 from torch import nn  # noqa: TID253
+from transformers.pytorch_utils import Conv1D  # noqa: TID253
 
 PROCESSORS = Path("/proc/cpuinfo")
 
@@ -22,6 +23,20 @@ class OneDnnLinear(nn.Linear):  # type: ignore[misc]
         return multiply(values, self.weight, self.bias)
 
 
+class OneDnnConv1D(Conv1D):  # type: ignore[misc]
+    """GPT-2's linear layer, with its weight the other way round, by oneDNN."""
+
+    def forward(self, values: Any) -> Any:
+        """From (..., inputs) to (..., outputs)."""
+        # A single row times a weight that lies so is the one product that MKL does faster.
+        if values.numel() == values.shape[-1]:
+            return super().forward(values)
+        return multiply(values, self.weight.t(), self.bias)
+
+
+FASTER = {nn.Linear: OneDnnLinear, Conv1D: OneDnnConv1D}
+
+
 def multiply(values: Any, weight: Any, bias: Any) -> Any:
     """`values @ weight.T + bias`, for a weight of shape (outputs, inputs)."""
     return torch.ops.mkldnn._linear_pointwise.default(values, weight, bias, "none", [], "")
@@ -32,25 +47,11 @@ def use_onednn(model: Any) -> None:
 
     The classes of the layers change and nothing else: no weight is copied. Subclasses of Linear stay as they are.
     """
-    from transformers.pytorch_utils import Conv1D
-
     if not mkl_is_slow():
         return
-
-    class OneDnnConv1D(Conv1D):  # type: ignore[misc]
-        """GPT-2's linear layer, with its weight the other way round, by oneDNN."""
-
-        def forward(self, values: Any) -> Any:
-            """From (..., inputs) to (..., outputs)."""
-            # A single row times a weight that lies so is the one product that MKL does faster.
-            if values.numel() == values.shape[-1]:
-                return super().forward(values)
-            return multiply(values, self.weight.t(), self.bias)
-
-    faster = {nn.Linear: OneDnnLinear, Conv1D: OneDnnConv1D}
     for module in model.modules():
-        if type(module) in faster and module.weight.dtype is torch.float32:
-            module.__class__ = faster[type(module)]
+        if type(module) in FASTER and module.weight.dtype is torch.float32:
+            module.__class__ = FASTER[type(module)]
 
 
 def mkl_is_slow() -> bool:
