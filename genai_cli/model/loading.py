@@ -12,11 +12,9 @@ from genai_cli.model.device import Placement
 from genai_cli.model.hub import ModelFiles
 from genai_cli.model.quantize import quantize_model
 from genai_cli.model.storage import read_json
-from genai_cli.model.threads import SMALL
+from genai_cli.model.threads import SMALL, set_waiting
 
-# OpenMP reads this when torch is first imported. Its threads spin while they wait for each other: beside another busy
-# program, small models then take many times as long as they need.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+set_waiting()
 # torch reads this when it first takes memory on the CPU: large pages for its tensors, where Linux has them. With small
 # ones the decoder of Stable Diffusion takes 20 s instead of 15 for a picture of 512x512.
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")

@@ -1,8 +1,8 @@
 """Linear weights in 8 or 4 bits, asked for by name: what it touches, and how such weights are multiplied.
 
 torchao makes the small weights. On a cpu it leaves their multiplication to a compiler and takes longer than float32
-without one, so there torch's int8 matrix product is called directly. Each row of the input gets a scale of its own, so
-what stands beside an item in a batch does not change it.
+without one, so there torch's own products in int8 are called. Each row of the input gets a scale of its own, so what
+stands beside an item in a batch does not change it.
 """
 
 from importlib.util import find_spec
@@ -37,7 +37,9 @@ def drawback(placement: Placement) -> str | None:
     import torch
     from torchao.utils import should_reduce_range
 
-    if should_reduce_range(torch.device("cpu")):
+    from genai_cli.model.quantized_layers import has_fbgemm
+
+    if not has_fbgemm() and should_reduce_range(torch.device("cpu")):
         return "this processor does not multiply 8-bit numbers (VNNI): --quantize saves memory and may be slower"
     return None
 
@@ -50,7 +52,7 @@ def quantize_model(model: Any, placement: Placement) -> None:
     from torch import nn
     from transformers.pytorch_utils import Conv1D
 
-    from genai_cli.model.quantized_layers import Int8Embedding
+    from genai_cli.model.quantized_layers import Int8Embedding, PackedInt8Linear, has_fbgemm
 
     if placement.device == "mps":
         raise DeviceError("--quantize does not work on mps", hint="leave it out, or --device cpu")
@@ -72,9 +74,10 @@ def quantize_model(model: Any, placement: Placement) -> None:
         elif placement.quantize == "int4" and embedding is None and fits_int4(linear):
             small = quantize_to_int4(linear)
         else:
-            small = quantize_to_int8(linear)
+            plain = quantize_to_int8(linear)
             if embedding is not None:
-                model.set_submodule(embedding, Int8Embedding(small.weight, small.scale, linear.weight.dtype))
+                model.set_submodule(embedding, Int8Embedding(plain.weight, plain.scale, linear.weight.dtype))
+            small = PackedInt8Linear(plain) if has_fbgemm() else plain
         model.set_submodule(name, small)
         spent.add(large)
     for weight in [*model.parameters(), *model.buffers()]:
@@ -111,16 +114,16 @@ def quantize_to_int8(linear: Any) -> Any:
 
     from genai_cli.model.quantized_layers import Int8Linear
 
-    # Without VNNI the sums of two products saturate at 16 bits; with 7 bits they fit.
-    reduced = should_reduce_range(torch.device("cpu"))
     weight = torch.empty(linear.weight.shape, dtype=torch.int8)
     scales, spent = [], SpentWeights()
     for rows, place in zip(linear.weight.detach().split(ROWS_AT_ONCE), weight.split(ROWS_AT_ONCE), strict=True):
-        part = Int8Tensor.from_hp(rows.contiguous(), PerRow(), reduce_range=reduced)
+        part = Int8Tensor.from_hp(rows.contiguous(), PerRow())
         place.copy_(part.qdata)
         scales.append(part.scale.reshape(-1))
         spent.add(rows)
-    return Int8Linear(weight, torch.cat(scales), linear.bias, 63 if reduced else 127)
+    # Without VNNI the sums of two products saturate at 16 bits; with 7 bits of the input they fit.
+    largest = 63 if should_reduce_range(torch.device("cpu")) else 127
+    return Int8Linear(weight, torch.cat(scales), linear.bias, largest)
 
 
 def quantize_to_int4(linear: Any) -> Any:

@@ -22,7 +22,7 @@ from genai_cli.model.names import ModelReference
 from genai_cli.model.policy import Decision, Situation, Times, decide
 from genai_cli.model.quantize import drawback
 from genai_cli.model.read_ahead import read_ahead
-from genai_cli.model.threads import set_threads
+from genai_cli.model.threads import set_threads, waiting
 from genai_cli.output.health import FilteredError, check_picture, check_sound, check_text
 from genai_cli.output.picture import Picture
 from genai_cli.output.record import Origin, Record, build_record, without_prompt
@@ -175,7 +175,9 @@ class Producer:
         self.emit(Detail(f"dtype {placement.dtype}: {placement.dtype_reason}"))
         self.emit(Detail(f"compiled: {'yes' if decision.compile else 'no'}, {decision.reason}"))
         if placement.device == "cpu":
-            self.emit(Detail(f"threads: {set_threads(files.weight_bytes())}"))
+            self.emit(
+                Detail(f"threads: {set_threads(files.weight_bytes())}, {waiting()} while they wait for each other")
+            )
         if note := drawback(placement):
             self.emit(Notice(note))
         self.loaded = self.modality.load(files, placement)

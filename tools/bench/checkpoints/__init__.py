@@ -12,10 +12,14 @@ LAYOUT = "1"
 def built(cache: Path, name: str) -> Path:
     """The folder of a checkpoint, built first where it is not there yet, in a process of its own.
 
-    A child counts the memory of the process that started it as its own peak, so torch stays out of this one.
+    A child counts the memory of the process that started it as its own peak, so torch stays out of this one. What the
+    libraries say while it is built is shown where it fails: raises RuntimeError.
     """
     folder = cache / LAYOUT / name
     if not folder.is_dir():
         print(f"building {folder} (random weights, once)", file=sys.stderr, flush=True)
-        subprocess.run([sys.executable, "-m", "tools.bench.checkpoints", name, str(folder)], check=True)
+        build = [sys.executable, "-m", "tools.bench.checkpoints", name, str(folder)]
+        done = subprocess.run(build, stderr=subprocess.PIPE, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"{name} was not built:\n{done.stderr}")
     return folder

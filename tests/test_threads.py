@@ -1,0 +1,65 @@
+"""How the threads of a model on the CPU wait: awake on an idle machine, asleep beside a busy program."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import RunMain
+
+from genai_cli.model import threads
+
+
+def environment_after(load: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **env: str) -> str | None:
+    """OMP_WAIT_POLICY as set_waiting leaves it, on a machine with such a load."""
+    file = tmp_path / "loadavg"
+    if load is not None:
+        file.write_text(load)
+    monkeypatch.setattr(threads, "LOAD", file)
+    monkeypatch.setenv("OMP_WAIT_POLICY", "")  # so that what it was comes back
+    monkeypatch.delenv("OMP_WAIT_POLICY")
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    threads.set_waiting()
+    return os.environ.get("OMP_WAIT_POLICY")
+
+
+@pytest.mark.parametrize(
+    ("load", "policy"),
+    [
+        ("0.81 0.93 0.70 1/79 3352\n", None),
+        ("0.00 0.00 0.00 2/79 3352\n", "passive"),
+        ("9.00 9.00 9.00 17/612 3352\n", "passive"),
+        ("", "passive"),
+        (None, "passive"),
+    ],
+)
+def test_threads_sleep_where_others_compute_or_nothing_is_known(
+    load: str | None, policy: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert environment_after(load, tmp_path, monkeypatch) == policy
+
+
+def test_the_users_own_choice_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    busy = "2.00 2.00 2.00 5/79 3352\n"
+    assert environment_after(busy, tmp_path, monkeypatch, OMP_WAIT_POLICY="active") == "active"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells what is running")
+def test_a_busy_program_is_seen() -> None:
+    busy = subprocess.Popen([sys.executable, "-S", "-c", "print(flush=True)\nwhile True: pass"], stdout=subprocess.PIPE)
+    try:
+        assert busy.stdout is not None
+        busy.stdout.readline()
+        assert any(threads.others_compute() for _ in range(1000))
+    finally:
+        busy.kill()
+        busy.wait()
+
+
+@pytest.mark.parametrize(("policy", "said"), [("passive", "asleep"), ("active", "awake")])
+def test_verbose_says_how_they_wait(policy: str, said: str, run_main: RunMain, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_WAIT_POLICY", policy)
+    done = run_main("classify", "good", "-m", "tiny", "-v")
+    assert f"threads: 1, {said} while they wait for each other" in done.stderr
