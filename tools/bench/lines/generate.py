@@ -105,7 +105,7 @@ def text_prompts(bench: Bench, items: int) -> Path:
 
 def musicgen(bench: Bench) -> None:
     """Seconds of work for a second of sound."""
-    checkpoint, duration = bench.checkpoint("musicgen"), bench.of(4, 1)
+    checkpoint, duration = bench.checkpoint("musicgen"), bench.of(3, 1)
     options = ("--duration", duration, "--seed", 1, "--json", "-o", bench.folder / "rate.wav")
     genai = bench.genai("audio", "electric rock solo", "-m", checkpoint, *options)
     script = bench.script("audio_rate", checkpoint, duration)

@@ -28,7 +28,7 @@ def measure_imports(bench: Bench) -> None:
     """Seconds of a Python that does nothing but import."""
     bench.warm_libraries()
     commands = {name: Command([sys.executable, "-c", program]) for name, program in IMPORTS.items()}
-    for name, samples in bench.measure("imports", commands, bench.of(5, 2)).items():
+    for name, samples in bench.measure("imports", commands, bench.of(3, 1)).items():
         bench.add_own("imports", f"`python -c`: {name}", "s", walls(samples), None)
 
 

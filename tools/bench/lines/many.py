@@ -36,7 +36,7 @@ def images(bench: Bench) -> None:
     items = bench.of(200, 40)
     options = ("-m", "tiny", "--seed", 1, "--json", "-o", bench.folder / "one.png")
     commands = {"many": image_batch(bench, items), "one": bench.genai("image", "a red circle", *options)}
-    taken = bench.measure("images", commands, bench.of(3, 2))
+    taken = bench.measure("images", commands, bench.of(3, 1))
     together, alone = walls(taken["many"]), walls(taken["one"])
     factor = spread([items * one / many for many, one in zip(together, alone, strict=True)])
     notes = f"a command for one takes {spread(alone).median:.2f} s; counted up"
@@ -90,7 +90,7 @@ def short_text(number: int) -> str:
 def text_gpt2(bench: Bench) -> None:
     """Texts of GPT-2's size at batch 16 against 1."""
     if not bench.lacks("text-batch-gpt2", "text", "--batch-size"):
-        text_batch(bench, "text-batch-gpt2", "GPT-2 124M", bench.checkpoint("gpt2"), bench.of(64, 24))
+        text_batch(bench, "text-batch-gpt2", "GPT-2 124M", bench.checkpoint("gpt2"), bench.of(48, 24))
 
 
 def text_tiny(bench: Bench) -> None:
@@ -117,7 +117,7 @@ def ray_workers(bench: Bench) -> None:
     if bench.lacks("ray", "image", "--engine"):
         return
     bench.warm_libraries()
-    items = bench.of(200, 40)
+    items = bench.of(200, 24)
     pool = image_batch(bench, items, "--engine", "ray", "--workers", 2, threads=1)
     process = image_batch(bench, items, threads=1)
     what = f"{items} images with tiny, Ray with 2 one-thread workers, its start included"
