@@ -7,8 +7,14 @@ from pathlib import Path
 import pytest
 from conftest import Genai, RunMain
 
-from genai_cli.model.learnt import Lesson, read_times, times_file
-from genai_cli.model.policy import Situation, Times, decide
+from genai_cli.modality.image import ImageRequest
+from genai_cli.modality.request import Request
+from genai_cli.modality.text import TextRequest
+from genai_cli.model.learnt import Lesson, read_times, times_file, times_key
+from genai_cli.model.policy import Decision, Situation, Times, decide
+from genai_cli.work import producer
+from genai_cli.work.job import Job
+from genai_cli.work.runner import usual_pace
 
 GIGABYTE = 2**30
 ON_CUDA = Situation("image", "cuda", items=1, weights=2 * GIGABYTE, free_memory=20 * GIGABYTE)
@@ -67,6 +73,34 @@ def test_what_items_took_is_learnt_and_kept(environment: Path, monkeypatch: pyte
     assert read_times("card") == Times()
     times_file().write_text('{"card": {"eager": "fast"}}')
     assert read_times("card") == Times()
+
+
+def test_only_what_is_left_to_make_counts(run_main: RunMain, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def watched(situation: Situation) -> Decision:
+        asked.append(situation.items)
+        return decide(situation)
+
+    monkeypatch.setattr(producer, "decide", watched)
+    Path("prompts.txt").write_text("".join(f"text {number}\n" for number in range(5)))
+    command = ["text", "--prompts", "prompts.txt", "-m", "tiny", "--max-new-tokens", "4", "-o", "out/"]
+    assert [run_main(*command, *limit).code for limit in (["--limit", "3"], [])] == [0, 0]
+    assert asked == [3, 2]
+
+
+def test_times_belong_to_a_size_and_steps() -> None:
+    def jobs(*requests: Request) -> list[Job]:
+        return [Job(index, str(index), str(index), request) for index, request in enumerate(requests)]
+
+    small = ImageRequest(prompt="a cat", model="tiny", width=64, height=64, num_inference_steps=20)
+    large = ImageRequest(prompt="a dog", model="tiny", width=512, height=512)
+    assert usual_pace(jobs(small, large, large)) == large.pace() == "512x512, default steps of default"
+    assert usual_pace([]) == ""
+    text = TextRequest(prompt="It was", model="tiny", max_new_tokens=64)
+    assert text.pace() == TextRequest(prompt="another one", model="tiny", max_new_tokens=64, temperature=0.1).pace()
+    keys = {times_key(request.task, request.pace(), "tiny", "cpu") for request in (small, large, text)}
+    assert len(keys) == 3
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="compiling for a cpu needs a C++ compiler")

@@ -77,6 +77,10 @@ class ImageRequest(Request):
         # No negative prompt and an empty one are two things to some pipelines.
         return (self.num_inference_steps, self.guidance_scale, size, self.scheduler, bool(self.negative_prompt))
 
+    def pace(self) -> str:
+        width, height, steps = (value or "default" for value in (self.width, self.height, self.num_inference_steps))
+        return f"{width}x{height}, {steps} steps of {self.scheduler or 'default'}"
+
     def check_files(self, folder: Path) -> None:
         """Raise InputError for a size that the model cannot make, or a scheduler that it cannot take."""
         stated = read_optional_json(folder / "generation_config.json").get("num_inference_steps")

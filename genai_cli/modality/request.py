@@ -88,6 +88,10 @@ class Request:
         """What requests to the same model share that it can take at once."""
         return ()
 
+    def pace(self) -> str:
+        """What of the options decides how long the model takes, in words."""
+        return ""
+
     def length(self) -> int:
         """How long the input is: a group is made of requests about as long as each other."""
         return 0

@@ -64,6 +64,9 @@ class TextRequest(QuantizableRequest):
     def batch_key(self) -> tuple[object, ...]:
         return (self.max_new_tokens, self.temperature, self.top_p, self.top_k, self.repetition_penalty)
 
+    def pace(self) -> str:
+        return f"{self.max_new_tokens or DEFAULT_NEW_TOKENS} tokens"
+
     def length(self) -> int:
         return len(self.prompt)
 

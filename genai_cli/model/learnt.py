@@ -18,12 +18,12 @@ def times_file() -> Path:
     return user_cache_path("genai") / "compile-times.json"
 
 
-def times_key(task: str, model: str, device: str) -> str:
-    """What times belong to: a task and model on this card with this torch."""
+def times_key(task: str, pace: str, model: str, device: str) -> str:
+    """What times belong to: a task, at its size and steps in words, and a model on this card with this torch."""
     import torch
 
     card = torch.cuda.get_device_name(device) if device.startswith("cuda") else device
-    return f"{task} | {model} | {card} | torch {torch.__version__}"
+    return f"{task} | {pace} | {model} | {card} | torch {torch.__version__}"
 
 
 def read_all() -> dict[str, dict[str, Any]]:

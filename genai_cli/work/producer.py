@@ -56,8 +56,9 @@ class Setup:
     licenses: frozenset[str] = frozenset()
     quantize: str | None = None
     compile: bool | None = None
-    """Whether to compile; None leaves it to the policy, which asks how many `items` there are."""
+    """Whether to compile; None leaves it to the policy, which asks how many `items` are left and of which `pace`."""
     items: int = 1
+    pace: str = ""
     batch_size: int | None = None
     """How many items at most at once; None: as many as suit the device."""
 
@@ -201,22 +202,22 @@ class Producer:
         )
 
     def decide_compiling(self, files: ModelFiles, device: str) -> Decision:
-        """Whether to compile the model; on cuda its items' times are watched for the next decision."""
+        """Whether to compile the model; on cuda the times of most of its items are watched for the next decision."""
         setup = self.setup
         times = Times()
         if device.startswith("cuda"):
-            self.lesson = Lesson(times_key(setup.task, files.reference.id, device))
+            self.lesson = Lesson(times_key(setup.task, setup.pace, files.reference.id, device))
             times = read_times(self.lesson.key)
         weights = files.weight_bytes()
         return decide(Situation(setup.task, device, setup.items, weights, free_memory(device), times, setup.compile))
 
-    def watch_compiling(self, seconds: float) -> None:
-        """Learn from an item's time, and say once where the compiler failed."""
+    def watch_compiling(self, request: Request, seconds: float) -> None:
+        """Learn from the time of an item of the usual pace, and say once where the compiler failed."""
         compiled: CompiledCall | None = getattr(self.loaded, "compiled", None)
         if compiled is not None and compiled.failure and not self.told_failure:
             self.told_failure = True
             self.emit(Notice(f"the model could not be compiled and runs as it is: {compiled.failure}"))
-        if self.lesson and not (compiled and compiled.failure):
+        if self.lesson and request.pace() == self.setup.pace and not (compiled and compiled.failure):
             self.lesson.take(seconds, compiled is not None)
 
     def size_of(self, request: Request) -> int:
@@ -252,7 +253,7 @@ class Producer:
             seconds = (time.perf_counter() - started) / len(jobs)
             of_several = f" an item, {len(jobs)} at once" if len(jobs) > 1 else ""
             self.emit(Detail(f"generated in {seconds:.1f} s{of_several}"))
-            self.watch_compiling(seconds)
+            self.watch_compiling(jobs[0].request, seconds)
             compiled = getattr(self.loaded, "compiled", None)
             active = None if compiled is None else compiled.active
             yield [Made(job, result, seconds, active) for job, result in zip(jobs, results, strict=True)]

@@ -2,8 +2,10 @@
 
 import secrets
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from genai_cli.output.shield import unbroken
 from genai_cli.output.signing import Signer
 from genai_cli.output.writer import NewFile, Writer
 from genai_cli.work.engine import Engine, open_engine
-from genai_cli.work.grouping import InputOrder
+from genai_cli.work.grouping import LOOKAHEAD, InputOrder
 from genai_cli.work.job import Job, Order, expand
 from genai_cli.work.orders import KINDS
 from genai_cli.work.producer import Failure, Outcome, Setup
@@ -145,9 +147,13 @@ def run(
     with open_engine(settings.engine, emit) as produce:
         for group, items in groups.items():
             jobs = (job for job in jobs_of(orders, todo.references, todo.writer) if job.request.group == group)
-            stream = Handed(job for job in jobs if todo.takes(job))
+            to_make = (job for job in jobs if todo.takes(job))
+            first = list(islice(to_make, LOOKAHEAD))
+            stream = Handed(chain(first, to_make))
             order = InputOrder()
-            setup = setup_of(group, todo.references, settings, items)
+            # What was done in earlier runs does not count where it shows: then these are all that is left.
+            left = len(first) if len(first) < LOOKAHEAD else items
+            setup = setup_of(group, todo.references, settings, left, usual_pace(first))
             try:
                 if group[:2] in problems:
                     raise problems[group[:2]]
@@ -196,7 +202,13 @@ class Handed:
         yield from self.jobs
 
 
-def setup_of(group: Group, references: References, settings: RunSettings, items: int) -> Setup:
+def usual_pace(jobs: Iterable[Job]) -> str:
+    """The pace of most of the jobs."""
+    paces = Counter(job.request.pace() for job in jobs)
+    return paces.most_common(1)[0][0] if paces else ""
+
+
+def setup_of(group: Group, references: References, settings: RunSettings, items: int, pace: str) -> Setup:
     """What a producer needs for the jobs of a group."""
     return Setup(
         task=group.task,
@@ -212,6 +224,7 @@ def setup_of(group: Group, references: References, settings: RunSettings, items:
         quantize=group.quantize,
         compile=settings.compile,
         items=items,
+        pace=pace,
         batch_size=settings.batch_size,
     )
 
