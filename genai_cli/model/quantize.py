@@ -75,9 +75,10 @@ def quantize_model(model: Any, placement: Placement) -> None:
             small = quantize_to_int4(linear)
         else:
             plain = quantize_to_int8(linear)
+            small = PackedInt8Linear(plain) if has_fbgemm() else plain
             if embedding is not None:
                 model.set_submodule(embedding, Int8Embedding(plain.weight, plain.scale, linear.weight.dtype))
-            small = PackedInt8Linear(plain) if has_fbgemm() else plain
+                small.weight = plain.weight  # stays tied, beside what is packed of it
         model.set_submodule(name, small)
         spent.add(large)
     for weight in [*model.parameters(), *model.buffers()]:

@@ -1,12 +1,15 @@
 """Layers whose weights are in 8 or 4 bits. Imported inside functions only, since it loads torch."""
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import torch  # noqa: TID253
 from torch import nn  # noqa: TID253
 
+FBGEMM_PRODUCT = "linear_with_input_q_dq_qweight_dq_output_fp32"  # of torch.ops.quantized
 
-class RowScaledLinear(nn.Module):  # type: ignore[misc]
+
+class RowScaledLinear(nn.Module, ABC):  # type: ignore[misc]
     """A linear layer for a cpu in 8 bits: each row of the input gets a scale of its own, and then goes into int8."""
 
     def __init__(self, bias: Any) -> None:
@@ -22,9 +25,9 @@ class RowScaledLinear(nn.Module):  # type: ignore[misc]
             result += self.bias
         return result.to(values.dtype).reshape(*values.shape[:-1], -1)
 
+    @abstractmethod
     def multiply(self, rows: Any) -> Any:
         """The products, in float32, of rows of shape (rows, inputs), within -1 to 1, with the weight."""
-        raise NotImplementedError
 
 
 class Int8Linear(RowScaledLinear):
@@ -62,14 +65,12 @@ class PackedInt8Linear(RowScaledLinear):
     def multiply(self, rows: Any) -> Any:
         # It takes its input in unsigned 8 bits, where this number stands for zero.
         zero = self.largest + 1
-        op = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32
-        return op(rows, 1 / self.largest, zero, self.packed)
+        return getattr(torch.ops.quantized, FBGEMM_PRODUCT)(rows, 1 / self.largest, zero, self.packed)
 
 
 def has_fbgemm() -> bool:
     """Whether torch multiplies 8-bit weights by FBGEMM here."""
-    op = "linear_with_input_q_dq_qweight_dq_output_fp32"
-    return torch.backends.quantized.engine in ("x86", "fbgemm") and hasattr(torch.ops.quantized, op)
+    return torch.backends.quantized.engine in ("x86", "fbgemm") and hasattr(torch.ops.quantized, FBGEMM_PRODUCT)
 
 
 class Int8Embedding(nn.Module):  # type: ignore[misc]
