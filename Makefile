@@ -6,6 +6,8 @@ INSTALLED := $(VENV)/.installed
 DEMO := demo
 # Options of the benchmark: make bench BENCH=--quick; make bench BENCH=--list
 BENCH ?=
+# How many processes run the tests.
+JOBS ?= auto
 
 .PHONY: demo test lint bench install clean
 
@@ -22,15 +24,16 @@ demo: $(INSTALLED)
 	@BIN=$(BIN) OUT=$(DEMO) sh tools/demo/run.sh
 
 test: lint
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n $(JOBS)
 
 lint: $(INSTALLED)
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-cache >.lint-imports 2>&1 || { cat .lint-imports; exit 1; }
 
 bench: $(INSTALLED)
 	@$(BIN)/python -m tools.bench $(BENCH)
 
 clean:
-	rm -rf $(VENV) $(DEMO) build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(DEMO) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .lint-imports

@@ -1,3 +1,3 @@
 """genai: one command for local generative AI."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -5,7 +5,7 @@ import sys
 
 def run() -> None:
     """Run the command line and leave with its exit code."""
-    from genai_cli.cli import main
+    from genai_cli.cli.main import main
 
     sys.exit(main())
 

@@ -26,8 +26,14 @@ class PartialError(GenaiError):
     exit_code = 3
 
 
+class ChangedError(GenaiError):
+    """A file is not what it was when it was made."""
+
+    exit_code = 3
+
+
 class ModelError(GenaiError):
-    """The model is not to be had: unknown, gated, not cached and offline, or its files are broken."""
+    """The model is not available: unknown, gated, not cached and offline, or its files are broken."""
 
     exit_code = 4
 
@@ -45,7 +51,7 @@ class OutputError(GenaiError):
 
 
 class DeviceError(GenaiError):
-    """The device is not there, or its memory does not suffice."""
+    """The device is missing, or its memory does not suffice."""
 
     exit_code = 7
 

@@ -42,6 +42,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("HF_HOME", str(home / "huggingface"))
     monkeypatch.setenv("GENAI_CONFIG", str(home / "no-such-config.toml"))
+    # Digits are compared here, and on a processor with AMX auto would be bfloat16.
+    monkeypatch.setenv("GENAI_DTYPE", "float32")
     return home
 
 
@@ -145,7 +147,7 @@ def run_main(environment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.chdir(cwd)
 
     def run(*arguments: str | Path, stdin: bytes | str = b"") -> Completed:
-        from genai_cli.cli import main
+        from genai_cli.cli.main import main
 
         given = stdin.encode() if isinstance(stdin, str) else stdin
         out, err = io.BytesIO(), io.BytesIO()

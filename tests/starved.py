@@ -8,13 +8,17 @@ import resource
 import sys
 from pathlib import Path
 
+from genai_cli.device.spec import ModelSpec, Placing
 from genai_cli.events import Event, Notice
+from genai_cli.hub.names import parse_name
 from genai_cli.modality.image import SAFETY_COMPONENTS, ImageRequest
-from genai_cli.modality.request import Request
+from genai_cli.modality.registry import load_catalog
 from genai_cli.modality.text import TextRequest
-from genai_cli.model.names import parse_name
+from genai_cli.request.request import Request
+from genai_cli.work.assignment import Assignment, Hints
 from genai_cli.work.job import Job
-from genai_cli.work.producer import Failure, Producer, Setup
+from genai_cli.work.outcome import Failure
+from genai_cli.work.producer import Producer
 
 task, folder, megabytes = sys.argv[1], sys.argv[2], int(sys.argv[3])
 
@@ -35,16 +39,15 @@ def show(event: Event) -> None:
 
 make, small, large, count = {"text": (text, 1, 450, 64), "image": (image, 64, 768, 1)}[task]
 unused = SAFETY_COMPONENTS if task == "image" else frozenset()
-suffix = {"text": ".txt", "image": ".png"}[task]
-setup = Setup(task, parse_name(folder, task), suffix, device="cpu", unused=unused, batch_size=64)
-producer = Producer(setup, show)
-list(producer.produce([Job(0, "0", "0", make(0, small))]))
+spec = ModelSpec(task, parse_name(folder, task, load_catalog()), unused, placing=Placing(device="cpu", dtype="float32"))
+assignment = Assignment(spec, hints=Hints(batch_size=64))
+producer = Producer(show)
+list(producer.produce(assignment, [Job(0, "0", "0", make(0, small))]))
 pages = int(Path("/proc/self/statm").read_text().split()[0])
 limit = pages * resource.getpagesize() + megabytes * 2**20
 resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
-for outcome in producer.produce(
-    [Job(number, str(number), str(number), make(number, large)) for number in range(count)]
-):
+jobs = [Job(number, str(number), str(number), make(number, large)) for number in range(count)]
+for outcome in producer.produce(assignment, jobs):
     ends = outcome.error.message if isinstance(outcome, Failure) else outcome.record
     code = outcome.error.exit_code if isinstance(outcome, Failure) else 0
     sys.stdout.write(json.dumps({"index": outcome.job.index, "code": code, "end": ends}) + "\n")

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from conftest import RunMain, take_interrupts
 
-from genai_cli.modality import image
-from genai_cli.output.writer import Writer
+from genai_cli.modality.image import Image
+from genai_cli.store.writer import Writer
 from genai_cli.work import producer
 from genai_cli.work.ahead import one_ahead
 
@@ -123,13 +123,13 @@ def test_pictures_are_the_same_and_made_in_another_thread(
     run_main: RunMain, monkeypatch: pytest.MonkeyPatch, overlapping: Callable[[], None]
 ) -> None:
     threads = []
-    generate = image.generate
+    generate = Image.generate
 
     def watched(*arguments: Any) -> Any:
         threads.append(current_thread())
         return generate(*arguments)
 
-    monkeypatch.setattr(image, "generate", watched)
+    monkeypatch.setattr(Image, "generate", watched)
     command = ["image", "a cat", "-m", "tiny", "-n", "3", "--seed", "1"]
     usual = records(run_main, *command, "-o", "usual/")
     assert [line["status"] for line in usual] == ["done"] * 3
@@ -146,7 +146,7 @@ def test_a_file_is_written_while_the_next_is_made(
 ) -> None:
     overlapping()
     written = Event()
-    generate, write = image.generate, Writer.write
+    generate, write = Image.generate, Writer.write
     calls = []
 
     def waits_for_the_first_file(*arguments: Any) -> Any:
@@ -159,7 +159,7 @@ def test_a_file_is_written_while_the_next_is_made(
         written.set()
         return file
 
-    monkeypatch.setattr(image, "generate", waits_for_the_first_file)
+    monkeypatch.setattr(Image, "generate", waits_for_the_first_file)
     monkeypatch.setattr(Writer, "write", tells)
     done = run_main("image", "a cat", "-m", "tiny", "-n", "3", "-o", "out/")
     assert done.code == 0, done.stderr
@@ -182,7 +182,7 @@ def test_a_batch_is_the_same(run_main: RunMain, overlapping: Callable[[], None])
 
 OVERLAPPING_PROGRAM = """
 import sys
-from genai_cli.cli import main
+from genai_cli.cli.main import main
 from genai_cli.work import producer
 producer.ACCELERATORS = ("cpu",)
 sys.exit(main(sys.argv[1:]))

@@ -77,11 +77,11 @@ def test_bark_speaks(run_main: RunMain, bark: Path) -> None:
 def test_a_loud_result_is_turned_down_and_a_quiet_one_is_not() -> None:
     import numpy as np
 
-    from genai_cli.modality.audio import FULL_SCALE, within_full_scale
+    from genai_cli.modality.audio import FULL_SCALE, fit_full_scale
 
     quiet = np.array([0.1, -0.5, 0.25], dtype=np.float32)
-    assert (within_full_scale(quiet)[:, 0] == quiet).all()
-    loud = within_full_scale(quiet * 4)
+    assert (fit_full_scale(quiet)[:, 0] == quiet).all()
+    loud = fit_full_scale(quiet * 4)
     assert np.abs(loud).max() == pytest.approx(FULL_SCALE)
     assert loud[:, 0] / loud[1, 0] == pytest.approx(quiet / quiet[1])
 

@@ -5,13 +5,15 @@ import os
 import random
 import select
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import Genai, RunMain
 
-from genai_cli.output.reading import read_story
+from genai_cli.content.reading import read_provenance
+from genai_cli.request.rows import BadRow, FileRows, Row
 
 # Sampled from random weights, a text may end at once for one seed in hundreds; the likeliest tokens never do.
 GREEDY = {"max_new_tokens": 12, "temperature": 0}
@@ -149,7 +151,7 @@ def timeless(file: Path) -> dict[str, Any] | bytes:
     """What a file holds but the time of its making: the bytes of a text, the record of all else."""
     if file.suffix == ".txt":
         return file.read_bytes()
-    record = read_story(file).record
+    record = read_provenance(file).record
     assert record is not None
     return {name: value for name, value in record.items() if name not in ("created", "seconds")}
 
@@ -230,13 +232,13 @@ def test_bad_rows_can_be_passed_over(run_main: RunMain, tmp_path: Path, gpt2: Pa
     jobs.write_text(f"{json.dumps(good)}\n{{\n")
     done = run_main("batch", jobs, "-o", "out/", "--skip-bad")
     assert done.code == 0, done.stderr
-    assert "1 bad row passed over" in done.stderr
+    assert "1 bad row skipped" in done.stderr
     assert len(manifest(Path("out"))) == 1
     noted = [json.loads(line) for line in Path("out/manifest.jsonl").read_text().splitlines() if '"bad"' in line]
     assert [(line["status"], line["error"].startswith(f"{jobs}:2: not JSON")) for line in noted] == [("bad", True)]
     before = Path("out/manifest.jsonl").read_bytes()
     again = run_main("batch", jobs, "-o", "out/", "--skip-bad", "-q")
-    assert (again.code, again.stderr.count("passed over")) == (0, 0)
+    assert (again.code, again.stderr.count("skipped")) == (0, 0)
     assert Path("out/manifest.jsonl").read_bytes() == before
 
 
@@ -301,7 +303,7 @@ def test_a_finished_batch_loads_nothing(genai: Genai, run_main: RunMain, mixed: 
 
     run_main("batch", mixed, "-o", "out/")
     heavy = "{'torch', 'huggingface_hub'} & set(sys.modules)"
-    program = f"import sys; from genai_cli.cli import main; main(sys.argv[1:]); print({heavy})"
+    program = f"import sys; from genai_cli.cli.main import main; main(sys.argv[1:]); print({heavy})"
     done = subprocess.run(
         [sys.executable, "-c", program, "batch", mixed, "-o", "out/"], capture_output=True, text=True, check=True
     )
@@ -337,3 +339,31 @@ def test_a_library_s_failure_costs_one_item(
     assert "the model failed: IndexError" in done.stderr
     assert "Traceback" not in done.stderr
     assert "Traceback" in run_main("batch", jobs, "-o", "out/", "--retry-failed", "--debug").stderr
+
+
+def test_rows_are_read_once_for_all_models(run_main: RunMain, monkeypatch: pytest.MonkeyPatch, gpt2: Path) -> None:
+    """Also where some are bad, are noted, and stand in a table in the end."""
+    read: list[str] = []
+    iterate = FileRows.__iter__
+
+    def counted(rows: FileRows) -> Iterator[Row | BadRow]:
+        read.append(rows.name)
+        return iterate(rows)
+
+    monkeypatch.setattr(FileRows, "__iter__", counted)
+    models = ["tiny", str(gpt2)]
+    rows = [
+        {"task": "text", "prompt": f"film {n}", "model": models[n % 2], "max_new_tokens": 8, "seed": n}
+        for n in range(6)
+    ]
+    rows += [{"task": "classify", "prompt": "good", "model": "tiny"}, {"task": "classify"}]
+    Path("jobs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for output in ("out/", "out.jsonl"):
+        done = run_main("batch", "jobs.jsonl", "-o", output, "--skip-bad")
+        assert done.code == 0, done.stderr
+        assert read == ["jobs.jsonl"]
+        read.clear()
+    assert len(Path("out.jsonl").read_text().splitlines()) == 8
+    Path("table.csv").write_text("".join(["prompt,stars\n", *(f"film {n},{n}\n" for n in range(5))]))
+    assert run_main("classify", "--prompts", "table.csv", "--column", "prompt", "-m", "tiny", "-o", "l.csv").code == 0
+    assert read == ["table.csv"]

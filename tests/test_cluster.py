@@ -21,7 +21,7 @@ import pytest
 from conftest import Genai, RunMain
 
 from genai_cli.modality.classify import ClassifyRequest
-from genai_cli.work.cluster import MOST_DEATHS_OF_A_JOB, Chunk, ChunkQueue
+from genai_cli.work.engines.ray_cluster import MOST_DEATHS_OF_A_JOB, Chunk, ChunkQueue
 from genai_cli.work.job import Job
 
 TWO_WORKERS = ("--engine", "ray", "--workers", "2")
@@ -207,7 +207,9 @@ def test_a_model_that_is_not_to_be_had_is_the_same_error(genai: Genai, cluster: 
 
 
 def test_a_worker_of_another_version_is_refused(cluster: RayCluster, tmp_path: Path) -> None:
-    program = "import sys, genai_cli; genai_cli.__version__ = '9.9'; from genai_cli.cli import main; sys.exit(main())"
+    program = (
+        "import sys, genai_cli; genai_cli.__version__ = '9.9'; from genai_cli.cli.main import main; sys.exit(main())"
+    )
     options = ["--engine", "ray", "--workers", "1", "--ray-address", cluster.address]
     done = subprocess.run(
         [sys.executable, "-c", program, "classify", "a film", "-m", "tiny", *options],

@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 from conftest import RunMain
 
-from genai_cli.model.hub import ModelFiles
-from genai_cli.model.importing import named_classes
-from genai_cli.model.names import ModelReference
-from genai_cli.model.read_ahead import read_into_cache
+from genai_cli.device.importing import find_classes
+from genai_cli.device.read_ahead import read_into_cache
+from genai_cli.hub.fetching import ModelFiles
+from genai_cli.hub.names import ModelReference
 
 # Large libraries that no command has a use for, and that are often there.
 UNUSED = {"pandas", "sklearn", "librosa", "matplotlib", "torchvision", "tensorflow", "datasets", "IPython"}
 PROGRAM = """
 import gc, json, sys
-from genai_cli.cli import main
+from genai_cli.cli.main import main
 code = main(sys.argv[1:])
 full = gc.get_stats()[-1]["collections"]
 print(json.dumps([code, full, gc.get_freeze_count(), gc.isenabled(), sorted(sys.modules)]), file=sys.stderr)
@@ -54,10 +54,10 @@ def test_a_command_imports_what_its_model_needs_and_lets_the_collector_rest(task
 
 def test_the_classes_that_a_checkpoint_names(gpt2: Path, flagging_stable_diffusion: Path) -> None:
     text = ModelFiles(ModelReference("m", folder=gpt2), gpt2, None, "GPT2LMHeadModel", None, frozenset())
-    assert named_classes(text) == [("transformers", "GPT2LMHeadModel")]
+    assert find_classes(text) == [("transformers", "GPT2LMHeadModel")]
     folder, unused = flagging_stable_diffusion, frozenset({"safety_checker"})
     image = ModelFiles(ModelReference("m", folder=folder), folder, "fp16", "StableDiffusionPipeline", None, unused)
-    named = named_classes(image)
+    named = find_classes(image)
     assert named[0] == ("diffusers", "StableDiffusionPipeline")
     assert {("diffusers", "UNet2DConditionModel"), ("transformers", "CLIPTextModel")} < set(named)
     assert not any("Safety" in name for _, name in named)

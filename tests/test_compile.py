@@ -7,18 +7,19 @@ from pathlib import Path
 import pytest
 from conftest import Genai, RunMain
 
+from genai_cli.device.learnt import Lesson, build_times_key, find_times_file, read_times
+from genai_cli.device.policy import Decision, Situation, Times, decide
 from genai_cli.modality.image import ImageRequest
-from genai_cli.modality.request import Request
 from genai_cli.modality.text import TextRequest
-from genai_cli.model.learnt import Lesson, read_times, times_file, times_key
-from genai_cli.model.policy import Decision, Situation, Times, decide
-from genai_cli.work import producer
+from genai_cli.request.request import Request
+from genai_cli.work import loaded_model
 from genai_cli.work.job import Job
-from genai_cli.work.runner import usual_pace
+from genai_cli.work.runner import find_usual_pace
 
 GIGABYTE = 2**30
-ON_CUDA = Situation("image", "cuda", items=1, weights=2 * GIGABYTE, free_memory=20 * GIGABYTE)
-SEEN = Times(eager=2.0, compiled=1.0, compiling=60.0)
+ESTIMATE = Times(2.0, 1.6, 120.0)
+ON_CUDA = Situation("image", "cuda", items=1, weights=2 * GIGABYTE, free_memory=20 * GIGABYTE, estimate=ESTIMATE)
+KNOWN = Times(eager=2.0, compiled=1.0, compiling=60.0)
 
 
 def situation(**changes: object) -> Situation:
@@ -31,18 +32,18 @@ def situation(**changes: object) -> Situation:
     ("changes", "wanted"),
     [
         ({}, False),
-        ({"items": 100}, False),  # nothing was seen here: the first estimate expects little
+        ({"items": 100}, False),  # no times are known: the estimate expects little
         ({"items": 1000}, True),
-        ({"items": 120, "times": SEEN}, False),  # 120 s saved are not more than twice 60 s
-        ({"items": 121, "times": SEEN}, True),
+        ({"items": 120, "times": KNOWN}, False),  # 120 s saved are not more than twice 60 s
+        ({"items": 121, "times": KNOWN}, True),
         ({"items": 10**6, "times": Times(eager=1.0, compiled=1.0, compiling=1.0)}, False),
-        ({"items": 10**6, "times": SEEN, "free_memory": GIGABYTE}, False),
-        ({"items": 10**6, "times": SEEN, "device": "cpu", "free_memory": None}, False),
-        ({"items": 10**6, "times": SEEN, "device": "mps", "free_memory": None}, False),
-        ({"items": 10**6, "times": SEEN, "task": "classify"}, False),
-        ({"items": 10**6, "times": SEEN, "asked": False}, False),
+        ({"items": 10**6, "times": KNOWN, "free_memory": GIGABYTE}, False),
+        ({"items": 10**6, "times": KNOWN, "device": "cpu", "free_memory": None}, False),
+        ({"items": 10**6, "times": KNOWN, "device": "mps", "free_memory": None}, False),
+        ({"items": 10**6, "times": KNOWN, "estimate": None}, False),
+        ({"items": 10**6, "times": KNOWN, "asked": False}, False),
         ({"device": "cpu", "free_memory": None, "asked": True}, True),
-        ({"task": "audio", "asked": True}, False),
+        ({"estimate": None, "asked": True}, False),
     ],
 )
 def test_compiling_is_decided_by_what_it_saves(changes: dict[str, object], wanted: bool) -> None:
@@ -51,7 +52,7 @@ def test_compiling_is_decided_by_what_it_saves(changes: dict[str, object], wante
     assert decision.reason
 
 
-def test_one_seen_time_stands_in_for_the_estimate_in_proportion() -> None:
+def test_one_known_time_scales_the_estimate() -> None:
     eager_only = Times(eager=20.0)
     assert not decide(situation(items=60, times=eager_only)).compile  # 60 x (20 - 16) s = 2 x 120 s
     assert decide(situation(items=61, times=eager_only)).compile
@@ -68,10 +69,10 @@ def test_what_items_took_is_learnt_and_kept(environment: Path, monkeypatch: pyte
         compiled.take(seconds, compiled=True)
     assert read_times("card") == Times(eager=2.0, compiled=1.0, compiling=60.0)
     assert read_times("another card") == Times()
-    assert [path.name for path in times_file().parent.iterdir()] == ["compile-times.json"]
-    times_file().write_text("{broken")
+    assert [path.name for path in find_times_file().parent.iterdir()] == ["compile-times.json"]
+    find_times_file().write_text("{broken")
     assert read_times("card") == Times()
-    times_file().write_text('{"card": {"eager": "fast"}}')
+    find_times_file().write_text('{"card": {"eager": "fast"}}')
     assert read_times("card") == Times()
 
 
@@ -82,7 +83,7 @@ def test_only_what_is_left_to_make_counts(run_main: RunMain, monkeypatch: pytest
         asked.append(situation.items)
         return decide(situation)
 
-    monkeypatch.setattr(producer, "decide", watched)
+    monkeypatch.setattr(loaded_model, "decide", watched)
     Path("prompts.txt").write_text("".join(f"text {number}\n" for number in range(5)))
     command = ["text", "--prompts", "prompts.txt", "-m", "tiny", "--max-new-tokens", "4", "-o", "out/"]
     assert [run_main(*command, *limit).code for limit in (["--limit", "3"], [])] == [0, 0]
@@ -95,11 +96,11 @@ def test_times_belong_to_a_size_and_steps() -> None:
 
     small = ImageRequest(prompt="a cat", model="tiny", width=64, height=64, num_inference_steps=20)
     large = ImageRequest(prompt="a dog", model="tiny", width=512, height=512)
-    assert usual_pace(jobs(small, large, large)) == large.pace() == "512x512, default steps of default"
-    assert usual_pace([]) == ""
+    assert find_usual_pace(jobs(small, large, large)) == large.pace() == "512x512, default steps of default"
+    assert find_usual_pace([]) == ""
     text = TextRequest(prompt="It was", model="tiny", max_new_tokens=64)
     assert text.pace() == TextRequest(prompt="another one", model="tiny", max_new_tokens=64, temperature=0.1).pace()
-    keys = {times_key(request.task, request.pace(), "tiny", "cpu") for request in (small, large, text)}
+    keys = {build_times_key(request.task, request.pace(), "tiny", "cpu") for request in (small, large, text)}
     assert len(keys) == 3
 
 
@@ -131,7 +132,7 @@ def test_a_picture_s_network_is_compiled_in_its_place(stable_diffusion: Path) ->
     import diffusers
     import torch
 
-    from genai_cli.model.compiling import compile_denoiser
+    from genai_cli.device.compiling import compile_denoiser
 
     pipeline = diffusers.DiffusionPipeline.from_pretrained(stable_diffusion)
     pipeline.set_progress_bar_config(disable=True)

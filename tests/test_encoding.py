@@ -9,7 +9,7 @@ import torch
 from conftest import RunMain
 from transformers import DynamicCache
 
-from genai_cli.modality.encoding import KEPT, RememberedCall, remember_encodings
+from genai_cli.modality.diffusion.prompt_encoding import KEPT, RememberedCall, remember_encodings
 
 PROMPTS = ["a red circle", "a blue square", "a red circle", "a green circle"]
 

@@ -465,13 +465,13 @@ def test_killed(
 
 
 def test_what_others_are_writing_is_not_swept(run_main: RunMain) -> None:
-    from genai_cli.output.parts import host_tag
+    from genai_cli.atomic import make_host_tag
 
     Path("out").mkdir()
     gone = subprocess.Popen(["true"])
     gone.wait()
-    young = {f".{host_tag()}-{os.getpid()}-1.genai-part", ".0badcafe-1-1.genai-part", ".all-1.genai-part"}
-    dead = {f".{host_tag()}-{gone.pid}-1.genai-part"}
+    young = {f".{make_host_tag()}-{os.getpid()}-1.genai-part", ".0badcafe-1-1.genai-part", ".all-1.genai-part"}
+    dead = {f".{make_host_tag()}-{gone.pid}-1.genai-part"}
     old = {".0badcafe-2-1.genai-part"}
     for name in young | dead | old:
         Path("out", name).write_text("part")
@@ -573,8 +573,8 @@ STORIES: dict[str, tuple[Callable[[], bytes], str]] = {
     "list.png": (lambda: png(chunk(b"iTXt", b"genai\0\0\0\0\0" + b"[" * 10**6)), "holds a broken record"),
     "lied.wav": (lambda: riff(b"WAVE", b"id3 ", b"", 2**32 - 1), "its texts are 4294 MB"),
     "large.wav": (lambda: riff(b"WAVE", b"id3 ", b"x" * HUNDRED), "its texts are 100 MB"),
-    "packed.wav": (lambda: riff(b"WAVE", b"id3 ", id3(txxx(bomb(), 0x09))), "tells nothing of its making"),
-    "frames.mp3": (lambda: id3(txxx(b"\3a\0b") * 10**6), "tells nothing of its making"),
+    "packed.wav": (lambda: riff(b"WAVE", b"id3 ", id3(txxx(bomb(), 0x09))), "has no genai record"),
+    "frames.mp3": (lambda: id3(txxx(b"\3a\0b") * 10**6), "has no genai record"),
     "large.mp3": (lambda: id3(b"x" * HUNDRED), "its texts are 100 MB"),
     "lied.flac": (lambda: b"fLaC\x84\xff\xff\xff", "its texts are 16 MB"),
     "large.flac": (lambda: b"fLaC" + b"\x01\xff\xff\xff" + bytes(2**24) * 6, "cannot be read: it is cut off"),
@@ -584,19 +584,19 @@ STORIES: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: riff(b"WEBP", b"XMP ", b'<!DOCTYPE a [<!ENTITY b "b">]><a>&b;</a>'),
         "its XMP declares entities",
     ),
-    "large.txt.json": (lambda: b'{"genai": "' + b"x" * HUNDRED + b'"}', "more than 10 MB are no record"),
+    "large.txt.json": (lambda: b'{"genai": "' + b"x" * HUNDRED + b'"}', "more than 10 MB are not a record"),
     "deep.json": (lambda: b"[" * 10**6, "holds a broken record"),
     "empty.png": (lambda: b"", "is empty"),
     "cut.png": (lambda: png()[:20], "cannot be read: "),
-    "cut.wav": (lambda: b"RIFF", "cannot be read: it is no WAVE file"),
-    "cut.ogg": (lambda: b"OggS", "cannot be read: it is no Ogg Vorbis file, or cut off"),
+    "cut.wav": (lambda: b"RIFF", "cannot be read: it is not a WAVE file"),
+    "cut.ogg": (lambda: b"OggS", "cannot be read: it is not an Ogg Vorbis file, or cut off"),
     "cut.flac": (lambda: b"fLaC\x00\x00\x00\x22", "cannot be read: it is cut off"),
 }
 
 
 SHOW = """
 import sys
-from genai_cli.cli import main
+from genai_cli.cli.main import main
 code = main(["show", *sys.argv[1:]])
 peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
 print("peak", int(peak.split()[1]) * 1024)

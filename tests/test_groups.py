@@ -15,14 +15,20 @@ from conftest import Build, RunMain
 from readers import record_of
 from safetensors.torch import load_file, save_file
 
+from genai_cli.device.spec import ModelSpec, Placing
 from genai_cli.errors import InputError
-from genai_cli.modality.image import ImageRequest
-from genai_cli.modality.sampling import OwnChance
+from genai_cli.hub.access import Access
+from genai_cli.hub.names import parse_name
+from genai_cli.hub.reference import ModelReference
+from genai_cli.modality.decoding.sampling import OwnChance
+from genai_cli.modality.image import Image, ImageRequest
+from genai_cli.modality.registry import load_catalog
 from genai_cli.modality.text import TextRequest
-from genai_cli.model.names import parse_name
-from genai_cli.work.grouping import LOOKAHEAD, InputOrder, auto_size, cut_groups, parse_batch_size
+from genai_cli.work.assignment import Assignment, Hints
+from genai_cli.work.batching import LOOKAHEAD, InputOrder, cut_groups, parse_batch_size
 from genai_cli.work.job import Job
-from genai_cli.work.producer import Producer, Setup
+from genai_cli.work.loaded_model import LoadedModel, ModelSource
+from genai_cli.work.producer import Producer
 
 PROMPTS = [
     "It",
@@ -36,6 +42,10 @@ KINDS_OF_CHANCE = [
     {"temperature": 0.9, "top_k": 0},
     {"temperature": 1.2, "top_p": 0.8, "repetition_penalty": 1.4},
 ]
+
+
+def locate(name: str, task: str) -> ModelReference:
+    return parse_name(name, task, load_catalog())
 
 
 def rows_file(rows: list[dict[str, Any]]) -> str:
@@ -145,19 +155,17 @@ def test_a_picture_is_the_same_with_any_batch_size(run_main: RunMain, stable_dif
 
 def test_a_group_of_pictures_has_the_pictures_alone(stable_diffusion: Path) -> None:
     """On the CPU convolutions of several pictures sum in another order: a step of the 255 at most."""
-    from genai_cli.modality import image
-
-    producer = Producer(Setup("image", parse_name(str(stable_diffusion), "image"), ".png", device="cpu"), print)
-    producer.load(producer.fetch())
+    spec = ModelSpec("image", locate(str(stable_diffusion), "image"), placing=Placing(device="cpu", dtype="float32"))
+    loaded = LoadedModel(ModelSource(spec, Access(), print), Hints(), print)
     options = {"model": str(stable_diffusion), "num_inference_steps": 3, "scheduler": "euler-a"}
     requests = [
         ImageRequest(prompt=f"a cat {n}", negative_prompt=f"fog {n}", seed=n, **options)  # type: ignore[arg-type]
         for n in range(3)
     ]
-    together = image.generate(producer.loaded, requests, lambda _: None)
+    together = loaded.model.generate(requests, lambda _: None)
     for request, result in zip(requests, together, strict=True):
-        alone = image.generate(producer.loaded, [request], lambda _: None)[0]
-        assert np.abs(result.pixels - alone.pixels).max() < 1 / 255
+        alone = loaded.model.generate([request], lambda _: None)[0]
+        assert np.abs(result.content.values - alone.content.values).max() < 1 / 255
         assert result.parameters == alone.parameters
 
 
@@ -259,8 +267,8 @@ def test_no_more_than_a_lookahead_is_taken_from_the_stream() -> None:
             taken += 1
             yield job
 
-    producer = Producer(Setup("text", parse_name("tiny", "text"), ".txt", device="cpu"), lambda _: None)
-    next(producer.produce(stream()))
+    spec = ModelSpec("text", locate("tiny", "text"), placing=Placing(device="cpu", dtype="float32"))
+    next(Producer(lambda _: None).produce(Assignment(spec), stream()))
     assert taken == LOOKAHEAD
 
 
@@ -276,12 +284,17 @@ def test_outcomes_are_put_back_into_order() -> None:
 
 
 def test_how_many_pictures_fit() -> None:
-    square = 512 * 512
-    assert auto_size("image", "cpu", 0, square) == 1
-    assert auto_size("image", "cuda", 1 * 2**30, square) == 1
-    assert 1 < auto_size("image", "cuda:1", 20 * 2**30, square) < 16
-    assert auto_size("image", "cuda", 140 * 2**30, square) == 16
-    assert auto_size("image", "cuda", 20 * 2**30, 4 * square) < auto_size("image", "cuda", 20 * 2**30, square)
+    def fit(device: str, free: int, side: int = 512) -> int:
+        request = ImageRequest(prompt="a cat", model="tiny", width=side, height=side)
+        model = Image.__new__(Image)
+        model.pipeline = object()
+        return model.choose_batch_size(request, device, free)
+
+    assert fit("cpu", 0) == 1
+    assert fit("cuda", 1 * 2**30) == 1
+    assert 1 < fit("cuda:1", 20 * 2**30) < 16
+    assert fit("cuda", 140 * 2**30) == 16
+    assert fit("cuda", 20 * 2**30, 1024) < fit("cuda", 20 * 2**30)
 
 
 def test_the_batch_size_is_auto_or_a_number(run_main: RunMain) -> None:

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
+from genai_cli.hub.names import ModelReference
 from genai_cli.modality.image import ImageRequest
-from genai_cli.model.names import ModelReference
 from genai_cli.work.job import Job, Order, expand
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -18,7 +18,7 @@ def jobs_of(*orders: Order, base_seed: int = 1) -> list[Job]:
 
 def test_an_inserted_order_moves_no_key_and_no_seed() -> None:
     alone = jobs_of(Order(STAR))[0]
-    after = jobs_of(Order(CIRCLE, 2), Order(STAR))[2]
+    after = jobs_of(Order(CIRCLE, 2), Order(STAR, index=2))[2]
     assert (alone.key, alone.request.seed) == (after.key, after.request.seed)
     assert (alone.index, after.index) == (0, 2)
 

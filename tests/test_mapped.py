@@ -1,4 +1,4 @@
-"""Weights that were read from a mapped file leave memory early, and nothing else does."""
+"""The memory of weights that were read from a mapped file is given back early, and no other memory is."""
 
 import mmap
 import sys
@@ -9,10 +9,10 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from genai_cli.model import mapped
-from genai_cli.model.mapped import SpentWeights
+from genai_cli.device import mapped
+from genai_cli.device.mapped import SpentWeights
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux alone tells what is mapped")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux says what is mapped")
 NUMBERS = 2_000_000  # 8 MB of them
 STATISTICS = Path("/proc/self/smaps")
 
@@ -47,14 +47,14 @@ def test_a_mapped_tensor_leaves_memory_and_reads_the_same(file: Path) -> None:
     before = in_memory(file)
     spent = SpentWeights()
     spent.add(first)
-    assert in_memory(file) == before >= 16_000_000 // 1024  # so little is not worth asking for by itself
+    assert in_memory(file) == before >= 16_000_000 // 1024  # so few bytes wait for more
     spent.give_back()
     assert in_memory(file) <= before - 7_900_000 // 1024
     assert torch.equal(first, copy)
     assert torch.equal(second, neighbour)
 
 
-def test_it_goes_by_itself_once_it_is_much(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_tensors_are_given_back_at_once(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mapped, "AT_ONCE", NUMBERS)  # a quarter of a tensor
     first, _ = read(file)
     first.sum()
@@ -97,8 +97,8 @@ def test_what_a_device_backs_is_ordinary_memory() -> None:
 def test_weights_leave_memory_as_a_model_is_quantized(gpt2: Path) -> None:
     from transformers import AutoModelForCausalLM
 
-    from genai_cli.model.device import Placement
-    from genai_cli.model.quantize import quantize_model
+    from genai_cli.device.placement import Placement
+    from genai_cli.device.quantize import quantize_model
 
     file = gpt2 / "model.safetensors"
     model = AutoModelForCausalLM.from_pretrained(gpt2)

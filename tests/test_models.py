@@ -1,17 +1,31 @@
 """What a model may be called, what kind it is, and which of its files are chosen, without any network."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from genai_cli.device.placement import select_dtype
 from genai_cli.errors import GenaiError, InputError, ModelError
-from genai_cli.model.card import parse_card
-from genai_cli.model.device import select_dtype
-from genai_cli.model.files import choose_files
-from genai_cli.model.kinds import check_kind
-from genai_cli.model.names import parse_name
+from genai_cli.hub.card import parse_card
+from genai_cli.hub.catalog import Catalog, ModelKind
+from genai_cli.hub.fetching import ModelFiles
+from genai_cli.hub.files import select_files
+from genai_cli.hub.kinds import check_kind
+from genai_cli.hub.names import parse_name
+from genai_cli.hub.reference import ModelReference
 
 SD = "stable-diffusion-v1-5/stable-diffusion-v1-5"
+# A catalog of these tests' own: the room `hub` takes whatever kinds it is given.
+IMAGE = ModelKind("image", "a text-to-image model", "diffusers", aliases={"sd15": SD})
+TEXT = ModelKind(
+    "text", "a text model", "transformers", ("ForCausalLM",), "CAUSAL_LM", {"gpt2": "openai-community/gpt2"}
+)
+CLASSIFY = ModelKind("classify", "a text classifier", "transformers", ("ForSequenceClassification",))
+AUDIO = ModelKind(
+    "audio", "a text-to-audio model", "transformers", ("MusicgenForConditionalGeneration",), "TEXT_TO_WAVEFORM"
+)
+CATALOG = Catalog((IMAGE, TEXT, CLASSIFY, AUDIO))
 
 
 @pytest.mark.parametrize(
@@ -26,7 +40,7 @@ SD = "stable-diffusion-v1-5/stable-diffusion-v1-5"
     ],
 )
 def test_names_on_the_hub(name: str, repository: str, revision: str | None) -> None:
-    reference = parse_name(name, "image")
+    reference = parse_name(name, "image", CATALOG)
     assert (reference.id, reference.revision, reference.folder) == (repository, revision, None)
 
 
@@ -35,7 +49,7 @@ def test_names_on_the_hub(name: str, repository: str, revision: str | None) -> N
 )
 def test_names_that_are_none(name: str) -> None:
     with pytest.raises(GenaiError) as raised:
-        parse_name(name, "image")
+        parse_name(name, "image", CATALOG)
     assert raised.value.exit_code in (2, 4)
 
 
@@ -43,35 +57,73 @@ def test_an_alias_is_not_hijacked_by_a_folder_of_its_name(tmp_path: Path, monkey
     monkeypatch.chdir(tmp_path)
     (tmp_path / "gpt2").mkdir()
     (tmp_path / "mine").mkdir()
-    assert parse_name("gpt2", "text").folder is None
-    assert parse_name("./gpt2", "text").folder == Path("gpt2")
-    assert parse_name("mine", "text").folder == Path("mine")
+    assert parse_name("gpt2", "text", CATALOG).folder is None
+    assert parse_name("./gpt2", "text", CATALOG).folder == Path("gpt2")
+    assert parse_name("mine", "text", CATALOG).folder == Path("mine")
 
 
 @pytest.mark.parametrize(
-    ("index", "task"),
+    ("index", "kind"),
     [
-        ({"architectures": ["Gemma3ForConditionalGeneration"]}, "text"),
-        ({"architectures": ["MusicgenForConditionalGeneration"]}, "audio"),
-        ({"architectures": ["VitsModel"]}, "audio"),
-        ({"architectures": ["RobertaForSequenceClassification"]}, "classify"),
-        ({"_class_name": "FluxPipeline"}, "image"),
-        ({}, "text"),
+        ({"architectures": ["Gemma3ForConditionalGeneration"]}, TEXT),
+        ({"architectures": ["GPTNeoForCausalLM"]}, TEXT),
+        ({"architectures": ["MusicgenForConditionalGeneration"]}, AUDIO),
+        ({"architectures": ["VitsModel"]}, AUDIO),
+        ({"architectures": ["RobertaForSequenceClassification"]}, CLASSIFY),
+        ({"_class_name": "FluxPipeline"}, IMAGE),
+        ({}, TEXT),
     ],
 )
-def test_models_of_the_right_kind(index: dict[str, object], task: str) -> None:
-    check_kind(index, task, "m")
-    others = {"text", "classify", "audio", "image"} - {task}
-    for other in others if index else ():
-        with pytest.raises(InputError):
-            check_kind(index, other, "m")
+def test_models_of_the_right_kind(index: dict[str, object], kind: ModelKind) -> None:
+    check_kind(index, kind, CATALOG, "m")
+    check_kind(index, None, CATALOG, "m")
+    for other in CATALOG.kinds if index else ():
+        if other is not kind:
+            with pytest.raises(InputError, match=f"not {other.words}"):
+                check_kind(index, other, CATALOG, "m")
+
+
+def test_the_error_says_what_the_model_is_and_which_command_takes_it() -> None:
+    with pytest.raises(
+        InputError, match=r"m is a text model \(LlamaForCausalLM\), not a text-to-image model"
+    ) as raised:
+        check_kind({"architectures": ["LlamaForCausalLM"]}, IMAGE, CATALOG, "m")
+    assert raised.value.hint == "genai text takes it"
+    with pytest.raises(InputError, match="a masked language model") as raised:
+        check_kind({"architectures": ["BertForMaskedLM"]}, TEXT, CATALOG, "m")
+    assert raised.value.hint is not None and "models list" in raised.value.hint
+
+
+def test_a_fetched_model_may_turn_out_to_be_of_another_kind() -> None:
+    files = ModelFiles(
+        ModelReference("m"), Path(), None, "ShapEPipeline", None, frozenset(), kind=IMAGE, catalog=CATALOG
+    )
+    error = files.wrong_kind("a diffusers pipeline of another kind")
+    assert error.message == "m is a diffusers pipeline of another kind (ShapEPipeline), not a text-to-image model"
+
+
+def test_two_tasks_may_take_the_same_models() -> None:
+    chat = ModelKind("chat", "a chat model", "transformers", TEXT.class_suffixes)
+    for kind in (TEXT, chat):
+        check_kind({"architectures": ["LlamaForCausalLM"]}, kind, Catalog((TEXT, chat)), "m")
 
 
 def test_an_encoder_decoder_is_no_text_model() -> None:
     with pytest.raises(InputError, match="T5ForConditionalGeneration"):
-        check_kind({"architectures": ["T5ForConditionalGeneration"]}, "text", "m")
+        check_kind({"architectures": ["T5ForConditionalGeneration"]}, TEXT, CATALOG, "m")
     with pytest.raises(InputError, match="vocoder"):
-        check_kind({"architectures": ["SpeechT5ForTextToSpeech"]}, "audio", "m")
+        check_kind({"architectures": ["SpeechT5ForTextToSpeech"]}, AUDIO, CATALOG, "m")
+
+
+def test_the_built_in_models_of_a_catalog(tmp_path: Path) -> None:
+    catalog = Catalog((replace(TEXT, built_in=tmp_path), replace(AUDIO, built_in=tmp_path / "missing"), IMAGE))
+    assert catalog.built_in_tasks() == ["text"]
+    assert parse_name("tiny", "text", catalog).folder == tmp_path
+    for task in ("audio", "image", None):
+        with pytest.raises(ModelError, match="built"):
+            parse_name("tiny", task, catalog)
+    assert catalog.kind("image") is IMAGE
+    assert catalog.aliases == {"gpt2": "openai-community/gpt2", "sd15": SD}
 
 
 PIPELINE = {"_class_name": "P", "unet": ["diffusers", "U"], "scheduler": ["diffusers", "S"], "vae": [None, None]}
@@ -85,7 +137,7 @@ def read_pipeline(name: str) -> dict[str, object]:
 
 def chosen(names: set[str], variant: str = "auto", wants_float32: bool = False) -> tuple[tuple[str, ...], str | None]:
     base = {"model_index.json", "scheduler/scheduler_config.json", "unet/config.json"}
-    choice = choose_files(base | names, read_pipeline, variant, wants_float32, frozenset())
+    choice = select_files(base | names, read_pipeline, variant, wants_float32, frozenset())
     return tuple(name for name in choice.files if "safetensors" in name), choice.variant
 
 
@@ -113,7 +165,7 @@ def test_shards_of_a_variant_in_both_spellings(index: str) -> None:
 
 def test_components_without_a_library_are_left_out() -> None:
     with pytest.raises(ModelError, match="not complete"):
-        choose_files({"model_index.json"}, read_pipeline, "auto", False, frozenset())
+        select_files({"model_index.json"}, read_pipeline, "auto", False, frozenset())
 
 
 def test_the_dtype_for_each_device() -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from genai_cli.errors import InputError, OutputError
-from genai_cli.output.names import fill_template, parse_destination, slugify
-from genai_cli.output.writer import NewFile, Writer
+from genai_cli.store.names import fill_template, parse_destination, slugify
+from genai_cli.store.writer import NewFile, Writer
 
 IMAGE = (".png", ".jpg", ".jpeg", ".webp")
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
-from genai_cli.model import onednn
+from genai_cli.device import onednn
 
 ROWS = [(1, 48), (1, 1, 48), (3, 48), (2, 5, 48)]
 

@@ -5,9 +5,19 @@ from typing import Any
 import pytest
 
 from genai_cli.errors import InputError
-from genai_cli.work.openai_requests import translate
+from genai_cli.modality.registry import list_endpoints, list_requests
+from genai_cli.request import openai_rows
+from genai_cli.request.openai_rows import Translation
+from genai_cli.request.rows import Row
+from genai_cli.work.orders import Defaults, make_orders
 
 CHAT = "/v1/chat/completions"
+
+
+def translate(fields: dict[str, Any], model: str | None) -> Translation:
+    return openai_rows.translate(fields, list_endpoints(), model)
+
+
 HELLO = [{"role": "user", "content": "Hello"}]
 
 
@@ -83,7 +93,6 @@ def test_a_picture(size: str, fields: dict[str, str]) -> None:
         (CHAT, {"messages": [*HELLO, {"role": "assistant", "content": "Hi"}]}, "last message"),
         (CHAT, {"messages": [{"role": "tool", "content": "3"}]}, "'tool'"),
         (CHAT, {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "'image_url'"),
-        (CHAT, {"messages": HELLO, "model": "gpt-4o-mini"}, "'gpt-4o-mini' is not to be had"),
         ("/v1/images/generations", {"prompt": "a", "output_format": "gif"}, "'gif'"),
     ],
 )
@@ -91,6 +100,15 @@ def test_what_cannot_be_done_is_named(url: str, body: dict[str, Any], words: str
     with pytest.raises(InputError) as raised:
         translate(request_for(url, body), None)
     assert words in raised.value.message
+
+
+def test_a_hosted_model_needs_one_of_yours() -> None:
+    row = Row(request_for(CHAT, {"messages": HELLO, "model": "gpt-4o-mini"}))
+    with pytest.raises(InputError) as raised:
+        make_orders(row, Defaults(list_requests(), {}))
+    assert "'gpt-4o-mini' is not available here" in raised.value.message
+    (order,) = make_orders(row, Defaults(list_requests(), {"model": "tiny"}))
+    assert order.request.model == "tiny"
 
 
 def test_what_asks_for_nothing_is_passed_over() -> None:

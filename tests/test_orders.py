@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from genai_cli.work.orders import KINDS, Defaults, Orders
-from genai_cli.work.prompts import Row
+from genai_cli.modality.registry import list_requests
+from genai_cli.request.rows import Row
+from genai_cli.work.orders import Defaults, Orders
 
 OK = {"task": "text", "prompt": "x"}
 
@@ -25,16 +26,23 @@ OK = {"task": "text", "prompt": "x"}
         ({"messages": "hello"}, "a list of objects"),
         ({"messages": [{"role": "user", "content": "x"}], "chat": False}, "--no-chat"),
         ({"num": 0}, "--num"),
+        ({"prompt": 3}, "the prompt must be text, not 3"),
         ({"id": ""}, "the id"),
         ({"url": "/v1/embeddings", "body": {}}, "'/v1/embeddings'"),
     ],
 )
 def test_a_bad_row_is_named(fields: dict[str, Any], words: str) -> None:
     row = Row({**OK, **fields} if "body" not in fields else fields, "jobs.jsonl:7")
-    survey = Orders([row], Defaults(KINDS, {})).survey()
+    survey = Orders([row], Defaults(list_requests(), {})).survey
     assert (survey.items, survey.bad) == (0, 1)
     assert survey.first_bad[0].message.startswith("jobs.jsonl:7: ")
     assert words in survey.first_bad[0].message
+
+
+def test_a_row_without_a_prompt_says_what_it_has() -> None:
+    survey = Orders([Row({"task": "text", "text": "a"}, "p.jsonl:1")], Defaults(list_requests(), {})).survey
+    assert survey.first_bad[0].message == "p.jsonl:1: no field 'prompt'"
+    assert survey.first_bad[0].hint == "it has: task, text"
 
 
 def test_the_ids_of_several_prompts_are_looked_at_too() -> None:
@@ -43,6 +51,6 @@ def test_the_ids_of_several_prompts_are_looked_at_too() -> None:
         Row({"custom_id": "x", "url": "/v1/completions", "body": body}, "jobs.jsonl:1"),
         Row({**OK, "id": "x-2"}, "jobs.jsonl:2"),
     ]
-    survey = Orders(rows, Defaults(KINDS, {})).survey()
+    survey = Orders(rows, Defaults(list_requests(), {})).survey
     assert (survey.items, survey.bad, survey.openai) == (2, 1, 2)
     assert "'x-2' stands in an earlier row" in survey.first_bad[0].message

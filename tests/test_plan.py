@@ -10,7 +10,7 @@ from loopback_hub import LoopbackHub
 
 PROGRAM = """
 import sys
-from genai_cli.cli import main
+from genai_cli.cli.main import main
 code = main(sys.argv[1:])
 print(code, *({"torch", "huggingface_hub", "transformers"} & set(sys.modules)), file=sys.stderr)
 """

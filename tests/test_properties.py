@@ -15,14 +15,14 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from readers import GENERATED, parse_parameters
 
+from genai_cli.content.picture import Picture
+from genai_cli.content.reading import PICTURES, read_provenance
+from genai_cli.content.record import to_json
+from genai_cli.content.sound import Sound
+from genai_cli.content.text import Text
 from genai_cli.errors import InputError
-from genai_cli.output.manifest import MANIFEST, Manifest, whole_lines
-from genai_cli.output.names import fill_template, parse_destination, slugify
-from genai_cli.output.picture import Picture
-from genai_cli.output.reading import PICTURES, read_story
-from genai_cli.output.record import to_json
-from genai_cli.output.sound import Sound
-from genai_cli.output.text import Text
+from genai_cli.store.manifest import MANIFEST, Manifest, read_manifest_lines
+from genai_cli.store.names import fill_template, parse_destination, slugify
 
 # The same examples in every run, so that a failure is one of the change at hand.
 settings.register_profile(
@@ -118,10 +118,10 @@ def told(record: dict[str, Any], suffix: str) -> Any:
     """The record that a file of this type tells after it was written with this one."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / f"x{suffix}"
-        path.write_bytes(ENCODERS[suffix].encode(record, suffix))
+        path.write_bytes(ENCODERS[suffix].encode(record, suffix, GENERATED))
         if suffix == ".txt":
             path.with_name("x.txt.json").write_text(to_json(record), encoding="utf-8")
-        return read_story(path).record
+        return read_provenance(path).record
 
 
 @pytest.mark.parametrize("suffix", ENCODERS)
@@ -137,7 +137,7 @@ def test_a_record_survives_in_every_carrier(suffix: str, prompt: str, negative: 
 @example('a "cat",\nsitting', "")
 def test_the_parameters_of_a_png_follow_their_grammar(prompt: str, negative: str) -> None:
     """Where the prompt itself does not look like the form's own lines, which the form cannot tell apart."""
-    from genai_cli.output.picture import parameters_text
+    from genai_cli.content.picture import parameters_text
 
     parsed = parse_parameters(parameters_text(record_with(prompt, negative)))
     settings = {"Steps": "20", "Sampler": "Euler a", "CFG scale": "7.5", "Seed": "7", "Size": "16x16"}
@@ -160,7 +160,7 @@ EXIFTOOL = shutil.which("exiftool")
 def test_exiftool_reads_the_carriers(tmp_path: Path, suffix: str, prompt: str) -> None:
     path = tmp_path / f"x{suffix}"
     record = record_with(prompt)
-    path.write_bytes(ENCODERS[suffix].encode(record, suffix))
+    path.write_bytes(ENCODERS[suffix].encode(record, suffix, GENERATED))
     options = ["-json", "-G1", "-n", "-charset", "UTF8"]
     shown = subprocess.run([str(EXIFTOOL), *options, path], capture_output=True, check=True, text=True).stdout
     (tags,) = json.loads(shown)
@@ -182,14 +182,14 @@ def test_a_damaged_file_is_one_line_or_a_record(suffix: str, noise: bytes, at: i
     with TemporaryDirectory() as folder:
         path = Path(folder) / f"x{suffix}"
         whole = (
-            ENCODERS[suffix].encode(record_with("a cat"), suffix)
+            ENCODERS[suffix].encode(record_with("a cat"), suffix, GENERATED)
             if suffix in ENCODERS
             else to_json(record_with("a cat")).encode()
         )
         for data in (noise, whole[:at], whole[:at] + other + whole[at + len(other) :], whole[:12] + noise):
             path.write_bytes(data)
             try:
-                story = read_story(path)
+                story = read_provenance(path)
             except InputError as error:
                 assert str(path) in error.message
             else:
@@ -229,7 +229,7 @@ def read_manifest(data: bytes) -> Manifest:
 
 
 @given(st.lists(lines, max_size=6), st.integers(0, 200))
-def test_whole_lines_count_and_a_torn_one_does_not(items: list[dict[str, Any]], cut: int) -> None:
+def test_read_manifest_lines_count_and_a_torn_one_does_not(items: list[dict[str, Any]], cut: int) -> None:
     whole = [json.dumps(item).encode() + b"\n" for item in items]
     data = b"".join(whole)
     kept = data[: max(0, len(data) - cut)]
@@ -237,7 +237,7 @@ def test_whole_lines_count_and_a_torn_one_does_not(items: list[dict[str, Any]], 
     with TemporaryDirectory() as folder:
         path = Path(folder) / MANIFEST
         path.write_bytes(kept)
-        assert list(whole_lines(path)) == [json.loads(line) for line in whole[:complete]]
+        assert list(read_manifest_lines(path)) == [json.loads(line) for line in whole[:complete]]
     read_manifest(kept)
 
 

@@ -12,9 +12,9 @@ from readers import record_of
 from torch import nn
 from transformers import AutoModelForCausalLM
 
-from genai_cli.model.device import Placement
-from genai_cli.model.quantize import quantize_model, quantize_to_int4, quantize_to_int8
-from genai_cli.model.quantized_layers import PackedInt8Linear, has_fbgemm
+from genai_cli.device.placement import Placement
+from genai_cli.device.quantize import quantize_model, quantize_to_int4, quantize_to_int8
+from genai_cli.device.quantized_layers import PackedInt8Linear, has_fbgemm
 
 QUICK = {
     "gpt2": ["text", "It was", "--max-new-tokens", "8"],

@@ -8,7 +8,8 @@ import pytest
 from conftest import COMMAND
 
 from genai_cli import errors
-from genai_cli.model.names import ALIASES
+from genai_cli.modality.registry import REGISTRY, load_catalog
+from tools.readme import render
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -25,7 +26,12 @@ def test_the_help_texts_are_the_program_s(arguments: str, shown: str) -> None:
     assert done.stdout.strip() == shown.strip()
 
 
-@pytest.mark.parametrize("command", ["image", "text", "classify", "audio"])
+def test_what_is_generated_is_up_to_date() -> None:
+    """`python -m tools.readme` writes the table of options and the help texts."""
+    assert render(README) == README
+
+
+@pytest.mark.parametrize("command", [entry.task for entry in REGISTRY])
 def test_the_options_table_names_every_option(command: str) -> None:
     done = subprocess.run([COMMAND, command, "--help"], capture_output=True, text=True, env={"COLUMNS": "200"})
     options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", done.stdout))
@@ -40,7 +46,7 @@ def test_the_exit_codes_are_all_there() -> None:
 
 
 def test_the_models_and_their_licences_are_there() -> None:
-    for alias, name in ALIASES.items():
+    for alias, name in load_catalog().aliases.items():
         assert f"`{alias}`" in README
         assert name in README
     assert "CC-BY-NC 4.0" in README

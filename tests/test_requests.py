@@ -8,8 +8,9 @@ from genai_cli.errors import InputError
 from genai_cli.modality.audio import AudioRequest
 from genai_cli.modality.classify import ClassifyRequest
 from genai_cli.modality.image import ImageRequest
-from genai_cli.modality.request import Request, field_of, option_of
 from genai_cli.modality.text import TextRequest
+from genai_cli.request.option import declared_options, find_field
+from genai_cli.request.request import Request
 
 
 @pytest.mark.parametrize(
@@ -94,4 +95,5 @@ def test_lists_of_texts_are_read_from_rows() -> None:
 
 @pytest.mark.parametrize("field", ["num_inference_steps", "guidance_scale"])
 def test_an_option_and_its_field_name_each_other(field: str) -> None:
-    assert field_of(option_of(field).removeprefix("--")) == field
+    long = declared_options(ImageRequest)[field].option.long
+    assert find_field(ImageRequest, long.removeprefix("--")) == field

@@ -97,7 +97,7 @@ def key_of(kind: str) -> object:
 
 @pytest.mark.parametrize("kind", ["P-384", "P-521", "Ed25519", "RSA"])
 def test_the_algorithm_is_told_from_the_key(authority: Authority, kind: str) -> None:
-    from genai_cli.output.signing import load_signer
+    from genai_cli.content.signing import load_signer
 
     chain = authority.issue(kind, key_of(kind))
     load_signer(chain, chain.with_suffix(".key"))  # signs a small picture
@@ -156,7 +156,9 @@ def test_a_type_that_cannot_be_signed_is_refused(
 
 
 def test_without_the_extra_it_is_named(studio: list[str], tmp_path: Path) -> None:
-    program = "import sys; sys.modules['c2pa'] = None; from genai_cli.cli import main; sys.exit(main(sys.argv[1:]))"
+    program = (
+        "import sys; sys.modules['c2pa'] = None; from genai_cli.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    )
     done = subprocess.run(
         [sys.executable, "-c", program, "image", "a cat", *NEVER, *studio],
         cwd=tmp_path,

@@ -9,7 +9,7 @@ import pytest
 HEAVY = ("torch", "numpy", "PIL", "transformers", "diffusers", "huggingface_hub", "soundfile", "accelerate", "mutagen")
 PROGRAM = """
 import json, sys
-from genai_cli.cli import main
+from genai_cli.cli.main import main
 code = main(sys.argv[1:])
 print(json.dumps([code, sorted(name for name in sys.modules if "." not in name)]), file=sys.stderr)
 """

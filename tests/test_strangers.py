@@ -12,7 +12,7 @@ from checkpoint_parts import update_json
 from conftest import Genai, RunMain
 from loopback_hub import LoopbackHub
 
-from genai_cli.model.license import license_name, license_notice
+from genai_cli.hub.license import explain_license, name_license
 
 # Python that leaves a file behind when it is run or imported.
 CODE = "open({canary!r}, 'w').write('ran')\nclass Mine:\n    pass\n"
@@ -273,7 +273,7 @@ def test_only_some_licences(run_main: RunMain) -> None:
     ],
 )
 def test_which_licences_are_told(identifier: object, name: str | None, is_told: bool) -> None:
-    assert (license_notice("m", license_name(identifier, name)) is not None) is is_told
+    assert (explain_license("m", name_license(identifier, name)) is not None) is is_told
 
 
 # Control characters

@@ -1,4 +1,4 @@
-"""How the threads of a model on the CPU wait: awake on an idle machine, asleep beside a busy program."""
+"""What is set before torch is imported, and how the threads of a model on the CPU wait for each other."""
 
 import os
 import subprocess
@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 from conftest import RunMain
 
-from genai_cli.model import threads
+from genai_cli.device import threads
+from genai_cli.device.environment import SETTINGS, prepare_environment
+
+HEAVY = {"torch", "numpy", "transformers", "diffusers", "tokenizers", "huggingface_hub", "safetensors"}
+FOLDER = Path(threads.__file__).parent
+# The others say that they are imported inside functions only, since they load torch.
+LIGHT = sorted({path.stem for path in FOLDER.glob("*.py")} - {"__init__", "onednn", "quantized_layers"})
 
 
 def environment_after(load: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **env: str) -> str | None:
@@ -46,7 +52,7 @@ def test_the_users_own_choice_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert environment_after(busy, tmp_path, monkeypatch, OMP_WAIT_POLICY="active") == "active"
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells what is running")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux says what is running")
 def test_a_busy_program_is_seen() -> None:
     busy = subprocess.Popen([sys.executable, "-S", "-c", "print(flush=True)\nwhile True: pass"], stdout=subprocess.PIPE)
     try:
@@ -63,3 +69,30 @@ def test_verbose_says_how_they_wait(policy: str, said: str, run_main: RunMain, m
     monkeypatch.setenv("OMP_WAIT_POLICY", policy)
     done = run_main("classify", "good", "-m", "tiny", "-v")
     assert f"threads: 1, {said} while they wait for each other" in done.stderr
+
+
+def test_what_the_libraries_read_is_set_and_the_users_own_settings_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "environ", {})
+    prepare_environment()
+    assert SETTINGS.items() <= os.environ.items()
+    monkeypatch.setattr(os, "environ", own := dict.fromkeys([*SETTINGS, "OMP_WAIT_POLICY"], "mine"))
+    expected = dict(own)
+    prepare_environment()
+    assert expected.items() <= os.environ.items()
+
+
+def test_nothing_is_set_by_an_import_and_setting_it_imports_nothing_heavy() -> None:
+    program = f"""
+import os, sys
+from importlib import import_module
+before = dict(os.environ)
+from genai_cli.device.environment import prepare_environment
+for name in {LIGHT}:
+    import_module(f"genai_cli.device.{{name}}")
+assert dict(os.environ) == before
+prepare_environment()
+assert os.environ["TRANSFORMERS_VERBOSITY"] == "critical"
+assert not {HEAVY} & set(sys.modules), {HEAVY} & set(sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -10,7 +10,8 @@ import soundfile
 from conftest import RunMain
 from PIL import Image
 
-from genai_cli.model.names import BUILT_IN_FOLDER, built_in_tasks
+from genai_cli.modality.modality import TINY
+from genai_cli.modality.registry import load_catalog
 from tools.train.audio.measure import measure_sound
 from tools.train.image.measure import measure_picture
 from tools.train.image.scenes import Item, Scene
@@ -21,11 +22,11 @@ PLAIN_CASES = Path(__file__).parent.parent / "tools" / "train" / "classify" / "p
 def test_they_are_listed_with_licence_and_card(run_main: RunMain) -> None:
     listed = run_main("models", "list").stdout
     cards = run_main("models", "show", "tiny").stdout
-    for task in built_in_tasks():
+    for task in load_catalog().built_in_tasks():
         assert f"tiny ({task})" in listed
     assert "unknown" not in "\n".join(line for line in listed.splitlines() if line.startswith("tiny"))
-    assert cards.count("licence: apache-2.0") == len(built_in_tasks())
-    card = (BUILT_IN_FOLDER / "classify" / "README.md").read_text()
+    assert cards.count("licence: apache-2.0") == len(load_catalog().built_in_tasks())
+    card = (TINY / "classify" / "README.md").read_text()
     assert "Bo Pang and Lillian Lee" in card
     assert "CC BY 4.0" in card
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from readers import record_of
 
-from genai_cli.model.names import built_in_tasks
+from genai_cli.modality.registry import load_catalog
 
 ROOT = Path(__file__).parent.parent
 MEGABYTE = 1_000_000
@@ -41,8 +41,8 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_the_built_in_models_and_no_tests(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         sizes = {info.filename: info.file_size for info in archive.infolist()}
-    for task in built_in_tasks():
-        assert f"genai_cli/model/tiny/{task}/README.md" in sizes
+    for task in load_catalog().built_in_tasks():
+        assert f"genai_cli/tiny/{task}/README.md" in sizes
     assert "genai_cli/py.typed" in sizes
     assert sum(size for name, size in sizes.items() if "/tiny/" in name) <= 40 * MEGABYTE
     assert not [name for name in sizes if not name.startswith(("genai_cli/", "genai_cli-"))]

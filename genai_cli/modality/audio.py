@@ -1,18 +1,33 @@
 """Sound from text with any text-to-audio model that transformers' pipeline knows."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
+from genai_cli.content.content import Content
+from genai_cli.content.sound import Sound
 from genai_cli.errors import GenaiError, InputError, ResultError
 from genai_cli.events import Emit, Progress
-from genai_cli.modality.request import QuantizableRequest, read_optional_json
-from genai_cli.modality.sampling import FiniteRows, OwnChance, sampling_processors
-from genai_cli.modality.seeding import seeded
-from genai_cli.model.device import Placement
-from genai_cli.model.hub import ModelFiles
-from genai_cli.model.loading import load_companion, load_model
+from genai_cli.hub.catalog import ModelKind
+from genai_cli.modality.checkpoint import read_optional_json
+from genai_cli.modality.decoding.sampling import FiniteRows, GuidedProcessor, OwnChance, build_sampling_processors
+from genai_cli.modality.decoding.seeding import seed_generators
+from genai_cli.modality.modality import TINY, Modality, Result
+from genai_cli.request.option import Option
+from genai_cli.request.request import QuantizableRequest, Request
+from genai_cli.request.sampling import Temperature
+from genai_cli.types import JsonObject
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+    from transformers.utils import ModelOutput
+
+    from genai_cli.device.placement import Placement
+    from genai_cli.hub.fetching import ModelFiles
+    from genai_cli.modality.decoding.sampling import Processor
 
 DEFAULT_DURATION = 8.0  # seconds
 DEFAULT_TOP_K = 50  # what transformers takes where a checkpoint states none
@@ -25,38 +40,35 @@ class AudioRequest(QuantizableRequest):
 
     task: ClassVar[str] = "audio"
     default_model: ClassVar[str] = "musicgen"
-    suffixes: ClassVar[tuple[str, ...]] = (".wav", ".flac", ".ogg", ".mp3")
 
-    duration: float | None = None
-    guidance_scale: float | None = None
-    temperature: float | None = None
-    top_k: int | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.check_range("duration", low=0, above=True)
-        self.check_range("guidance_scale", low=1, high=100)
-        self.check_range("temperature", low=0, high=100)
-        self.check_range("top_k", low=0)
+    duration: Annotated[
+        float | None,
+        Option(
+            "--duration",
+            help="Seconds of sound.",
+            default=f"{DEFAULT_DURATION:g}, or the model's limit if that is less",
+            low=0,
+            above=True,
+        ),
+    ] = None
+    guidance_scale: Annotated[
+        float | None,
+        Option(
+            "--guidance",
+            "--cfg-scale",
+            help="How strongly the prompt is followed.",
+            default="the model's own",
+            low=1,
+            high=100,
+        ),
+    ] = None
+    temperature: Temperature = None
+    top_k: Annotated[int | None, Option("--top-k", help="Draw from this many likeliest tokens; 0 from all.", low=0)] = (
+        None
+    )
 
     def batch_key(self) -> tuple[object, ...]:
         return (self.duration, self.guidance_scale, self.temperature, self.top_k)
-
-    def check_files(self, folder: Path) -> None:
-        """Raise InputError for a duration that the model was not made for."""
-        clock = read_clock(folder)
-        if self.duration is None:
-            return
-        if clock is None:
-            raise InputError(f"{self.model} sets the length of its sound from the text", hint="leave --duration out")
-        if self.duration > clock.limit:
-            raise InputError(
-                f"--duration {self.duration:g} is too long: {self.model} was made for at most {clock.limit:g} seconds"
-            )
-        if self.duration * clock.frame_rate < 1:
-            raise InputError(
-                f"--duration {self.duration:g} is shorter than one frame of {1 / clock.frame_rate:g} seconds"
-            )
 
 
 @dataclass(frozen=True)
@@ -67,7 +79,7 @@ class FrameClock:
     codebooks: int
     limit: float
 
-    def tokens(self, duration: float) -> int:
+    def count_tokens(self, duration: float) -> int:
         """New tokens to generate for a duration; the delay pattern takes one more for each codebook but the first.
 
         Source: MusicGen, https://arxiv.org/abs/2306.05284, section 2.2.
@@ -75,21 +87,134 @@ class FrameClock:
         return round(duration * self.frame_rate) + self.codebooks - 1
 
 
-@dataclass(frozen=True)
-class AudioResult:
-    """Sound as float samples of shape (samples, channels) within full scale, with every option that shaped it."""
-
-    samples: Any
-    sampling_rate: int
-    parameters: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class LoadedAudio:
+class Audio(Modality[AudioRequest]):
     """The library's text-to-audio pipeline, and the model's clock (None where the text sets the length)."""
 
-    pipeline: Any
-    clock: FrameClock | None
+    request: ClassVar[type[Request]] = AudioRequest
+    content: ClassVar[type[Content]] = Sound
+    models: ClassVar[ModelKind] = ModelKind(
+        task="audio",
+        words="a text-to-audio model",
+        library="transformers",
+        # No ending tells these; named here, they need no answer from transformers, whose import takes seconds.
+        class_suffixes=("MusicgenForConditionalGeneration", "BarkModel", "VitsModel"),
+        mapping="TEXT_TO_WAVEFORM",
+        aliases={"musicgen": "facebook/musicgen-small"},
+        built_in=TINY / "audio",
+    )
+    libraries: ClassVar[tuple[str, ...]] = ("torch", "transformers")
+    example: ClassVar[str] = 'genai audio "electric rock solo" --duration 5 -o solo.wav'
+    # Measured on a 2-core AVX-512 machine; on a GPU a starting point, which is halved where it does not fit.
+    batch_sizes: ClassVar[dict[str, int]] = {"cpu": 4, "cuda": 8, "mps": 4}
+
+    def __init__(self, files: "ModelFiles", placement: "Placement") -> None:
+        """Load the model with its tokenizer or processor."""
+        from transformers import TextToAudioPipeline
+
+        from genai_cli.device.loading import load_companion, load_model
+
+        model = load_model(files.architecture, files, placement)
+        # Bark's processor is made of the tokenizer's files alone; the others state themselves.
+        states_processor = any(
+            (files.folder / f"{name}_config.json").is_file() for name in ("processor", "preprocessor")
+        )
+        needs_processor = states_processor or files.architecture == "BarkModel"
+        processor = load_companion("AutoProcessor", files) if needs_processor else None
+        tokenizer = load_companion("AutoTokenizer", files)
+        if placement.device == "cpu" and hasattr(model, "audio_encoder"):
+            model.audio_encoder.decode = OneByOne(model.audio_encoder.decode)
+        self.pipeline = TextToAudioPipeline(
+            model=model, tokenizer=tokenizer, processor=processor, device=placement.device
+        )
+        self.clock = read_clock(files.folder)
+
+    @classmethod
+    def check(cls, folder: Path, request: AudioRequest) -> None:
+        """Raise InputError for a duration that the model was not made for."""
+        clock = read_clock(folder)
+        if request.duration is None:
+            return
+        model, duration = request.model, f"--duration {request.duration:g}"
+        if clock is None:
+            raise InputError(f"{model} sets the length of its sound from the text", hint="leave --duration out")
+        if request.duration > clock.limit:
+            raise InputError(f"{duration} is too long: {model} was made for at most {clock.limit:g} seconds")
+        if request.duration * clock.frame_rate < 1:
+            raise InputError(f"{duration} is shorter than one frame of {1 / clock.frame_rate:g} seconds")
+
+    def generate(self, requests: Sequence[AudioRequest], emit: Emit) -> list[Result | GenaiError]:
+        """Make a sound for each request."""
+        used = [self.fill_defaults(request) for request in requests]
+        if self.clock is None:
+            return [self.generate_alone(request) for request in used]
+        return self.generate_together(self.clock, used, emit)
+
+    def generate_alone(self, used: AudioRequest) -> Result:
+        """Make one sound with a model that draws from the global generator where it likes."""
+        options: JsonObject = {}
+        if self.pipeline.model.can_generate():
+            options["do_sample"] = bool(used.temperature)
+            if used.temperature:
+                options["temperature"] = used.temperature
+            if used.top_k is not None:
+                options["top_k"] = used.top_k
+        with seed_generators(used.seed):
+            output = self.pipeline(used.prompt, **({"generate_kwargs": options} if options else {}))
+        return Result(Sound(fit_full_scale(output["audio"]), int(output["sampling_rate"])), used.parameters())
+
+    def generate_together(
+        self, clock: FrameClock, used: Sequence[AudioRequest], emit: Emit
+    ) -> list[Result | GenaiError]:
+        """Make several sounds with a model of the MusicGen family, whose codebooks are rows beside each other."""
+        import torch
+
+        model, shared = self.pipeline.model, used[0]
+        codebooks = int(model.config.get_text_config(decoder=True).num_codebooks)
+        finite = FiniteRows()
+        processors: list[Processor] = [finite]
+        if shared.temperature:
+            processors += build_sampling_processors(shared.temperature, shared.top_k, None)
+            processors.append(OwnChance([request.seed or 0 for request in used], model.device, codebooks))
+        inputs = self.pipeline.preprocess([request.prompt for request in used], padding=True).to(model.device)
+        steps = clock.count_tokens(shared.duration or DEFAULT_DURATION)
+        with torch.inference_mode():
+            sounds = model.generate(
+                **inputs,
+                do_sample=False,
+                max_new_tokens=steps,
+                guidance_scale=shared.guidance_scale,
+                logits_processor=[GuidedProcessor(shared.guidance_scale, len(used) * codebooks, processors)],
+                streamer=TokenCounter(steps, emit),
+            )
+        rate = int(self.pipeline.sampling_rate)
+        return [
+            ResultError("the model's probabilities are not finite (NaN)", hint="try --dtype float32")
+            if broken
+            else Result(Sound(fit_full_scale(sound.float().cpu().numpy()), rate), request.parameters())
+            for request, sound, broken in zip(used, sounds, finite.find_broken_items(len(used)), strict=True)
+        ]
+
+    def fill_defaults(self, request: AudioRequest) -> AudioRequest:
+        """The request with the model's own defaults. Raises InputError for options that the model does not have."""
+        model = self.pipeline.model
+        if not model.can_generate():
+            options = ("guidance_scale", "temperature", "top_k")
+            refused = [name for name in options if getattr(request, name) is not None]
+            if refused:
+                raise InputError(f"{type(model).__name__} takes no {' and no '.join(refused)}")
+            return request
+        stated = model.generation_config
+        filled: JsonObject = {
+            "temperature": getattr(stated, "temperature", None) or 1.0,
+            "top_k": getattr(stated, "top_k", None),
+        }
+        if self.clock is not None:
+            filled["top_k"] = DEFAULT_TOP_K if filled["top_k"] is None else filled["top_k"]
+            filled["duration"] = min(DEFAULT_DURATION, self.clock.limit)
+            filled["guidance_scale"] = getattr(stated, "guidance_scale", None) or 3.0
+        elif request.guidance_scale is not None:
+            raise InputError(f"{type(model).__name__} takes no guidance_scale")
+        return replace(request, **{name: value for name, value in filled.items() if getattr(request, name) is None})
 
 
 def read_clock(folder: Path) -> FrameClock | None:
@@ -109,32 +234,18 @@ def read_clock(folder: Path) -> FrameClock | None:
     return FrameClock(frame_rate, int(decoder["num_codebooks"]) // channels, int(longest) / frame_rate)
 
 
-def load(files: ModelFiles, placement: Placement) -> LoadedAudio:
-    """Load the model with its tokenizer or processor."""
-    from transformers import TextToAudioPipeline
-
-    model = load_model(files.architecture, files, placement)
-    # Bark's processor is made of the tokenizer's files alone; the others state themselves.
-    states_processor = any((files.folder / f"{name}_config.json").is_file() for name in ("processor", "preprocessor"))
-    needs_processor = states_processor or files.architecture == "BarkModel"
-    processor = load_companion("AutoProcessor", files) if needs_processor else None
-    tokenizer = load_companion("AutoTokenizer", files)
-    if placement.device == "cpu" and hasattr(model, "audio_encoder"):
-        model.audio_encoder.decode = OneByOne(model.audio_encoder.decode)
-    pipeline = TextToAudioPipeline(model=model, tokenizer=tokenizer, processor=processor, device=placement.device)
-    return LoadedAudio(pipeline, read_clock(files.folder))
-
-
 class OneByOne:
     """A codec's decode that takes one sound after the other.
 
     On a processor many at once are no faster, and every sample would differ in its last digits from the sound alone.
     """
 
-    def __init__(self, decode: Any) -> None:
+    def __init__(self, decode: "Callable[..., ModelOutput]") -> None:
         self.decode = decode
 
-    def __call__(self, audio_codes: Any, audio_scales: Sequence[Any], **options: Any) -> Any:
+    def __call__(
+        self, audio_codes: "Tensor", audio_scales: "Sequence[Tensor | None]", **options: object
+    ) -> "ModelOutput":
         """The codec's output for codes of shape (frames, sounds, codebooks, length)."""
         import torch
 
@@ -145,97 +256,6 @@ class OneByOne:
         return type(parts[0])(audio_values=torch.cat([part.audio_values for part in parts]))
 
 
-def generate(loaded: LoadedAudio, requests: Sequence[AudioRequest], emit: Emit) -> list[AudioResult | GenaiError]:
-    """Make a sound for each request. Seeds must be set, and the requests share their `batch_key`."""
-    if loaded.clock is None:
-        return [generate_alone(loaded, request) for request in requests]
-    return generate_together(loaded, loaded.clock, [with_defaults(loaded, request) for request in requests], emit)
-
-
-def generate_alone(loaded: LoadedAudio, request: AudioRequest) -> AudioResult:
-    """Make one sound with a model that draws from the global generator where it likes."""
-    used = with_defaults(loaded, request)
-    options: dict[str, Any] = {}
-    if loaded.pipeline.model.can_generate():
-        options["do_sample"] = bool(used.temperature)
-        if used.temperature:
-            options["temperature"] = used.temperature
-        if used.top_k is not None:
-            options["top_k"] = used.top_k
-    with seeded(request.seed):
-        output = loaded.pipeline(request.prompt, **({"generate_kwargs": options} if options else {}))
-    return AudioResult(within_full_scale(output["audio"]), int(output["sampling_rate"]), used.parameters())
-
-
-def generate_together(
-    loaded: LoadedAudio, clock: FrameClock, used: Sequence[AudioRequest], emit: Emit
-) -> list[AudioResult | GenaiError]:
-    """Make the sounds of a group with a model of the MusicGen family, whose codebooks are rows beside each other."""
-    import torch
-
-    model, shared = loaded.pipeline.model, used[0]
-    rows_of_item = int(model.config.get_text_config(decoder=True).num_codebooks)
-    finite = FiniteRows()
-    processors = BehindGuidance([finite])
-    if shared.temperature:
-        processors += sampling_processors(shared.temperature, shared.top_k, None)
-        processors.append_behind(OwnChance([request.seed or 0 for request in used], model.device, rows_of_item))
-    inputs = loaded.pipeline.preprocess([request.prompt for request in used], padding=True).to(model.device)
-    steps = clock.tokens(shared.duration or DEFAULT_DURATION)
-    with torch.inference_mode():
-        sounds = model.generate(
-            **inputs,
-            do_sample=False,
-            max_new_tokens=steps,
-            guidance_scale=shared.guidance_scale,
-            logits_processor=processors,
-            streamer=TokenCounter(steps, emit),
-        )
-    broken = finite.broken.reshape(len(used), rows_of_item).any(dim=1).tolist()
-    return [
-        ResultError("the model's probabilities are not finite (NaN)", hint="try --dtype float32")
-        if is_broken
-        else AudioResult(
-            within_full_scale(sound.float().cpu().numpy()), int(loaded.pipeline.sampling_rate), request.parameters()
-        )
-        for request, sound, is_broken in zip(used, sounds, broken, strict=True)
-    ]
-
-
-class BehindGuidance(list[Any]):
-    """Logits processors that stay behind the guidance, which the library appends to the list that it is given."""
-
-    def append(self, processor: Any) -> None:
-        """Put the library's processor first: it makes one row of two, and the others need one."""
-        self.insert(0, processor)
-
-    def append_behind(self, processor: Any) -> None:
-        """Put a processor last."""
-        self.insert(len(self), processor)
-
-
-def with_defaults(loaded: LoadedAudio, request: AudioRequest) -> AudioRequest:
-    """The request with the model's own defaults filled in. Raises InputError for options that the model has not."""
-    model = loaded.pipeline.model
-    if not model.can_generate():
-        refused = [name for name in ("guidance_scale", "temperature", "top_k") if getattr(request, name) is not None]
-        if refused:
-            raise InputError(f"{type(model).__name__} takes no {' and no '.join(refused)}")
-        return request
-    stated = model.generation_config
-    filled: dict[str, Any] = {
-        "temperature": getattr(stated, "temperature", None) or 1.0,
-        "top_k": getattr(stated, "top_k", None),
-    }
-    if loaded.clock is not None:
-        filled["top_k"] = DEFAULT_TOP_K if filled["top_k"] is None else filled["top_k"]
-        filled["duration"] = min(DEFAULT_DURATION, loaded.clock.limit)
-        filled["guidance_scale"] = getattr(stated, "guidance_scale", None) or 3.0
-    elif request.guidance_scale is not None:
-        raise InputError(f"{type(model).__name__} takes no guidance_scale")
-    return replace(request, **{name: value for name, value in filled.items() if getattr(request, name) is None})
-
-
 class TokenCounter:
     """A streamer for transformers' generate that emits the progress by token."""
 
@@ -244,7 +264,7 @@ class TokenCounter:
         self.emit = emit
         self.made = -1  # the first call brings the prompt
 
-    def put(self, value: Any) -> None:
+    def put(self, value: "Tensor") -> None:
         """Count one step; `value` holds its tokens."""
         del value
         self.made += 1
@@ -256,7 +276,7 @@ class TokenCounter:
         self.emit(Progress("audio", self.total, self.total))
 
 
-def within_full_scale(audio: Any) -> Any:
+def fit_full_scale(audio: "NDArray[np.float32]") -> "NDArray[np.float32]":
     """Samples as float of shape (samples, channels), turned down only where their peak is past full scale."""
     import numpy
 

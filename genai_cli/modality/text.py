@@ -1,24 +1,46 @@
-"""Text that goes on from a prompt, with any causal language model of transformers."""
+"""Text that continues a prompt, with any causal language model of transformers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
+from genai_cli.content import text as content
+from genai_cli.content.content import Content
+from genai_cli.content.openai_answers import answer_chat, answer_completions
+from genai_cli.device.policy import Times
+from genai_cli.device.private import compile_on_all_devices, is_stateful
 from genai_cli.errors import GenaiError, InputError, RefusedError, ResultError
 from genai_cli.events import Emit, Event, Notice, TextPiece
-from genai_cli.modality.request import QuantizableRequest
-from genai_cli.modality.sampling import FiniteRows, OwnChance, WithoutPadding, sampling_processors
-from genai_cli.modality.streaming import EndOfRows, PieceStream, incremental_decoder
-from genai_cli.model.compiling import CompiledCall, compile_decoding
-from genai_cli.model.device import Placement
-from genai_cli.model.hub import ModelFiles
-from genai_cli.model.loading import load_companion, load_model
+from genai_cli.hub.catalog import ModelKind
+from genai_cli.modality.decoding.sampling import FiniteRows, OwnChance, WithoutPadding, build_sampling_processors
+from genai_cli.modality.decoding.streaming import PieceStream, StopEndedItems, make_incremental_decoder
+from genai_cli.modality.modality import TINY, Modality, Result
+from genai_cli.request.openai_rows import Endpoint, read_conversation, read_prompts
+from genai_cli.request.option import Option
+from genai_cli.request.request import QuantizableRequest, Request
+from genai_cli.request.sampling import Temperature, TopK
+from genai_cli.types import JsonObject
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch import device as Device
+    from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+    from genai_cli.device.placement import Placement
+    from genai_cli.hub.fetching import ModelFiles
+    from genai_cli.modality.decoding.sampling import Processor
 
 DEFAULT_NEW_TOKENS = 256
 LONGEST_PINNED = 2048  # tokens in a static cache, unless a text needs more
 # What transformers' own text-generation pipeline takes where a checkpoint states no sampling.
 DEFAULT_TEMPERATURE = 0.7
 ROLES = ("user", "assistant", "system")
+# What OpenAI's API calls the options of a text, and what they are called here.
+OPENAI_NAMES = {
+    **{name: name for name in ("temperature", "top_p", "top_k", "repetition_penalty", "stop", "seed")},
+    "n": "num",
+    "max_tokens": "max_new_tokens",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,26 +52,38 @@ class TextRequest(QuantizableRequest):
 
     task: ClassVar[str] = "text"
     default_model: ClassVar[str] = "gpt2"
-    suffixes: ClassVar[tuple[str, ...]] = (".txt",)
 
-    max_new_tokens: int | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    top_k: int | None = None
-    repetition_penalty: float | None = None
-    stop: tuple[str, ...] = ()
-    system: str | None = None
+    max_new_tokens: Annotated[
+        int | None,
+        Option(
+            "--max-new-tokens",
+            "--max-tokens",
+            help="Tokens to make at most.",
+            default=f"{DEFAULT_NEW_TOKENS}, or what the context leaves",
+            low=1,
+        ),
+    ] = None
+    temperature: Temperature = None
+    top_p: Annotated[
+        float | None,
+        Option(
+            "--top-p", help="Draw from the likeliest tokens of this probability together.", low=0, high=1, above=True
+        ),
+    ] = None
+    top_k: TopK = None
+    repetition_penalty: Annotated[
+        float | None, Option("--repetition-penalty", help="Above 1 makes repeating less likely.", low=0, above=True)
+    ] = None
+    stop: Annotated[tuple[str, ...], Option("--stop", help="End before this text; may be given several times.")] = ()
+    system: Annotated[str | None, Option("--system", help="The system message of a chat model.")] = None
     messages: tuple[dict[str, str], ...] = ()
-    chat: bool | None = None
-    echo: bool = True
+    chat: Annotated[
+        bool | None, Option("--chat/--no-chat", help="Use the model's chat template.", default="where it has one")
+    ] = None
+    echo: Annotated[bool, Option("--echo/--no-echo", help="Show the prompt before what a base model adds.")] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.check_range("max_new_tokens", low=1)
-        self.check_range("temperature", low=0, high=100)
-        self.check_range("top_p", low=0, high=1, above=True)
-        self.check_range("top_k", low=0)
-        self.check_range("repetition_penalty", low=0, above=True)
         if not all(self.stop):
             raise InputError("--stop is empty")
         if self.system is not None and self.chat is False:
@@ -72,65 +106,6 @@ class TextRequest(QuantizableRequest):
 
 
 @dataclass(frozen=True)
-class TextResult:
-    """The whole text as shown, what of it the model made, and every option that shaped it.
-
-    `finish_reason` is `stop` (an end token or stop text) or `length`; `tokens` counts those of prompt and completion.
-    """
-
-    text: str
-    made: str
-    parameters: dict[str, Any]
-    finish_reason: str
-    tokens: dict[str, int]
-
-
-@dataclass(frozen=True)
-class LoadedText:
-    """A language model, its tokenizer, its context in tokens (None where it has no limit), and its compiled step."""
-
-    model: Any
-    tokenizer: Any
-    context: int | None
-    compiled: CompiledCall | None = None
-
-    @property
-    def takes_groups(self) -> bool:
-        """Whether padding and neighbours change nothing for an item, as the model's kind goes.
-
-        Recurrent models read the padding, and these rotary embeddings are stretched to the longest row.
-        """
-        config = self.model.config.get_text_config()
-        rope = (getattr(config, "rope_parameters", None) or {}).get("rope_type")
-        return not getattr(self.model, "_is_stateful", False) and rope not in ("dynamic", "longrope")
-
-
-def load(files: ModelFiles, placement: Placement) -> LoadedText:
-    """Load the model and its tokenizer."""
-    tokenizer = load_companion("AutoTokenizer", files)
-    model = load_model("AutoModelForCausalLM", files, placement)
-    context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-    if context is not None:
-        keep_positions_below(model, context)
-    compiled = compile_decoding(model, placement.on_cuda) if placement.compile else None
-    return LoadedText(model, tokenizer, context, compiled)
-
-
-def keep_positions_below(model: Any, context: int) -> None:
-    """Rows that have ended are read on until the last of their group has, past the positions that the model knows.
-
-    What comes of them there is thrown away; it only must not fail.
-    """
-
-    def hold(_model: Any, arguments: Any, options: dict[str, Any]) -> Any:
-        if options.get("position_ids") is not None:
-            options["position_ids"] = options["position_ids"].clamp(max=context - 1)
-        return arguments, options
-
-    model.register_forward_pre_hook(hold, with_kwargs=True)
-
-
-@dataclass(frozen=True)
 class Prepared:
     """A request with every option filled in, and its prompt as token ids."""
 
@@ -138,93 +113,216 @@ class Prepared:
     tokens: list[int]
 
 
-def generate(loaded: LoadedText, requests: Sequence[TextRequest], emit: Emit) -> list[TextResult | GenaiError]:
-    """A text for each request, or why there is none: a failure of one is no other's. Seeds must be set.
+class Text(Modality[TextRequest]):
+    """A causal language model, its tokenizer, and its context in tokens (None where it has no limit)."""
 
-    The requests share their `batch_key`. The pieces of one alone are emitted as they are made.
+    request: ClassVar[type[Request]] = TextRequest
+    content: ClassVar[type[Content]] = content.Text
+    models: ClassVar[ModelKind] = ModelKind(
+        task="text",
+        words="a text model",
+        library="transformers",
+        class_suffixes=("LMHeadModel", "ForCausalLM"),
+        mapping="CAUSAL_LM",
+        aliases={"gpt2": "openai-community/gpt2"},
+        built_in=TINY / "text",
+    )
+    libraries: ClassVar[tuple[str, ...]] = ("torch", "transformers")
+    example: ClassVar[str] = 'genai text "It was a dark and stormy"'
+    streams: ClassVar[bool] = True
+    # On purpose slow to compile and little to gain, before anything was seen on a machine.
+    compile_times: ClassVar[Times | None] = Times(4.0, 3.0, 60.0)
+    # Measured on a 2-core AVX-512 machine; on a GPU a starting point, which is halved where it does not fit.
+    batch_sizes: ClassVar[dict[str, int]] = {"cpu": 16, "cuda": 32, "mps": 8}
+    chunk_sizes: ClassVar[tuple[int, int]] = (16, 64)
+    endpoints: ClassVar[tuple[Endpoint, ...]] = (
+        Endpoint(
+            "/v1/completions",
+            names={**OPENAI_NAMES, "echo": "echo"},
+            read=read_prompts,
+            answer=answer_completions,
+            defaults={"echo": False},
+        ),
+        Endpoint(
+            "/v1/chat/completions",
+            names={**OPENAI_NAMES, "max_completion_tokens": "max_new_tokens"},
+            read=read_conversation,
+            answer=answer_chat,
+            defaults={"echo": False},
+        ),
+    )
+
+    def __init__(self, files: "ModelFiles", placement: "Placement") -> None:
+        """Load the model and its tokenizer."""
+        from genai_cli.device.compiling import compile_decoding
+        from genai_cli.device.loading import load_companion, load_model
+
+        self.tokenizer = load_companion("AutoTokenizer", files)
+        self.model = load_model("AutoModelForCausalLM", files, placement)
+        self.context: int | None = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        if self.context is not None:
+            keep_positions_below(self.model, self.context)
+        self.compiled = compile_decoding(self.model, placement.on_cuda) if placement.compile else None
+
+    @property
+    def takes_several(self) -> bool:
+        """Whether padding and neighbours change nothing for an item, as the model's kind goes.
+
+        Recurrent models read the padding, and these rotary embeddings are stretched to the longest row.
+        """
+        config = self.model.config.get_text_config()
+        rope = (getattr(config, "rope_parameters", None) or {}).get("rope_type")
+        return not is_stateful(self.model) and rope not in ("dynamic", "longrope")
+
+    def generate(self, requests: Sequence[TextRequest], emit: Emit) -> list[Result | GenaiError]:
+        """A text for each request, or why there is none. The pieces of one alone are emitted as they are made."""
+        if len(requests) > 1 and not self.takes_several:
+            return [result for request in requests for result in self.generate([request], emit)]
+        prepared = [self.prepare(request, emit) for request in requests]
+        items = [item for item in prepared if isinstance(item, Prepared)]
+        made = iter(self.generate_prepared(items, emit if len(requests) == 1 else ignore) if items else [])
+        return [next(made) if isinstance(item, Prepared) else item for item in prepared]
+
+    def prepare(self, request: TextRequest, emit: Emit) -> Prepared | GenaiError:
+        """What is known of a request before anything is generated, or what is wrong with it."""
+        try:
+            chat = self.uses_chat(request)
+            tokens = self.encode_prompt(request, chat)
+            room = self.find_room(len(tokens))
+        except GenaiError as error:
+            return error
+        asked = request.max_new_tokens or DEFAULT_NEW_TOKENS
+        if request.max_new_tokens and room is not None and asked > room:
+            emit(Notice(f"the context of {self.context} tokens leaves {room} new ones, not {asked}"))
+        used = replace(
+            fill_sampling(self.model.generation_config, request),
+            max_new_tokens=min(asked, room or asked),
+            chat=chat,
+            echo=request.echo and not chat,
+        )
+        return Prepared(used, tokens)
+
+    def uses_chat(self, request: TextRequest) -> bool:
+        """Whether the prompt goes through the model's chat template. Raises InputError where it has none to use."""
+        has_template = bool(self.tokenizer.chat_template)
+        if not has_template and (request.chat or request.system is not None or request.messages):
+            option = "--chat" if request.chat else "--system" if request.system is not None else "a list of messages"
+            raise InputError(
+                f"{request.model} has no chat template, so {option} cannot work", hint="put it into the prompt"
+            )
+        return has_template if request.chat is None else request.chat
+
+    def encode_prompt(self, request: TextRequest, chat: bool) -> list[int]:
+        """The prompt as token ids."""
+        if not chat:
+            return list(self.tokenizer(request.prompt).input_ids)
+        system = [{"role": "system", "content": request.system}] if request.system is not None else []
+        messages = [*system, *request.messages, {"role": "user", "content": request.prompt}]
+        text = apply_template(self.tokenizer, messages)
+        # The template writes its own special tokens.
+        return list(self.tokenizer(text, add_special_tokens=False).input_ids)
+
+    def find_room(self, length: int) -> int | None:
+        """How many new tokens the context leaves (None: no limit). Raises InputError where the prompt fills it."""
+        if self.context is None:
+            return None
+        if length >= self.context:
+            raise InputError(
+                f"the prompt has {length} tokens and the model's context is {self.context}",
+                hint=f"shorten the prompt to fewer than {self.context} tokens, or take a model with a longer context",
+            )
+        return self.context - length
+
+    def generate_prepared(self, items: Sequence[Prepared], emit: Emit) -> list[Result | GenaiError]:
+        """Run the model on several items at once, their prompts padded on the left."""
+        import torch
+
+        for item in items:
+            if item.used.echo:
+                emit(TextPiece(item.used.prompt))
+        config = self.configure(items)
+        streams = [
+            PieceStream(
+                make_incremental_decoder(self.tokenizer, item.tokens),
+                item.used.stop,
+                item.used.max_new_tokens or DEFAULT_NEW_TOKENS,
+                lambda piece: emit(TextPiece(piece)),
+            )
+            for item in items
+        ]
+        ends = config.eos_token_id if isinstance(config.eos_token_id, list) else [config.eos_token_id]
+        tokens, mask = pad_left([item.tokens for item in items], config.pad_token_id or 0)
+        device = self.model.device
+        finite = FiniteRows()
+        padding = (mask == 0).sum(dim=1, keepdim=True)
+        with torch.inference_mode():
+            self.model.generate(
+                tokens.to(device),
+                attention_mask=mask.to(device),
+                generation_config=config,
+                logits_processor=[finite, *choose_processors(items, padding, device)],
+                stopping_criteria=[StopEndedItems(streams, frozenset(ends), finite)],
+            )
+        return [
+            ResultError("the model's probabilities are not finite (NaN)", hint="try --dtype float32")
+            if broken
+            else build_result(item, stream)
+            for item, stream, broken in zip(items, streams, finite.find_broken_items(len(items)), strict=True)
+        ]
+
+    def configure(self, items: Sequence[Prepared]) -> "GenerationConfig":
+        """The library's configuration for several items: it takes the likeliest token of what the processors give."""
+        from transformers import GenerationConfig
+
+        stated = self.model.generation_config
+        end = stated.eos_token_id if stated.eos_token_id is not None else self.tokenizer.eos_token_id
+        padding = stated.pad_token_id if stated.pad_token_id is not None else self.tokenizer.pad_token_id
+        first_end = end[0] if isinstance(end, list) else end
+        return GenerationConfig(
+            max_new_tokens=max(item.used.max_new_tokens or DEFAULT_NEW_TOKENS for item in items),
+            do_sample=False,
+            bos_token_id=stated.bos_token_id,
+            eos_token_id=end,
+            pad_token_id=first_end if padding is None else padding,
+            **(self.configure_static_cache(items) if self.compiled else {}),
+        )
+
+    def configure_static_cache(self, items: Sequence[Prepared]) -> JsonObject:
+        """A cache of one length for all texts, since a step is compiled for the length of its cache."""
+        new = max(item.used.max_new_tokens or DEFAULT_NEW_TOKENS for item in items)
+        needed = max(len(item.tokens) for item in items) + new
+        length = max(needed, min(self.context or LONGEST_PINNED, LONGEST_PINNED))
+        everywhere = compile_on_all_devices()
+        return {"cache_implementation": "static", "max_cache_len": length, "compile_config": everywhere}
+
+
+def keep_positions_below(model: "PreTrainedModel", context: int) -> None:
+    """Items that have ended are read on until the last one has, past the positions that the model knows.
+
+    What comes of them there is thrown away; it only must not fail.
     """
-    if len(requests) > 1 and not loaded.takes_groups:
-        return [result for request in requests for result in generate(loaded, [request], emit)]
-    prepared = [prepare(loaded, request, emit) for request in requests]
-    rows = [item for item in prepared if isinstance(item, Prepared)]
-    made = iter(generate_rows(loaded, rows, emit if len(requests) == 1 else ignore) if rows else [])
-    return [next(made) if isinstance(item, Prepared) else item for item in prepared]
+
+    def hold(_model: "PreTrainedModel", arguments: tuple[object, ...], options: JsonObject) -> object:
+        if options.get("position_ids") is not None:
+            options["position_ids"] = options["position_ids"].clamp(max=context - 1)
+        return arguments, options
+
+    model.register_forward_pre_hook(hold, with_kwargs=True)
 
 
 def ignore(_event: Event) -> None:
-    """The pieces of several texts at once are shown to nobody."""
+    """The pieces of several texts at once are not shown."""
 
 
-def prepare(loaded: LoadedText, request: TextRequest, emit: Emit) -> Prepared | GenaiError:
-    """What there is to know of a request before its group is made, or what is wrong with it."""
-    try:
-        chat = uses_chat(loaded, request)
-        tokens = encode_prompt(loaded, request, chat)
-        room = room_for(loaded, len(tokens))
-    except GenaiError as error:
-        return error
-    asked = request.max_new_tokens or DEFAULT_NEW_TOKENS
-    if request.max_new_tokens and room is not None and asked > room:
-        emit(Notice(f"the context of {loaded.context} tokens leaves {room} new ones, not {asked}"))
-    used = replace(
-        with_sampling(loaded.model.generation_config, request),
-        max_new_tokens=min(asked, room or asked),
-        chat=chat,
-        echo=request.echo and not chat,
-    )
-    return Prepared(used, tokens)
+def build_result(item: Prepared, stream: PieceStream) -> Result:
+    """An item's text, as its stream took it."""
+    text = (item.used.prompt if item.used.echo else "") + stream.text
+    tokens = {"prompt": len(item.tokens), "completion": stream.made}
+    return Result(content.Text(text, stream.text, stream.finish_reason, tokens), item.used.parameters())
 
 
-def generate_rows(loaded: LoadedText, rows: Sequence[Prepared], emit: Emit) -> list[TextResult | GenaiError]:
-    """Run the model on a group, its prompts padded on the left."""
-    import torch
-
-    for row in rows:
-        if row.used.echo:
-            emit(TextPiece(row.used.prompt))
-    config = generation_config(loaded, rows)
-    streams = [
-        PieceStream(
-            incremental_decoder(loaded.tokenizer, row.tokens),
-            row.used.stop,
-            row.used.max_new_tokens or DEFAULT_NEW_TOKENS,
-            lambda piece: emit(TextPiece(piece)),
-        )
-        for row in rows
-    ]
-    ends = config.eos_token_id if isinstance(config.eos_token_id, list) else [config.eos_token_id]
-    tokens, mask = pad_left([row.tokens for row in rows], config.pad_token_id or 0)
-    device = loaded.model.device
-    finite = FiniteRows()
-    with torch.inference_mode():
-        loaded.model.generate(
-            tokens.to(device),
-            attention_mask=mask.to(device),
-            generation_config=config,
-            logits_processor=[finite, *processors(rows, (mask == 0).sum(dim=1, keepdim=True), device)],
-            stopping_criteria=[EndOfRows(streams, frozenset(ends), finite)],
-        )
-    return [
-        ResultError("the model's probabilities are not finite (NaN)", hint="try --dtype float32")
-        if broken
-        else result_of(row, stream)
-        for row, stream, broken in zip(rows, streams, finite.broken.tolist(), strict=True)
-    ]
-
-
-def result_of(row: Prepared, stream: PieceStream) -> TextResult:
-    """A row's text, as its stream took it."""
-    return TextResult(
-        text=(row.used.prompt if row.used.echo else "") + stream.text,
-        made=stream.text,
-        parameters=row.used.parameters(),
-        finish_reason=stream.finish_reason,
-        tokens={"prompt": len(row.tokens), "completion": stream.made},
-    )
-
-
-def pad_left(rows: Sequence[Sequence[int]], padding: int) -> tuple[Any, Any]:
-    """Token ids and attention mask of shape (rows, longest)."""
+def pad_left(rows: Sequence[Sequence[int]], padding: int) -> "tuple[Tensor, Tensor]":
+    """Token ids and attention mask of shape (items, longest)."""
     import torch
 
     longest = max(map(len, rows))
@@ -236,47 +334,25 @@ def pad_left(rows: Sequence[Sequence[int]], padding: int) -> tuple[Any, Any]:
     return tokens, mask
 
 
-def processors(rows: Sequence[Prepared], padding: Any, device: Any) -> list[Any]:
-    """What turns the model's scores into each row's choice; `padding` is how much each row has, of shape (rows, 1)."""
+def choose_processors(items: Sequence[Prepared], padding: "Tensor", device: "Device") -> "list[Processor]":
+    """What turns the model's scores into each item's choice; `padding` of shape (items, 1) counts tokens of it."""
     from transformers import RepetitionPenaltyLogitsProcessor
 
-    shared = rows[0].used
-    chosen: list[Any] = []
+    shared = items[0].used
+    chosen: list[Processor] = []
     if shared.repetition_penalty not in (None, 1):
         penalty = RepetitionPenaltyLogitsProcessor(float(shared.repetition_penalty))
         chosen.append(WithoutPadding(penalty, padding.to(device)))
     if shared.temperature:
-        chosen += sampling_processors(shared.temperature, shared.top_k, shared.top_p)
-        chosen.append(OwnChance([row.used.seed or 0 for row in rows], device))
+        chosen += build_sampling_processors(shared.temperature, shared.top_k, shared.top_p)
+        chosen.append(OwnChance([item.used.seed or 0 for item in items], device))
     return chosen
 
 
-def uses_chat(loaded: LoadedText, request: TextRequest) -> bool:
-    """Whether the prompt goes through the model's chat template. Raises InputError where it has none to use."""
-    has_template = bool(loaded.tokenizer.chat_template)
-    if not has_template and (request.chat or request.system is not None or request.messages):
-        option = "--chat" if request.chat else "--system" if request.system is not None else "a list of messages"
-        raise InputError(
-            f"{request.model} has no chat template, so {option} cannot work", hint="put it into the prompt"
-        )
-    return has_template if request.chat is None else request.chat
-
-
-def encode_prompt(loaded: LoadedText, request: TextRequest, chat: bool) -> list[int]:
-    """The prompt as token ids."""
-    if not chat:
-        return list(loaded.tokenizer(request.prompt).input_ids)
-    system = [{"role": "system", "content": request.system}] if request.system is not None else []
-    messages = [*system, *request.messages, {"role": "user", "content": request.prompt}]
-    text = apply_template(loaded.tokenizer, messages)
-    # The template writes its own special tokens.
-    return list(loaded.tokenizer(text, add_special_tokens=False).input_ids)
-
-
-def apply_template(tokenizer: Any, messages: list[dict[str, str]]) -> str:
+def apply_template(tokenizer: "PreTrainedTokenizerBase", messages: list[dict[str, str]]) -> str:
     """The messages in the model's chat template, which the library runs in a sandbox.
 
-    Raises RefusedError where it reaches for what is outside, InputError where it takes no such messages.
+    Raises RefusedError where it reaches out of the sandbox, InputError where it takes no such messages.
     """
     from jinja2 import TemplateError
     from jinja2.exceptions import SecurityError
@@ -291,59 +367,18 @@ def apply_template(tokenizer: Any, messages: list[dict[str, str]]) -> str:
         ) from error
 
 
-def room_for(loaded: LoadedText, length: int) -> int | None:
-    """How many new tokens the context leaves (None: no limit). Raises InputError where the prompt alone fills it."""
-    if loaded.context is None:
-        return None
-    if length >= loaded.context:
-        raise InputError(
-            f"the prompt has {length} tokens and the model's context is {loaded.context}",
-            hint=f"shorten the prompt to fewer than {loaded.context} tokens, or take a model with a longer context",
-        )
-    return loaded.context - length
-
-
-def with_sampling(stated: Any, request: TextRequest) -> TextRequest:
+def fill_sampling(stated: "GenerationConfig", request: TextRequest) -> TextRequest:
     """The request with its sampling options filled in from the checkpoint's generation_config, else the usual ones."""
     samples = bool(getattr(stated, "do_sample", False))
 
-    def default(name: str, otherwise: Any) -> Any:
+    def choose(name: str, usual: float) -> float:
         value = getattr(stated, name, None) if samples else None
-        return otherwise if value is None else value
+        return usual if value is None else value
 
-    filled = {
-        "temperature": default("temperature", DEFAULT_TEMPERATURE),
-        "top_p": default("top_p", 1.0),
-        "top_k": default("top_k", 50),
-        "repetition_penalty": default("repetition_penalty", 1.0),
+    filled: JsonObject = {
+        "temperature": choose("temperature", DEFAULT_TEMPERATURE),
+        "top_p": choose("top_p", 1.0),
+        "top_k": choose("top_k", 50),
+        "repetition_penalty": choose("repetition_penalty", 1.0),
     }
     return replace(request, **{name: value for name, value in filled.items() if getattr(request, name) is None})
-
-
-def generation_config(loaded: LoadedText, rows: Sequence[Prepared]) -> Any:
-    """The library's GenerationConfig for a group: it takes the likeliest token of what the processors give."""
-    from transformers import GenerationConfig
-
-    stated = loaded.model.generation_config
-    end = stated.eos_token_id if stated.eos_token_id is not None else loaded.tokenizer.eos_token_id
-    padding = stated.pad_token_id if stated.pad_token_id is not None else loaded.tokenizer.pad_token_id
-    first_end = end[0] if isinstance(end, list) else end
-    return GenerationConfig(
-        max_new_tokens=max(row.used.max_new_tokens or DEFAULT_NEW_TOKENS for row in rows),
-        do_sample=False,
-        bos_token_id=stated.bos_token_id,
-        eos_token_id=end,
-        pad_token_id=first_end if padding is None else padding,
-        **(static_cache(loaded, rows) if loaded.compiled else {}),
-    )
-
-
-def static_cache(loaded: LoadedText, rows: Sequence[Prepared]) -> dict[str, Any]:
-    """A cache of one length for all texts, since a step is compiled for the length of its cache."""
-    from transformers import CompileConfig
-
-    everywhere = CompileConfig()
-    everywhere._compile_all_devices = True  # by itself generate compiles on some devices only
-    needed = max(len(row.tokens) for row in rows) + max(row.used.max_new_tokens or DEFAULT_NEW_TOKENS for row in rows)
-    length = max(needed, min(loaded.context or LONGEST_PINNED, LONGEST_PINNED))
-    return {"cache_implementation": "static", "max_cache_len": length, "compile_config": everywhere}

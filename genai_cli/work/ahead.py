@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from concurrent.futures import Executor, Future, wait
 from typing import Any, TypeVar
 
-from genai_cli.output.shield import unbroken
+from genai_cli.signals import hold_signals
 
 Element = TypeVar("Element")
 
@@ -19,7 +19,9 @@ def one_ahead(elements: Iterator[Element], thread: Executor) -> Iterator[Element
     coming: deque[Future[Any]] = deque(maxlen=1)
 
     def begin_next() -> None:
-        with unbroken():  # what a signal would part from its future, or a thread from its executor, nobody waits for
+        with (
+            hold_signals()
+        ):  # what a signal would part from its future, or a thread from its executor, nobody waits for
             coming.append(thread.submit(next, elements, ended))
 
     try:

@@ -1,23 +1,29 @@
-"""Rows become orders: requests with the command's options, overridden by each row's own."""
+"""Rows become orders: requests with the command's options, overridden by each row's own.
 
-from collections.abc import Iterator, Mapping
+All rows are read once. The orders stand in a temporary file from then on, so that each model's are taken up without
+reading the rows again, and memory does not grow with them.
+"""
+
+import io
+import pickle
+import tempfile
+from array import array
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import IO
 
 from genai_cli.errors import GenaiError, InputError, nearest
-from genai_cli.modality.audio import AudioRequest
-from genai_cli.modality.classify import ClassifyRequest
-from genai_cli.modality.image import ImageRequest
-from genai_cli.modality.request import Group, Request
-from genai_cli.modality.text import TextRequest
+from genai_cli.hub.names import parse_name
+from genai_cli.modality.registry import list_endpoints, load_catalog
+from genai_cli.request.openai_rows import is_openai, translate
+from genai_cli.request.request import PROMPT, ModelNeeds, Request
+from genai_cli.request.rows import BadRow, FileRows, Row, Rows, is_utf8, lacks_field
+from genai_cli.types import JsonObject
 from genai_cli.work.job import Order
-from genai_cli.work.openai_requests import is_openai, translate
-from genai_cli.work.prompts import BadRow, Row, Rows, is_utf8
 
-KINDS: dict[str, type[Request]] = {
-    kind.task: kind for kind in (ImageRequest, TextRequest, ClassifyRequest, AudioRequest)
-}
 SHOWN_BAD_ROWS = 10
+IN_MEMORY = 4_000_000  # bytes of orders that are kept in memory before they go to a file
 # Fields of a row that are not options of its request.
 NUMBER, ID, TASK = "num", "id", "task"
 
@@ -26,125 +32,183 @@ NUMBER, ID, TASK = "num", "id", "task"
 class Defaults:
     """What a row takes where it says nothing: the options of the command, and how many results."""
 
-    kinds: Mapping[str, type[Request]]
-    """The kinds of request that rows may ask for; with one kind alone, a row need not name its task."""
-    fields: Mapping[str, Any]
+    requests: Mapping[str, type[Request]]
+    """The tasks that rows may ask for; with one task alone, a row need not name it."""
+    fields: Mapping[str, object]
     number: int = 1
 
 
 @dataclass
 class Survey:
-    """What a first reading of all rows found."""
+    """What was found when all rows were read."""
 
     items: int = 0
     bad: int = 0
     first_bad: list[InputError] = field(default_factory=list)
-    groups: dict[Group, int] = field(default_factory=dict)
+    needs: dict[ModelNeeds, int] = field(default_factory=dict)
     """How many items each loaded model will make."""
     columns: tuple[str, ...] = ()
     """The columns of the table, or the fields of all rows in the order in which they first came."""
     openai: int = 0
     """How many of the items come from rows of OpenAI's format."""
+    suffixes: set[str | None] = field(default_factory=set)
+    """The file types that rows ask for; None where one leaves it to the command."""
 
     @property
     def tasks(self) -> set[str]:
         """The tasks that the items are of."""
-        return {group.task for group in self.groups}
+        return {needs.task for needs in self.needs}
 
 
 class Orders:
-    """The orders of the rows, in their order; can be iterated again, and holds none of them."""
+    """All orders of a run; reads the rows once, and holds none of them in memory."""
 
     def __init__(self, rows: Rows, defaults: Defaults) -> None:
-        self.rows = rows
-        self.defaults = defaults
+        self.survey = Survey()
+        # The system removes the file when the program ends.
+        self.file: IO[bytes] = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115
+        self.offsets: dict[ModelNeeds, array[int]] = {}
+        self.end = 0
+        columns: tuple[str, ...] = ()
+        for entry in read_entries(rows, defaults):
+            row = entry.row
+            if row.columns is not columns:
+                columns = row.columns
+                self.survey.columns += tuple(name for name in columns if name not in self.survey.columns)
+            self.add(entry)
+
+    def add(self, entry: Order | BadRow) -> None:
+        """Keep an entry, and count it."""
+        survey = self.survey
+        if isinstance(entry, BadRow):
+            survey.bad += 1
+            if len(survey.first_bad) < SHOWN_BAD_ROWS:
+                survey.first_bad.append(entry.error)
+        else:
+            needs = entry.request.needs()
+            survey.items += entry.number
+            survey.needs[needs] = survey.needs.get(needs, 0) + entry.number
+            survey.openai += entry.number if is_openai(entry.row.fields) else 0
+            survey.suffixes.add(entry.suffix)
+            self.offsets.setdefault(needs, array("q")).append(self.end)
+        data = pickle.dumps(entry, pickle.HIGHEST_PROTOCOL)
+        self.file.write(data)
+        self.end += len(data)
+
+    def entries(self) -> Iterator[Order | BadRow]:
+        """Every row as an order or as a bad row, in their order."""
+        offset = 0
+        while offset < self.end:
+            self.file.seek(offset, io.SEEK_SET)
+            entry: Order | BadRow = pickle.load(self.file)
+            offset = self.file.tell()  # another iteration may move it before the next one
+            yield entry
 
     def __iter__(self) -> Iterator[Order]:
-        return (order for order in self.read() if isinstance(order, Order))
+        return (entry for entry in self.entries() if isinstance(entry, Order))
 
-    def read(self) -> Iterator[Order | BadRow]:
-        """Every row as an order or as a bad row."""
-        seen: set[str] = set()
-        for row in self.rows:
-            if isinstance(row, BadRow):
-                yield row
-                continue
-            try:
-                orders = orders_of(row, self.defaults)
-                ids = [order.id for order in orders if order.id is not None]
-                repeated = next((row_id for row_id in ids if row_id in seen), None)
-                if repeated is not None:
-                    raise InputError(f"the id {repeated!r} stands in an earlier row too")
-            except GenaiError as error:
-                yield row.bad(error)
-                continue
-            seen.update(ids)
-            yield from orders
-
-    def survey(self) -> Survey:
-        """Read all rows once, before anything is loaded."""
-        survey = Survey()
-        columns: tuple[str, ...] = ()
-        for order in self.read():
-            if isinstance(order, BadRow):
-                survey.bad += 1
-                if len(survey.first_bad) < SHOWN_BAD_ROWS:
-                    survey.first_bad.append(order.error)
-            else:
-                group = order.request.group
-                survey.items += order.number
-                survey.groups[group] = survey.groups.get(group, 0) + order.number
-                survey.openai += order.number if is_openai(order.row.fields) else 0
-            if order.row.columns is not columns:
-                columns = order.row.columns
-                known = survey.columns
-                survey.columns += tuple(name for name in columns if name not in known)
-        return survey
+    def select(self, needs: ModelNeeds) -> Iterator[Order]:
+        """The orders that one loaded model makes, in their order."""
+        for offset in self.offsets[needs]:
+            self.file.seek(offset)
+            order: Order = pickle.load(self.file)
+            yield order
 
 
-def orders_of(row: Row, defaults: Defaults) -> list[Order]:
-    """A row's orders: one, or one for each prompt of a request in OpenAI's format. Raises InputError."""
+def read_entries(rows: Rows, defaults: Defaults) -> Iterator[Order | BadRow]:
+    """Every row as orders or as a bad row; an id may stand once."""
+    folder = rows.folder if isinstance(rows, FileRows) else Path()
+    seen: set[str] = set()
+    index = 0
+    for row in rows:
+        if isinstance(row, BadRow):
+            yield row
+            continue
+        try:
+            orders = make_orders(row, defaults, folder, index)
+            ids = [order.id for order in orders if order.id is not None]
+            repeated = next((row_id for row_id in ids if row_id in seen), None)
+            if repeated is not None:
+                raise InputError(f"the id {repeated!r} stands in an earlier row too")
+        except GenaiError as error:
+            yield row.bad(error)
+            continue
+        seen.update(ids)
+        index += sum(order.number for order in orders)
+        yield from orders
+
+
+def make_orders(row: Row, defaults: Defaults, folder: Path = Path(), index: int = 0) -> list[Order]:
+    """A row's orders: one, or one for each prompt of a request in OpenAI's format. Raises InputError.
+
+    Paths are relative to `folder`; `index` is the place of the first result.
+    """
     if not is_openai(row.fields):
-        return [order_of(row.fields, row, defaults)]
-    if len(defaults.kinds) == 1:
+        return [make_order(row.fields, row, defaults, folder, index)]
+    if len(defaults.requests) == 1:
         raise InputError("a request in OpenAI's batch format", hint="genai batch takes it as it is")
-    translation = translate(row.fields, defaults.fields.get("model"))
-    return [order_of(fields, row, defaults, translation.suffix) for fields in translation.rows]
+    given = defaults.fields.get("model")
+    translation = translate(row.fields, list_endpoints(), None if given is None else str(given))
+    if given is None:
+        for fields in translation.rows:
+            check_known(fields)
+    orders: list[Order] = []
+    for fields in translation.rows:
+        orders.append(make_order(fields, row, defaults, folder, index, translation.suffix))
+        index += orders[-1].number
+    return orders
 
 
-def order_of(fields: Mapping[str, Any], row: Row, defaults: Defaults, suffix: str | None = None) -> Order:
+def check_known(fields: JsonObject) -> None:
+    """Raise InputError where a request names a hosted model, and the command names none in its place."""
+    if "model" in fields:
+        try:
+            parse_name(fields["model"], fields[TASK], load_catalog())
+        except GenaiError:
+            hint = "-m NAME runs it with a model of yours"
+            raise InputError(f"the model {fields['model']!r} is not available here", hint=hint) from None
+
+
+def make_order(
+    fields: JsonObject, row: Row, defaults: Defaults, folder: Path, index: int, suffix: str | None = None
+) -> Order:
     """The order of a row with these fields. Raises InputError for a field that cannot be."""
-    kind = kind_of(fields, defaults.kinds)
+    kind = select_request(fields, defaults.requests)
     own = {name: value for name, value in fields.items() if name not in (NUMBER, ID, TASK)}
     for name, value in own.items():
         check_texts(name, value)
-    request = kind.from_fields({"model": kind.default_model, **defaults.fields, **own})
+    if kind.subject not in own:
+        raise lacks_field(kind.subject, row)
+    if kind.subject == PROMPT and not isinstance(own[PROMPT], str):
+        raise InputError(f"the prompt must be text, not {own[PROMPT]!r}")
+    request = kind.from_fields({"model": kind.default_model, **defaults.fields, **own}, folder)
     number = fields.get(NUMBER, defaults.number)
     if isinstance(number, bool) or not str(number).isdecimal() or int(number) < 1:
         raise InputError(f"--num must be 1 or more, not {number}")
     row_id = fields.get(ID)
     if row_id is not None and (isinstance(row_id, bool) or not isinstance(row_id, str | int) or row_id == ""):
         raise InputError(f"the id must be text or a whole number, not {row_id!r}")
-    return Order(request, int(number), None if row_id is None else str(row_id), suffix, row)
+    return Order(request, int(number), None if row_id is None else str(row_id), suffix, row, index)
 
 
-def check_texts(name: str, value: Any) -> None:
+def check_texts(name: str, value: object) -> None:
     """Raise InputError where a field's text cannot be: JSON can say what no text in UTF-8 holds."""
-    for text in value if isinstance(value, list) else (value,):
+    texts: Iterable[object] = value if isinstance(value, list) else (value,)
+    for text in texts:
         if isinstance(text, str) and not text.isascii() and not is_utf8(text):
             raise InputError(f"the field {name!r} is not UTF-8")
         if isinstance(text, str) and "\0" in text:
             raise InputError(f"the field {name!r} holds a NUL character")
 
 
-def kind_of(fields: Mapping[str, Any], kinds: Mapping[str, type[Request]]) -> type[Request]:
-    """The kind of request that a row asks for."""
+def select_request(fields: JsonObject, requests: Mapping[str, type[Request]]) -> type[Request]:
+    """The request class of the task that a row asks for."""
     task = fields.get(TASK)
-    if task is None and len(kinds) == 1:
-        return next(iter(kinds.values()))
+    if task is None and len(requests) == 1:
+        return next(iter(requests.values()))
     if task is None:
-        raise InputError("no field 'task'", hint=f"one of {', '.join(kinds)}")
-    if task not in kinds:
-        hint = nearest(str(task), list(kinds)) or f"one of {', '.join(kinds)}"
+        raise InputError("no field 'task'", hint=f"one of {', '.join(requests)}")
+    if task not in requests:
+        hint = nearest(str(task), list(requests)) or f"one of {', '.join(requests)}"
         raise InputError(f"unknown task {task!r}", hint=hint)
-    return kinds[str(task)]
+    return requests[str(task)]

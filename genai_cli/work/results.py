@@ -6,15 +6,19 @@ import json
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from genai_cli.content.content import Content
+from genai_cli.content.record import to_json
 from genai_cli.errors import InputError
-from genai_cli.output.onefile import OneFile
-from genai_cli.output.record import Record, to_json
+from genai_cli.modality.registry import find_modality
+from genai_cli.request.request import PROMPT
+from genai_cli.request.rows import BadRow, Row
+from genai_cli.store.one_file import OneFile
+from genai_cli.types import JsonObject
+from genai_cli.work.job import References
 from genai_cli.work.openai_results import openai_lines
 from genai_cli.work.orders import Orders, Survey
-from genai_cli.work.prompts import PROMPT, BadRow, Row
-from genai_cli.work.runner import References, jobs_of
+from genai_cli.work.runner import list_jobs
 
 FILE_TYPES = (".jsonl", ".csv")
 ERROR = "error"
@@ -38,14 +42,14 @@ class Results:
         self.file = file
         self.offsets = offsets
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[JsonObject]:
         """The records."""
-        return map(self.file.record_at, self.offsets)
+        return map(self.file.read_record, self.offsets)
 
-    def __iter__(self) -> Iterator[tuple[Row, Record]]:
+    def __iter__(self) -> Iterator[tuple[Row, JsonObject]]:
         """Each record with its row; of a bad row, what is wrong with it."""
         records = self.records()
-        for entry in self.orders.read():
+        for entry in self.orders.entries():
             if isinstance(entry, BadRow):
                 yield entry.row, {"status": "bad", ERROR: entry.error.message}
                 continue
@@ -56,10 +60,10 @@ class Results:
                 yield entry.row, record
 
 
-def place_results(orders: Orders, survey: Survey, references: References, file: OneFile, form: Form) -> bool:
+def place_results(orders: Orders, references: References, file: OneFile, form: Form) -> bool:
     """Write the file if every item is finished and at least one is done; whether it was written. Raises OutputError."""
     offsets = array("q")
-    for job in jobs_of(orders, references, file):
+    for job in list_jobs(orders, references, file):
         offset = file.offsets.get(job.key)
         if offset is None:
             return False
@@ -68,12 +72,12 @@ def place_results(orders: Orders, survey: Survey, references: References, file: 
     statuses = [record["status"] == "done" for record in results.records()]
     if not any(statuses):
         return False
-    lines = lines_of(form, survey)(results)
+    lines = choose_lines(form, orders.survey)(results)
     file.assemble((line.encode(errors="replace") for line in lines), all_done=all(statuses))
     return True
 
 
-def lines_of(form: Form, survey: Survey) -> Callable[[Results], Iterator[str]]:
+def choose_lines(form: Form, survey: Survey) -> Callable[[Results], Iterator[str]]:
     """What makes the lines of a form."""
     if form.is_openai:
         return openai_lines
@@ -84,49 +88,27 @@ def lines_of(form: Form, survey: Survey) -> Callable[[Results], Iterator[str]]:
 
 def table_lines(results: Results, survey: Survey, form: Form) -> Iterator[str]:
     """The rows as they stood, with what was made of them in columns of their own; an error's where there is one."""
+    content: type[Content] = find_modality(next(iter(survey.tasks))).content
     columns = survey.columns or (PROMPT,)
-    width, has_error = 1, survey.bad > 0
+    count, has_error = 1, survey.bad > 0
     for record in results.records():
-        width = max(width, len(record.get("labels", ())))
+        count = max(count, content.count_cells(record))
         has_error = has_error or ERROR in record
-    names = added_names(survey.tasks, width, has_error)
+    names = content.columns(count) + ([ERROR] if has_error else [])
     while set(names) & set(columns):
         names = [PREFIX + name for name in names]
     if form.suffix == ".csv":
         yield csv_line([*columns, *names])
     for row, record in results:
-        answers = answers_of(record, width, survey.tasks) + ([record.get(ERROR)] if has_error else [])
+        answers = content.cells(record, count) + ([record.get(ERROR)] if has_error else [])
         if form.suffix == ".csv":
-            yield csv_line([*cells_of(row, columns), *answers])
+            yield csv_line([*arrange_cells(row, columns), *answers])
         else:
             stood = dict(zip(row.columns, row.cells, strict=False)) or dict(row.fields)
             yield f"{to_json({**stood, **dict(zip(names, answers, strict=True))})}\n"
 
 
-def added_names(tasks: set[str], width: int, has_error: bool) -> list[str]:
-    """The added columns: label, score, label_2, score_2, ...; or completion; and error where there is one."""
-    numbers = ["", *(f"_{number}" for number in range(2, width + 1))]
-    labels = [f"{name}{number}" for number in numbers for name in ("label", "score")]
-    return (labels if tasks == {"classify"} else ["completion"]) + ([ERROR] if has_error else [])
-
-
-def answers_of(record: Record, width: int, tasks: set[str]) -> list[Any]:
-    """What was made of a row, None where nothing was: labels with scores, or the text without an echoed prompt."""
-    if tasks == {"classify"}:
-        pairs = [(pair["label"], pair["score"]) for pair in record.get("labels", ())]
-        return [value for pair in (pairs + [(None, None)] * width)[:width] for value in pair]
-    return [completion_of(record)]
-
-
-def completion_of(record: Record) -> str | None:
-    """What a model added to its prompt."""
-    if "text" not in record:
-        return None
-    text: str = record["text"]
-    return text.removeprefix(record["prompt"]) if record["parameters"].get("echo") else text
-
-
-def cells_of(row: Row, columns: Sequence[str]) -> list[Any]:
+def arrange_cells(row: Row, columns: Sequence[str]) -> list[object]:
     """A row's cells under the columns; where its number of cells is wrong, those that have a column."""
     if row.columns == columns:
         return [*row.cells, *[None] * len(columns)][: len(columns)]
@@ -134,7 +116,7 @@ def cells_of(row: Row, columns: Sequence[str]) -> list[Any]:
     return [fields.get(column) for column in columns]
 
 
-def csv_line(cells: Sequence[Any]) -> str:
+def csv_line(cells: Sequence[object]) -> str:
     """One line of CSV: text as it is, nothing as an empty cell, anything else as JSON."""
     line = io.StringIO()
     texts = ["" if cell is None else cell if isinstance(cell, str) else json.dumps(cell) for cell in cells]

@@ -1,4 +1,4 @@
-"""Takes orders to finished results: todo = jobs - done, grouped by model, produced, written, counted."""
+"""Takes orders to finished results: todo = jobs - done, by loaded model, produced, written, counted."""
 
 import secrets
 import time
@@ -7,51 +7,48 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import cast
 
+from genai_cli.content.record import GENERATED, Record, to_json
+from genai_cli.content.signing import Signer
+from genai_cli.device.spec import ModelSpec, Placing
 from genai_cli.errors import DeviceError, GenaiError, OutputError
 from genai_cli.events import Detail, Emit
-from genai_cli.modality.request import Group
-from genai_cli.model.device import check_names
-from genai_cli.model.hub import resolve
-from genai_cli.model.names import ModelReference, parse_name
-from genai_cli.output.names import slugify
-from genai_cli.output.record import Record, to_json
-from genai_cli.output.shield import unbroken
-from genai_cli.output.signing import Signer
-from genai_cli.output.writer import NewFile, Writer
-from genai_cli.work.engine import Engine, open_engine
-from genai_cli.work.grouping import LOOKAHEAD, InputOrder
-from genai_cli.work.job import Job, Order, expand
-from genai_cli.work.orders import KINDS
-from genai_cli.work.producer import Failure, Outcome, Setup
+from genai_cli.hub.access import Access
+from genai_cli.hub.fetching import resolve
+from genai_cli.hub.names import parse_name
+from genai_cli.hub.reference import ModelReference
+from genai_cli.modality.registry import find_modality, load_catalog
+from genai_cli.request.request import ModelNeeds
+from genai_cli.signals import hold_signals
+from genai_cli.store.names import slugify
+from genai_cli.store.writer import NewFile, Writer
+from genai_cli.work.assignment import Assignment, Delivery, Hints
+from genai_cli.work.batching import LOOKAHEAD, InputOrder
+from genai_cli.work.engines.engine import Engine
+from genai_cli.work.engines.opening import open_engine
+from genai_cli.work.job import Job, Order, References, expand
+from genai_cli.work.orders import Orders
+from genai_cli.work.outcome import Failure, Outcome
 from genai_cli.work.report import Report
 
-# By task and the model's name.
-References = Mapping[tuple[str, str], ModelReference]
 Problems = Mapping[tuple[str, str], GenaiError]
+"""What is wrong with models that are not available, by task and name."""
 
 
 @dataclass(frozen=True)
 class RunSettings:
-    """How jobs are run; nothing here shapes what a result shows. `suffix` None is each task's own file type."""
+    """How jobs are run; nothing here shapes what a result shows."""
 
-    suffix: str | None = None
-    device: str = "auto"
-    dtype: str = "auto"
-    variant: str = "auto"
-    offline: bool = False
-    metadata: bool = True
+    placing: Placing = field(default_factory=Placing)
+    access: Access = field(default_factory=Access)
+    delivery: Delivery = field(default_factory=Delivery)
     engine: Engine = field(default_factory=Engine)
     signer: Signer | None = None
-    licenses: frozenset[str] = frozenset()
-    """Those that a model may be under, in lower case; none means any."""
-    compile: bool | None = None
     batch_size: int | None = None
 
     def __post_init__(self) -> None:
-        check_names(self.device, self.dtype)
-        self.engine.check_device(self.device)
+        self.engine.check_device(self.placing.device)
 
 
 @dataclass(frozen=True)
@@ -60,19 +57,20 @@ class Finished:
 
     job: Job
     status: str
-    record: Record = field(default_factory=dict)
+    record: Record = field(default_factory=Record)
     data: bytes = b""
     file: Path | None = None
     error: GenaiError | None = None
 
-    def line(self) -> dict[str, Any]:
+    def line(self) -> Record:
         """The record as `--json` and the manifest show it."""
         file = None if self.file is None else str(self.file)
         ends = {"id": self.job.id, "key": self.job.key, "file": file, "status": self.status}
         if self.error is not None:
             request = self.job.request
-            return {"task": request.task, "prompt": request.prompt, **ends, "error": self.error.message}
-        return {**self.record, **ends}
+            failed = {"task": request.task, **request.content(), **ends, "error": self.error.message}
+            return cast(Record, failed)
+        return cast(Record, {**self.record, **ends})
 
 
 class Todo:
@@ -114,73 +112,76 @@ class Todo:
         return False
 
 
-def look_up(groups: Iterable[Group], offline: bool, emit: Emit) -> tuple[References, Problems]:
-    """What each task's models stand for, pinned, and what is wrong with those that are not to be had."""
-    pairs = list(dict.fromkeys((group.task, group.model) for group in groups))
+def look_up(needs: Iterable[ModelNeeds], offline: bool, emit: Emit) -> tuple[References, Problems]:
+    """What each task's models stand for, pinned, and what is wrong with those that are not available."""
     references: dict[tuple[str, str], ModelReference] = {}
     problems: dict[tuple[str, str], GenaiError] = {}
-    for task, model in pairs:
+    for task, model in dict.fromkeys((need.task, need.model) for need in needs):
         references[task, model] = ModelReference(model)
         try:
-            references[task, model] = parse_name(model, task)
+            references[task, model] = parse_name(model, task, load_catalog())
             references[task, model] = resolve(references[task, model], offline, emit)
         except GenaiError as error:
             problems[task, model] = error
     return references, problems
 
 
-def jobs_of(orders: Iterable[Order], references: References, writer: Writer | None) -> Iterator[Job]:
+def list_jobs(orders: Iterable[Order], references: References, writer: Writer | None) -> Iterator[Job]:
     """The jobs of the orders, in their order; without a folder of their own, their base seed is drawn for this run."""
     return expand(orders, references, writer.base_seed if writer else secrets.randbits(32))
 
 
-def run(
-    orders: Iterable[Order], groups: Mapping[Group, int], settings: RunSettings, todo: Todo, emit: Emit
-) -> Iterator[Finished]:
+def run(orders: Orders, settings: RunSettings, todo: Todo, emit: Emit) -> Iterator[Finished]:
     """Make what the orders ask for, model by model; each result is at its final name when it is yielded.
 
-    `groups` are those of the orders with the items of each; the orders are iterated once for each. Where one of several
-    models is not to be had, its jobs fail and the others' are made. Raises OutputError where writing fails, DeviceError
-    where there is no device to work on, and the GenaiError of the only model.
+    Where one of several models is not available, its jobs fail and the others' are made. Raises OutputError where
+    writing fails, DeviceError where the device is missing, and the GenaiError of the only model.
     """
-    todo.references, problems = look_up(groups, settings.offline, emit)
+    all_needs = orders.survey.needs
+    todo.references, problems = look_up(all_needs, settings.access.offline, emit)
     with open_engine(settings.engine, emit) as produce:
-        for group, items in groups.items():
-            jobs = (job for job in jobs_of(orders, todo.references, todo.writer) if job.request.group == group)
+        for needs, items in all_needs.items():
+            jobs = list_jobs(orders.select(needs), todo.references, todo.writer)
             to_make = (job for job in jobs if todo.takes(job))
             first = list(islice(to_make, LOOKAHEAD))
-            stream = Handed(chain(first, to_make))
+            stream = HandedOut(chain(first, to_make))
             order = InputOrder()
             # What was done in earlier runs does not count where it shows: then these are all that is left.
             left = len(first) if len(first) < LOOKAHEAD else items
-            setup = setup_of(group, todo.references, settings, left, usual_pace(first))
+            hints = Hints(left, find_usual_pace(first), settings.batch_size)
+            name = (needs.task, needs.model)
+            spec = ModelSpec(needs.task, todo.references[name], needs.unused, needs.quantize, settings.placing)
             try:
-                if group[:2] in problems:
-                    raise problems[group[:2]]
-                outcomes = produce(setup, order.watch(stream))
+                if name in problems:
+                    raise problems[name]
+                assignment = Assignment(spec, settings.access, settings.delivery, hints)
+                outcomes = produce(assignment, order.watch(stream))
                 # A batch is safest where each result is kept as soon as it is made; who reads them wants their order.
                 is_batch = todo.writer is not None and todo.writer.is_batch
                 for outcome in outcomes if is_batch else order.restore(outcomes):
                     stream.end(outcome.job)
-                    started = time.perf_counter()
-                    with unbroken():  # so that who interrupts is told of every item that is written
-                        finished = finish(outcome, setup.suffix, settings, todo.writer)
-                        todo.report.take(finished.error)
-                    if finished.file is not None:
-                        emit(Detail(f"written in {time.perf_counter() - started:.2f} s"))
-                    yield finished
+                    yield keep(outcome, settings, todo, emit)
             except (OutputError, DeviceError):
                 raise
             except GenaiError as error:
                 if len(todo.references) == 1:
                     raise
                 for job in stream.left():
-                    failed = finish(Failure(job, error, "failed"), setup.suffix, settings, todo.writer)
-                    todo.report.take(failed.error)
-                    yield failed
+                    yield keep(Failure(job, error), settings, todo, emit)
 
 
-class Handed:
+def keep(outcome: Outcome, settings: RunSettings, todo: Todo, emit: Emit) -> Finished:
+    """Write a result, or note a failure, and count it."""
+    started = time.perf_counter()
+    with hold_signals():  # so that who interrupts is told of every item that is written
+        finished = finish(outcome, settings, todo.writer)
+        todo.report.take(finished.error)
+    if finished.file is not None:
+        emit(Detail(f"written in {time.perf_counter() - started:.2f} s"))
+    return finished
+
+
+class HandedOut:
     """Jobs on their way through an engine: those that it took and that have not ended are known."""
 
     def __init__(self, jobs: Iterator[Job]) -> None:
@@ -202,56 +203,36 @@ class Handed:
         yield from self.jobs
 
 
-def usual_pace(jobs: Iterable[Job]) -> str:
+def find_usual_pace(jobs: Iterable[Job]) -> str:
     """The pace of most of the jobs."""
     paces = Counter(job.request.pace() for job in jobs)
     return paces.most_common(1)[0][0] if paces else ""
 
 
-def setup_of(group: Group, references: References, settings: RunSettings, items: int, pace: str) -> Setup:
-    """What a producer needs for the jobs of a group."""
-    return Setup(
-        task=group.task,
-        reference=references[group.task, group.model],
-        suffix=settings.suffix or KINDS[group.task].suffixes[0],
-        device=settings.device,
-        dtype=settings.dtype,
-        variant=settings.variant,
-        unused=group.unused,
-        offline=settings.offline,
-        metadata=settings.metadata,
-        licenses=settings.licenses,
-        quantize=group.quantize,
-        compile=settings.compile,
-        items=items,
-        pace=pace,
-        batch_size=settings.batch_size,
-    )
-
-
-def finish(outcome: Outcome, suffix: str, settings: RunSettings, writer: Writer | None) -> Finished:
+def finish(outcome: Outcome, settings: RunSettings, writer: Writer | None) -> Finished:
     """Sign and write an artifact, or note a failure. Raises OutputError."""
     if isinstance(outcome, Failure):
         failed = Finished(outcome.job, outcome.status, error=outcome.error)
         if writer:
             writer.note(failed.line())
         return failed
-    data, names, suffix = outcome.data, name_fields(outcome.job), outcome.job.suffix or suffix
+    data, fields, task = outcome.data, name_fields(outcome.job), outcome.job.request.task
     if settings.signer:
         # Here and not where the model runs, which may be another machine: the key stays on this one.
-        data = settings.signer.sign(data, suffix, str(names["slug"]) if settings.metadata else outcome.record["task"])
+        title = str(fields["slug"]) if settings.delivery.metadata else task
+        data = settings.signer.sign(data, outcome.suffix, title, find_modality(task).mark or GENERATED)
     done = Finished(outcome.job, "done", outcome.record, data)
     if writer is None:
         return done
     beside = to_json(outcome.beside).encode() + b"\n" if outcome.beside is not None else None
-    file = writer.write(NewFile(data, suffix, names, beside, done.line()))
+    file = writer.write(NewFile(data, outcome.suffix, fields, beside, done.line()))
     return replace(done, file=file)
 
 
 def name_fields(job: Job) -> dict[str, str | int]:
     """The fields of a file name's template."""
     return {
-        "slug": slugify(job.request.prompt),
+        "slug": slugify(job.request.title),
         "seed": job.request.seed or 0,
         "index": job.index,
         "key": job.key,

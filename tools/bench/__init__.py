@@ -1,1 +1,1 @@
-"""The benchmark: genai's command line against the bare libraries, other programs, and the machine's limits."""
+"""The benchmark: it compares genai's command line with the bare libraries, other programs, and the machine's limits."""

@@ -16,25 +16,25 @@ from tools.bench.lines import FAMILIES
 from tools.bench.report import markdown, write_json, write_page
 
 CACHE = Path.home() / ".cache" / "genai-bench"
-# No network, no telemetry, and nothing of the user's own settings in what is measured.
+# No network, no telemetry, and none of the user's own settings in the measurements.
 ENVIRONMENT = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "GENAI_CONFIG": os.devnull}
 LIBRARIES = ("genai-cli", "torch", "transformers", "diffusers", "ray", "torchao")
 
 
 def parse_arguments() -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(prog="python -m tools.bench", description=__doc__)
-    parser.add_argument("--list", action="store_true", help="show the lines by family, and stop")
-    parser.add_argument("--only", metavar="NAME,...", help="these lines or families alone")
+    parser.add_argument("--list", action="store_true", help="show the lines by family and stop")
+    parser.add_argument("--only", metavar="NAME,...", help="run only these lines or families")
     parser.add_argument("--quick", action="store_true", help="fewer runs and less work: under 10 minutes on 2 cores")
     parser.add_argument("--cache", type=Path, default=CACHE, help=f"where checkpoints are built (default: {CACHE})")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures and every single run")
-    parser.add_argument("--write", type=Path, metavar="PAGE", help="put the report between the marks of a page")
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="put the report between the markers of a page")
     return parser.parse_args()
 
 
 def select_lines(only: str | None) -> list[Line]:
-    """The lines asked for, in the order in which they run. Raises SystemExit for a name that is none."""
+    """The requested lines, in the order in which they run. Raises SystemExit for an unknown name."""
     wanted = only.split(",") if only else list(FAMILIES)
     known = {line.name for lines in FAMILIES.values() for line in lines} | set(FAMILIES)
     if unknown := set(wanted) - known:
@@ -43,8 +43,8 @@ def select_lines(only: str | None) -> list[Line]:
 
 
 def facts(device: str, quick: bool) -> dict[str, str]:
-    """Where, when and with what the figures were taken."""
-    versions = (f"{name} {version}" for name in LIBRARIES if (version := version_of(name)))
+    """Where, when and with which software the figures were measured."""
+    versions = (f"{name} {version}" for name in LIBRARIES if (version := find_version(name)))
     return {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "machine": f"{processor()}, {os.cpu_count()} cores, {memory():.0f} GB, {platform.platform()}",
@@ -54,7 +54,7 @@ def facts(device: str, quick: bool) -> dict[str, str]:
     }
 
 
-def version_of(distribution: str) -> str | None:
+def find_version(distribution: str) -> str | None:
     """The version of an installed distribution."""
     try:
         return importlib.metadata.version(distribution)
@@ -63,7 +63,7 @@ def version_of(distribution: str) -> str | None:
 
 
 def processor() -> str:
-    """The processor's name, as far as the system tells it."""
+    """The processor's name, as far as the system reports it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -77,10 +77,10 @@ def memory() -> float:
 
 
 def device_name() -> tuple[str, str]:
-    """The device that is measured, and its name to a reader."""
+    """The device that is measured, and its name for readers."""
     program = (
-        "import torch; there = torch.cuda.is_available(); "
-        "print('cuda' if there else 'cpu', torch.cuda.get_device_name() if there else 'cpu', sep='\\n')"
+        "import torch; cuda = torch.cuda.is_available(); "
+        "print('cuda' if cuda else 'cpu', torch.cuda.get_device_name() if cuda else 'cpu', sep='\\n')"
     )
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     device, name = answer.stdout.splitlines()
@@ -88,7 +88,7 @@ def device_name() -> tuple[str, str]:
 
 
 def main() -> None:
-    """Measure the lines one after another; a line that fails is noted, the others go on, and the exit code is 1."""
+    """Measure the lines one after another. If a line fails, it is noted, the others run, and the exit code is 1."""
     arguments = parse_arguments()
     lines = select_lines(arguments.only)
     if arguments.list:
@@ -106,7 +106,7 @@ def main() -> None:
             started = time.perf_counter()
             try:
                 line.run(bench)
-            except Exception as error:  # whatever goes wrong in one line, an hour of others is not lost for it
+            except Exception as error:  # an error in one line must not lose an hour of other lines
                 failed = True
                 bench.skip(line.name, f"failed: {type(error).__name__}: {' '.join(str(error).split())}")
             print(f"{line.name}: {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)

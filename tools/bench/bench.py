@@ -1,4 +1,4 @@
-"""What every line works with: the commands, the checkpoints, how much to do, and where the figures go."""
+"""What every line uses: the commands, the checkpoints, the amount of work, and the place for the figures."""
 
 import json
 import os
@@ -35,15 +35,15 @@ class Bench:
 
     @property
     def dtype(self) -> str:
-        """The dtype that both sides compute in."""
+        """The dtype in which both sides compute."""
         return "float16" if self.device == "cuda" else "float32"
 
-    def of(self, full: int, quick: int) -> int:
-        """So many pairs, or so much work: in full, or with --quick."""
+    def choose(self, full: int, quick: int) -> int:
+        """Choose a number of pairs or an amount of work: the full one, or the one for --quick."""
         return quick if self.quick else full
 
     def checkpoint(self, name: str) -> str:
-        """The folder of a full-size checkpoint, its files read once so that the system holds them in memory."""
+        """The folder of a full-size checkpoint. Its files are read once, so that the system caches them in memory."""
         folder = built(self.cache, name)
         if name not in self.warm:
             self.warm.add(name)
@@ -55,7 +55,7 @@ class Bench:
         return str(folder)
 
     def warm_libraries(self) -> None:
-        """Run once what the lines run, so that the libraries' files are in memory too."""
+        """Run each command once, so that the system caches the libraries' files too."""
         if "libraries" not in self.warm:
             self.warm.add("libraries")
             for task in ("image", "text"):
@@ -69,12 +69,12 @@ class Bench:
         return Command([str(BIN / "genai"), command, *map(str, arguments), *place], env or {}, fresh)
 
     def script(self, name: str, *arguments: object) -> Command:
-        """A bare script with the libraries: device and dtype come first."""
+        """A bare script that uses the libraries. Device and dtype come first."""
         file = str(SCRIPTS / f"{name}.py")
         return Command([sys.executable, file, self.device, self.dtype, *map(str, arguments)])
 
     def measure(self, line: str, commands: Mapping[str, Command], pairs: int) -> dict[str, list[Sample]]:
-        """Run the commands in turn; every run goes into the JSON."""
+        """Run the commands in turn. Every run goes into the JSON."""
         taken = in_turn(commands, pairs)
         self.samples.setdefault(line, {}).update(taken)
         return taken
@@ -89,7 +89,7 @@ class Bench:
         expected: Expectation | None = None,
         notes: str = "",
     ) -> None:
-        """A row of two lists of figures, paired: the ratio is the first's over the second's."""
+        """Add a row of two paired lists of figures. The ratio divides the first by the second."""
         ours, theirs = figures
         medians = spread(ours).median, spread(theirs).median
         self.rows.append(Row(line, measure, against, unit, *medians, paired(ours, theirs), expected, notes))
@@ -103,19 +103,19 @@ class Bench:
         expected: Expectation | None,
         notes: str = "",
     ) -> None:
-        """A row of genai's figures alone."""
+        """Add a row that has only genai's figures."""
         found = spread(figures)
         ranged = f"{found.low:.3g} to {found.high:.3g}, {found.count} runs" if found.count > 1 else ""
         joined = "; ".join(part for part in (ranged, notes) if part)
         self.rows.append(Row(line, measure, "", unit, found.median, expected=expected, notes=joined))
 
     def skip(self, line: str, reason: str) -> None:
-        """Note what is not measured."""
+        """Note a line that is not measured."""
         self.skips.append(Skip(line, reason))
 
     def lacks(self, line: str, command: str, option: str) -> bool:
-        """Whether genai has no such option; a gap is noted if so."""
-        if option in help_of(command):
+        """Whether genai does not have the option. If so, the line is noted as skipped."""
+        if option in read_help(command):
             return False
         self.skip(line, f"skipped: this genai has no {option}")
         return True
@@ -131,7 +131,7 @@ class Line:
 
 
 @cache
-def help_of(command: str) -> str:
+def read_help(command: str) -> str:
     """The help text of a genai command."""
     asked = [str(BIN / "genai"), command, "--help"]
     wide = os.environ | {"COLUMNS": "200"}
@@ -139,21 +139,21 @@ def help_of(command: str) -> str:
 
 
 def records(sample: Sample) -> list[dict[str, Any]]:
-    """The records that a command wrote with --json, one a line."""
+    """The records that a command wrote with --json, one per line."""
     return [json.loads(line) for line in sample.stdout.splitlines()]
 
 
 def model_seconds(sample: Sample) -> float:
-    """The seconds in which the model made the items of a command, as their records say."""
+    """The seconds that the model took for the items of a command, according to their records."""
     return float(sum(record["seconds"]["generate"] for record in records(sample)))
 
 
 def walls(samples: Iterable[Sample]) -> list[float]:
-    """Seconds on the wall."""
+    """Wall times in seconds."""
     return [sample.wall for sample in samples]
 
 
 def write_rows(file: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
-    """A file of jobs or prompts, one JSON object a line."""
+    """Write a file of jobs or prompts, one JSON object per line."""
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return file

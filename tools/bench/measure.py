@@ -1,4 +1,4 @@
-"""Run whole commands in turn, and hold what they took against each other. This process stays small.
+"""Run whole commands in turn, and compare their time and memory. This process stays small.
 
 On Linux a child's peak memory starts at that of the process that started it, so nothing heavy is imported here.
 """
@@ -19,12 +19,12 @@ RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 
 class FailedError(Exception):
-    """A command that was to be measured ended with an error."""
+    """A measured command ended with an error."""
 
 
 @dataclass(frozen=True)
 class Command:
-    """What to run: `env` is added to the benchmark's environment, the folder `fresh` is removed before each run."""
+    """What to run. `env` is added to the benchmark's environment. The folder `fresh` is removed before each run."""
 
     arguments: Sequence[str]
     env: Mapping[str, str] = field(default_factory=dict)
@@ -33,7 +33,7 @@ class Command:
 
 @dataclass(frozen=True)
 class Sample:
-    """One run: seconds on the wall, CPU seconds of it and its children, peak memory in bytes, and its streams."""
+    """One run: wall seconds, CPU seconds with children, peak memory in bytes, and the output streams."""
 
     wall: float
     cpu: float
@@ -44,7 +44,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Spread:
-    """A median with the least and the largest value, of so many runs or pairs of runs."""
+    """The median, lowest and highest value of `count` runs or pairs of runs."""
 
     median: float
     low: float
@@ -58,12 +58,12 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def paired(ours: Sequence[float], theirs: Sequence[float]) -> Spread:
-    """The spread of the ratios of runs that stood beside each other."""
+    """The spread of the ratios of paired runs."""
     return spread([mine / other for mine, other in zip(ours, theirs, strict=True)])
 
 
 def run(command: Command) -> Sample:
-    """Run a command to its end. Raises FailedError with the end of what it said."""
+    """Run a command to its end. Raises FailedError with the last lines of its stderr."""
     if command.fresh:
         shutil.rmtree(command.fresh, ignore_errors=True)
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
@@ -90,7 +90,7 @@ def run(command: Command) -> Sample:
 
 
 def in_turn(commands: Mapping[str, Command], rounds: int) -> dict[str, list[Sample]]:
-    """Run the commands in their order, then in the reverse one, and so on (A B, B A, A B): a drift hits all alike."""
+    """Run the commands in order, then in reverse, and so on (A B, B A, A B). So a drift affects all alike."""
     samples: dict[str, list[Sample]] = {name: [] for name in commands}
     for number in range(rounds):
         for name in list(commands)[:: -1 if number % 2 else 1]:

@@ -9,7 +9,7 @@ import torch
 
 
 def best_seconds(work: Callable[[], object], device: str, runs: int = 5) -> float:
-    """The shortest of several runs after a first one."""
+    """The shortest of several runs, after one warm-up run."""
     seconds = []
     for _ in range(runs + 1):
         started = time.perf_counter()
@@ -21,9 +21,9 @@ def best_seconds(work: Callable[[], object], device: str, runs: int = 5) -> floa
 
 
 def matrix_rate(device: str, dtype: torch.dtype, side: int = 4096) -> float:
-    """FLOP/s of a product of two square matrices, or of the same as a convolution where that is faster.
+    """FLOP/s of a product of two square matrices, or of the same as a convolution if that is faster.
 
-    On a CPU torch gives the two to different libraries.
+    On a CPU, torch uses different libraries for the two.
     """
     left, right = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
     picture, weight = left.reshape(1, side, 64, -1), right.reshape(side, side, 1, 1)
@@ -58,7 +58,7 @@ def image_work(size: int) -> tuple[int, int]:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure the rates and print them."""
     device, dtype = sys.argv[1], getattr(torch, sys.argv[2])
     found: dict[str, float] = {"flops": matrix_rate(device, dtype), "bandwidth": bandwidth(device, dtype)}
     for size in (256, 512):

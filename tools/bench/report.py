@@ -1,4 +1,4 @@
-"""What was measured, as rows of a table and as JSON."""
+"""The measurements as rows of a table and as JSON."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,23 +14,23 @@ HEAD = ("line", "measured", "held against", "genai", "other", "ratio (least to m
 
 @dataclass(frozen=True)
 class Expectation:
-    """A bound on a row's ratio, or on genai's own figure where there is none."""
+    """A bound on a row's ratio, or on genai's own figure if there is no ratio."""
 
     bound: float
     at_least: bool = False
 
     def text(self) -> str:
-        """As the table shows it."""
+        """The bound as the table shows it."""
         return f"{'at least' if self.at_least else 'at most'} {self.bound:g}"
 
     def is_met(self, value: float) -> bool:
-        """Whether the value keeps the bound."""
+        """Whether the value is within the bound."""
         return value >= self.bound if self.at_least else value <= self.bound
 
 
 @dataclass(frozen=True)
 class Row:
-    """One measure. `ours` and `theirs` are medians in `unit`; `ratio` is that of the pairs, as the measure names it."""
+    """One measurement. `ours` and `theirs` are medians in `unit`. `ratio` is that of the pairs, as `measure` says."""
 
     line: str
     measure: str
@@ -44,7 +44,7 @@ class Row:
 
     @property
     def met(self) -> bool | None:
-        """Whether the expectation holds (None: there is none)."""
+        """Whether the expectation is met (None if there is no expectation)."""
         if self.expected is None:
             return None
         return self.expected.is_met(self.ratio.median if self.ratio else self.ours)
@@ -69,14 +69,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Skip:
-    """A line or a measure that was not taken, and why."""
+    """A line or measurement that was skipped, and why."""
 
     line: str
     reason: str
 
 
 def figure(value: float, unit: str) -> str:
-    """A value with three digits that matter, and its unit."""
+    """A value with three significant digits, and its unit."""
     digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 3
     return f"{value:.{digits}f} {unit}".strip()
 
@@ -93,7 +93,7 @@ def table(rows: Iterable[Row]) -> str:
 
 
 def markdown(facts: Mapping[str, str], rows: Sequence[Row], skips: Sequence[Skip]) -> str:
-    """The whole report: where and when, the table, and what is not in it."""
+    """The whole report: where and when, the table, and what was not measured."""
     parts = ["\n".join(f"- {name}: {value}" for name, value in facts.items()), table(rows)]
     if skips:
         parts.append("Not measured:\n\n" + "\n".join(f"- {skip.line}: {skip.reason}" for skip in skips))
@@ -107,7 +107,7 @@ def write_json(
     skips: Sequence[Skip],
     samples: Mapping[str, Mapping[str, Sequence[Sample]]],
 ) -> None:
-    """The report with every single run."""
+    """Write the report with every single run."""
     runs = {
         line: {name: [timing(sample) for sample in taken] for name, taken in commands.items()}
         for line, commands in samples.items()
@@ -123,10 +123,10 @@ def timing(sample: Sample) -> dict[str, Any]:
 
 
 def write_page(page: Path, report: str) -> None:
-    """Put the report between the two marks of a page. Raises ValueError where they are not there."""
+    """Put the report between the two markers of a page. Raises ValueError if the page does not have them."""
     text = page.read_text(encoding="utf-8")
     if text.count(BEGIN) != 1 or text.count(END) != 1:
-        raise ValueError(f"{page} holds no place for the report: {BEGIN} and {END}, each once")
+        raise ValueError(f"{page} has no place for the report: it must contain {BEGIN} and {END} exactly once")
     before, rest = text.split(BEGIN)
     after = rest.split(END)[1]
     page.write_text(f"{before}{BEGIN}\n\n{report}\n\n{END}{after}", encoding="utf-8")

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Generates one thing of each kind with the built-in models, saying what it runs and where the files are.
-# BIN is the folder of the genai command, OUT the folder for the files.
+# Generates one result of each kind with the built-in models. It shows each command and says where the files are.
+# BIN is the folder of the genai command. OUT is the folder for the files.
 set -eu
 
 here=$(dirname "$0")

@@ -19,7 +19,7 @@ INK, PAPER, FAINT = (32, 32, 32), (255, 255, 255), (110, 110, 110)
 
 
 def picture_grid(files: Sequence[Path]) -> Image.Image:
-    """The pictures enlarged to tiles, each above its prompt."""
+    """The pictures, enlarged to tiles, each above its prompt."""
     rows = -(-len(files) // COLUMNS)
     cell, height = (WIDTH - MARGIN) // COLUMNS, TILE + 64
     sheet = Image.new("RGB", (WIDTH, rows * height + MARGIN), PAPER)
@@ -67,7 +67,7 @@ def label_lines(file: Path) -> list[str]:
 
 
 def contact_sheet(folder: Path) -> Image.Image:
-    """All that a folder holds, one block above the other."""
+    """Everything in a folder, one block above the other."""
     pictures = [file for file in sorted(folder.glob("*.png")) if file.stem != "contact-sheet"]
     blocks = [picture_grid(pictures)] if pictures else []
     for file in sorted(folder.glob("*.txt")):

@@ -1,19 +1,19 @@
-"""Full-size checkpoints with random weights in the real layouts: right for speed, and no use for anything else."""
+"""Full-size checkpoints with random weights in the real layouts. They are useful only to measure speed."""
 
 import subprocess
 import sys
 from pathlib import Path
 
 NAMES = ("sd15", "gpt2", "sst2", "musicgen")
-# Part of the cache's path: raised when a checkpoint is built in another way.
+# Part of the cache's path. Raise it when a checkpoint is built in another way.
 LAYOUT = "1"
 
 
 def built(cache: Path, name: str) -> Path:
-    """The folder of a checkpoint, built first where it is not there yet, in a process of its own.
+    """The folder of a checkpoint. If it does not exist yet, a separate process builds it.
 
-    A child counts the memory of the process that started it as its own peak, so torch stays out of this one. What the
-    libraries say while it is built is shown where it fails: raises RuntimeError.
+    A child counts the memory of the process that started it as its own peak, so this process does not load torch.
+    Raises RuntimeError with the output of the libraries if the build fails.
     """
     folder = cache / LAYOUT / name
     if not folder.is_dir():

@@ -18,7 +18,7 @@ BUILDERS = {
 
 
 def main() -> None:
-    """Build the checkpoint beside its place, and move it there when it is whole."""
+    """Build the checkpoint beside its final place, and move it there when it is complete."""
     name, place = sys.argv[1], Path(sys.argv[2])
     transformers.utils.logging.disable_progress_bar()
     part = place.with_name(f"{place.name}.part")

@@ -56,7 +56,7 @@ def build(folder: Path) -> None:
 
 
 def make_audible(codec: Any) -> None:
-    """Let the codes shape the sound: a codec as it is initialised makes silence, which genai refuses."""
+    """Make the codes affect the sound. A freshly initialised codec gives silence, which genai refuses."""
     for layer in codec.quantizer.layers:
         torch.nn.init.normal_(layer.codebook.embed)
     for name, weights in codec.decoder.named_parameters():

@@ -10,7 +10,11 @@ from diffusers.pipelines.stable_diffusion import StableDiffusionSafetyChecker
 
 from tools.bench.checkpoints.vocabulary import CLIP_SIZE, write_clip_tokenizer, write_json
 
-UNET = {"sample_size": 64, "cross_attention_dim": 768, "attention_head_dim": 8}  # the rest are the class's defaults
+UNET = {
+    "sample_size": 64,
+    "cross_attention_dim": 768,
+    "attention_head_dim": 8,
+}  # the rest are the class's defaults
 VAE = {
     "block_out_channels": (128, 256, 512, 512),
     "down_block_types": ("DownEncoderBlock2D",) * 4,
@@ -61,7 +65,7 @@ COMPONENTS = {
 
 
 def build(folder: Path) -> None:
-    """Write the checkpoint; one component at a time is in memory."""
+    """Write the checkpoint. Only one component at a time is in memory."""
     write_clip_tokenizer(folder / "tokenizer")
     save(transformers.CLIPTextModel(transformers.CLIPTextConfig(**CLIP_TEXT)), folder / "text_encoder")
     save(diffusers.UNet2DConditionModel(**UNET), folder / "unet")
@@ -82,14 +86,14 @@ def build(folder: Path) -> None:
 
 
 def autoencoder() -> Any:
-    """An autoencoder whose pictures have some contrast: genai refuses one of a single colour."""
+    """An autoencoder whose pictures have some contrast. genai refuses pictures of a single colour."""
     vae = diffusers.AutoencoderKL(**VAE)
     vae.decoder.conv_out.weight.mul_(4)
     return vae
 
 
 def safety_checker() -> Any:
-    """A safety checker that does its work and flags nothing: no cosine similarity is above 2."""
+    """A safety checker that runs in full and flags nothing, because no cosine similarity is above 2."""
     config = transformers.CLIPConfig(text_config=CLIP_TEXT, vision_config=CLIP_VISION, projection_dim=768)
     checker = StableDiffusionSafetyChecker(config)
     for weights in (checker.concept_embeds_weights, checker.special_care_embeds_weights):
@@ -100,7 +104,7 @@ def safety_checker() -> Any:
 
 
 def save(model: Any, folder: Path) -> None:
-    """Save a component as plain files in float32 and as the fp16 variant, whose config.json is the plain one's."""
+    """Save a component as plain float32 files and as the fp16 variant. Both share the plain config.json."""
     model.eval().save_pretrained(folder)
     config = (folder / "config.json").read_text(encoding="utf-8")
     model.half().save_pretrained(folder, variant="fp16")

@@ -1,4 +1,4 @@
-"""Vocabularies of the real sizes, made of letter combinations: what tokenizers have to load and to search through."""
+"""Vocabularies of the real sizes, made of letter combinations. Tokenizers have to load and search them."""
 
 import json
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def combinations(length: int) -> Iterator[str]:
-    """All strings of so many letters."""
+    """All strings of `length` letters."""
     return map("".join, product(LETTERS, repeat=length))
 
 
@@ -46,7 +46,7 @@ def gpt2_merges() -> Iterator[Merge]:
 
 
 def write_byte_pairs(folder: Path, letters: list[str], merges: Iterator[Merge], special: list[str], size: int) -> Any:
-    """The two files of a byte-level BPE with so many tokens. Returns its vocabulary and its merges."""
+    """Write the two files of a byte-level BPE with `size` tokens. Returns its vocabulary and its merges."""
     chosen = list(islice(merges, size - len(letters) - len(special)))
     tokens = [*letters, *(first + second for first, second in chosen), *special]
     vocabulary = {token: number for number, token in enumerate(tokens)}
@@ -57,7 +57,7 @@ def write_byte_pairs(folder: Path, letters: list[str], merges: Iterator[Merge], 
 
 
 def write_clip_tokenizer(folder: Path) -> None:
-    """The tokenizer of Stable Diffusion 1.5, which has no tokenizer.json."""
+    """Write the tokenizer of Stable Diffusion 1.5, which has no tokenizer.json."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     letters = [*alphabet, *(letter + "</w>" for letter in alphabet)]
     write_byte_pairs(folder, letters, clip_merges(), ["<|startoftext|>", END], CLIP_SIZE)
@@ -68,7 +68,7 @@ def write_clip_tokenizer(folder: Path) -> None:
 
 
 def write_gpt2_tokenizer(folder: Path) -> None:
-    """GPT-2's tokenizer: vocab.json, merges.txt and tokenizer.json."""
+    """Write GPT-2's tokenizer: vocab.json, merges.txt and tokenizer.json."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary, merges = write_byte_pairs(folder, alphabet, gpt2_merges(), [END], GPT2_SIZE)
     tokenizer = Tokenizer(models.BPE(vocabulary, merges))
@@ -81,7 +81,7 @@ def write_gpt2_tokenizer(folder: Path) -> None:
 
 
 def write_wordpiece(folder: Path) -> None:
-    """The tokenizer of the BERT family as vocab.txt."""
+    """Write the tokenizer of the BERT family as vocab.txt."""
     head = ["[PAD]", *(f"[unused{number}]" for number in range(99)), "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     signs = [*LETTERS, *"0123456789", *PUNCTUATION]
     longer = chain.from_iterable((word, f"##{word}") for length in (2, 3) for word in combinations(length))
@@ -92,7 +92,7 @@ def write_wordpiece(folder: Path) -> None:
 
 
 def write_t5_tokenizer(folder: Path) -> None:
-    """T5's unigram tokenizer as tokenizer.json."""
+    """Write T5's unigram tokenizer as tokenizer.json."""
     extra = [f"<extra_id_{number}>" for number in reversed(range(T5_EXTRA))]
     signs = [*LETTERS, *LETTERS.upper(), *"0123456789", *PUNCTUATION]
     longer = chain.from_iterable((f"▁{word}", word) for length in (2, 3) for word in combinations(length))

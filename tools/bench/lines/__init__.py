@@ -1,4 +1,4 @@
-"""The lines of the benchmark, a file for each family, in the order in which they run."""
+"""The lines of the benchmark in the order in which they run. Each family has its own file."""
 
 from tools.bench.bench import Line
 from tools.bench.lines import cold, generate, imports, limits, many, peers

@@ -1,4 +1,4 @@
-"""One command, from the start of the process to the finished file, with little work so that the start dominates."""
+"""One command from the start of the process to the finished file. It does little work, so the start dominates."""
 
 import json
 import sys
@@ -50,7 +50,7 @@ def cold_image(bench: Bench) -> None:
 
 
 def cold_image_fp16(bench: Bench) -> None:
-    """The same on the fp16 files, which genai takes by itself."""
+    """The same on the fp16 files, which genai uses by default."""
     if bench.quick:
         bench.skip("cold-image-fp16", "left out by --quick")
         return
@@ -60,7 +60,7 @@ def cold_image_fp16(bench: Bench) -> None:
 
 
 def image_commands(bench: Bench, variant: str) -> dict[str, Command]:
-    """One step at 256x256, with the safety checker, by each of the programs."""
+    """One step at 256x256 with the safety checker, for each of the programs."""
     checkpoint, size, steps = bench.checkpoint("sd15"), 256, 1
     options = ("--steps", steps, "--size", f"{size}x{size}", "--seed", 1, "--variant", variant or "none")
     arguments = {"prompt": PROMPT, "num_inference_steps": steps, "width": size, "height": size}
@@ -74,9 +74,9 @@ def image_commands(bench: Bench, variant: str) -> dict[str, Command]:
 
 
 def noise(bench: Bench) -> None:
-    """A command against itself: what the ratios of this machine are worth."""
+    """Compare a command with itself. This shows how reliable the ratios of this machine are."""
     same = text_command(bench)
-    taken = bench.measure("noise", {"A": same, "A again": same}, bench.of(5, 2))
+    taken = bench.measure("noise", {"A": same, "A again": same}, bench.choose(5, 2))
     figures = walls(taken["A"]), walls(taken["A again"])
     bench.add_pairs("noise", "genai text, start to finished file", "itself (A/A)", "s", figures)
     bench.add_pairs("noise", "its peak memory", "itself (A/A)", "MB", (peaks(taken["A"]), peaks(taken["A again"])))
@@ -85,8 +85,8 @@ def noise(bench: Bench) -> None:
 def compare(
     bench: Bench, line: str, measure: str, commands: Mapping[str, Command], expected: Mapping[str, Expectation]
 ) -> None:
-    """Hold the first command against each of the others: a row of seconds on the wall, and one of peak memory."""
-    taken = bench.measure(line, commands, bench.of(5, 1))
+    """Compare the first command with each of the others: one row of wall seconds, and one of peak memory."""
+    taken = bench.measure(line, commands, bench.choose(5, 1))
     first = taken["genai"]
     for against, theirs in list(taken.items())[1:]:
         cpu = [spread([sample.cpu for sample in samples]).median for samples in (first, theirs)]

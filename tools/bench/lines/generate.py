@@ -1,11 +1,11 @@
-"""The work itself at full size, without the start: the seconds that genai's records hold, against timed bare calls."""
+"""The work at full size, without the start: the seconds in genai's records, compared with timed bare calls."""
 
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 from tools.bench.bench import MEGABYTE, Bench, Line, model_seconds, records, write_rows
-from tools.bench.lines.limits import limits_of
+from tools.bench.lines.limits import probe_limits
 from tools.bench.measure import Sample, spread
 from tools.bench.report import Expectation
 
@@ -17,17 +17,17 @@ FRAMES = 50  # MusicGen's tokens for a second of sound
 
 
 def image(bench: Bench) -> None:
-    """Seconds a step and seconds of the rest, from a picture with one step and one with more, in one process."""
-    checkpoint, size, steps = bench.checkpoint("sd15"), bench.of(512, 256), (1, 4)
+    """Seconds per step and for the rest, from one picture with one step and one with more, in one process."""
+    checkpoint, size, steps = bench.checkpoint("sd15"), bench.choose(512, 256), (1, 4)
     rows = [{"prompt": PROMPT, "steps": count, "seed": 1} for count in steps]
     prompts, folder = write_rows(bench.folder / "steps.jsonl", rows), bench.folder / "steps"
     options = ("--size", f"{size}x{size}", "--variant", "none", "--json", "-o", f"{folder}/")
     genai = bench.genai("image", "--prompts", prompts, "-m", checkpoint, *options, fresh=folder)
     script = bench.script("image_rate", checkpoint, size, *steps)
-    taken = bench.measure("sd15", {"genai": genai, "the bare script": script}, bench.of(3, 1))
+    taken = bench.measure("sd15", {"genai": genai, "the bare script": script}, bench.choose(3, 1))
     seconds = [step_and_rest(*picture_seconds(sample)) for sample in taken["genai"]]
     bare = [step_and_rest(*map(float, sample.stdout.split())) for sample in taken["the bare script"]]
-    limits = limits_of(bench)
+    limits = probe_limits(bench)
     step_limit, rest_limit = (limits[f"{work}_{size}"] / limits["flops"] for work in ("step", "decoding"))
     for number, (what, limit) in enumerate(
         ((f"SD 1.5, a step at {size}x{size}", step_limit), ("the rest: text, VAE decoding, safety checker", rest_limit))
@@ -44,34 +44,34 @@ def picture_seconds(sample: Sample) -> list[float]:
 
 
 def step_and_rest(one: float, four: float) -> tuple[float, float]:
-    """Seconds of an evaluation of the UNet, and of all else: PNDM takes 1 of them for 1 step and 5 for 4 steps."""
+    """Seconds of one UNet evaluation, and of everything else. PNDM takes 1 evaluation for 1 step and 5 for 4."""
     step = (four - one) / 4
     return step, one - step
 
 
 def gpt2(bench: Bench) -> None:
     """Tokens a second at batch 1."""
-    text_rate(bench, "gpt2-batch-1", items=1, tokens=bench.of(256, 64), batch_size=1)
+    text_rate(bench, "gpt2-batch-1", items=1, tokens=bench.choose(256, 64), batch_size=1)
 
 
 def gpt2_batch(bench: Bench) -> None:
     """Tokens a second at batch 16."""
     if not bench.lacks("gpt2-batch-16", "text", "--batch-size"):
-        text_rate(bench, "gpt2-batch-16", items=16, tokens=bench.of(64, 24), batch_size=16)
+        text_rate(bench, "gpt2-batch-16", items=16, tokens=bench.choose(64, 24), batch_size=16)
 
 
 def text_rate(bench: Bench, line: str, items: int, tokens: int, batch_size: int) -> None:
-    """A row of tokens a second; with one item no batch size is named."""
+    """Add a row of tokens a second. With one item, no batch size is given."""
     checkpoint, prompts = bench.checkpoint("gpt2"), text_prompts(bench, items)
     options = ("--max-new-tokens", tokens, "--temperature", 0.7, "--seed", 1, "--json")
     grouped = ("--batch-size", batch_size) if items > 1 else ()
     genai = bench.genai("text", "--prompts", prompts, "-m", checkpoint, *options, *grouped)
     script = bench.script("text_rate", checkpoint, tokens, batch_size, prompts)
-    taken = bench.measure(line, {"genai": genai, "the bare script": script}, bench.of(5, 1))
+    taken = bench.measure(line, {"genai": genai, "the bare script": script}, bench.choose(5, 1))
     made = items * tokens
     ours = [made / model_seconds(sample) for sample in taken["genai"]]
     theirs = [made / float(sample.stdout) for sample in taken["the bare script"]]
-    limit = limits_of(bench)["bandwidth"] / GPT2_BYTES
+    limit = probe_limits(bench)["bandwidth"] / GPT2_BYTES
     notes = f"memory bandwidth allows {limit:.0f} at batch 1" if batch_size == 1 else ""
     what = f"GPT-2 124M, {tokens} tokens for each of {items}, batch {batch_size}"
     bench.add_pairs(line, what, "the bare script", "tokens/s", (ours, theirs), NO_SLOWER_RATE, notes)
@@ -82,11 +82,11 @@ def gpt2_int8(bench: Bench) -> None:
     if find_spec("torchao") is None:
         bench.skip("gpt2-int8", "torchao is not installed")
         return
-    tokens = bench.of(128, 48)
+    tokens = bench.choose(128, 48)
     options = ("--max-new-tokens", tokens, "--temperature", 0.7, "--seed", 1, "--json")
     plain = ("text", "It was a dark and stormy night", "-m", bench.checkpoint("gpt2"), *options)
     commands = {"int8": bench.genai(*plain, "--quantize", "int8"), "float32": bench.genai(*plain)}
-    taken = bench.measure("gpt2-int8", commands, bench.of(5, 1))
+    taken = bench.measure("gpt2-int8", commands, bench.choose(5, 1))
     rates = [[tokens / model_seconds(sample) for sample in taken[name]] for name in commands]
     memory = [[sample.peak / MEGABYTE for sample in taken[name]] for name in commands]
     against = "genai in float32"
@@ -97,7 +97,7 @@ def gpt2_int8(bench: Bench) -> None:
 
 
 def text_prompts(bench: Bench, items: int) -> Path:
-    """A file of so many different prompts of much the same length."""
+    """Write a file with `items` different prompts of similar length."""
     file = bench.folder / f"prompts-{items}.txt"
     file.write_text("".join(f"It was a dark and stormy night in house {number}\n" for number in range(items)))
     return file
@@ -105,16 +105,16 @@ def text_prompts(bench: Bench, items: int) -> Path:
 
 def musicgen(bench: Bench) -> None:
     """Seconds of work for a second of sound."""
-    checkpoint, duration = bench.checkpoint("musicgen"), bench.of(3, 1)
+    checkpoint, duration = bench.checkpoint("musicgen"), bench.choose(3, 1)
     options = ("--duration", duration, "--seed", 1, "--json", "-o", bench.folder / "rate.wav")
     genai = bench.genai("audio", "electric rock solo", "-m", checkpoint, *options)
     script = bench.script("audio_rate", checkpoint, duration)
-    taken = bench.measure("musicgen", {"genai": genai, "the bare script": script}, bench.of(3, 1))
+    taken = bench.measure("musicgen", {"genai": genai, "the bare script": script}, bench.choose(3, 1))
     figures = (
         per_second(list(map(model_seconds, taken["genai"])), duration),
         per_second([float(sample.stdout) for sample in taken["the bare script"]], duration),
     )
-    limit = FRAMES * MUSICGEN_DECODER_BYTES / limits_of(bench)["bandwidth"]
+    limit = FRAMES * MUSICGEN_DECODER_BYTES / probe_limits(bench)["bandwidth"]
     notes = f"the decoder's reading of its weights alone takes {limit:.2f} s"
     what = f"MusicGen-small, work for a second of sound ({duration} s made)"
     bench.add_pairs("musicgen", what, "the bare script", "s", figures, NO_SLOWER, notes)

@@ -1,4 +1,4 @@
-"""What is paid before anything is done: imports, and `genai --help` against a bare Typer program."""
+"""The cost before any work: imports, and `genai --help` compared with a bare Typer program."""
 
 import sys
 
@@ -25,10 +25,10 @@ app()
 
 
 def measure_imports(bench: Bench) -> None:
-    """Seconds of a Python that does nothing but import."""
+    """Seconds of a Python process that only imports."""
     bench.warm_libraries()
     commands = {name: Command([sys.executable, "-c", program]) for name, program in IMPORTS.items()}
-    for name, samples in bench.measure("imports", commands, bench.of(3, 1)).items():
+    for name, samples in bench.measure("imports", commands, bench.choose(3, 1)).items():
         bench.add_own("imports", f"`python -c`: {name}", "s", walls(samples), None)
 
 
@@ -38,7 +38,7 @@ def measure_help(bench: Bench) -> None:
     program.write_text(BARE)
     genai, bare = Command([str(BIN / "genai"), "--help"]), Command([sys.executable, str(program), "--help"])
     bench.measure("help, first runs", {"genai": genai, "bare": bare}, 1)  # they read the files from the disk
-    taken = bench.measure("help", {"genai": genai, "bare": bare}, bench.of(25, 9))
+    taken = bench.measure("help", {"genai": genai, "bare": bare}, bench.choose(25, 9))
     bench.add_pairs(
         "help", "`genai --help`", "a bare Typer program", "s", (walls(taken["genai"]), walls(taken["bare"]))
     )

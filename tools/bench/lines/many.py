@@ -1,4 +1,4 @@
-"""Many items in one command, mostly with the built-in small models, where what is not the model shows most."""
+"""Many items in one command. Most lines use the built-in small models, where the time outside the model shows most."""
 
 import math
 from datetime import datetime
@@ -31,19 +31,19 @@ WORDS = (
 
 
 def images(bench: Bench) -> None:
-    """Many images in one command: against a command for each (one is run, and counted up), and outside the model."""
+    """Many images in one command, compared with one command each (one is run and multiplied), and outside the model."""
     bench.warm_libraries()
-    items = bench.of(200, 40)
+    items = bench.choose(200, 40)
     options = ("-m", "tiny", "--seed", 1, "--json", "-o", bench.folder / "one.png")
     commands = {"many": image_batch(bench, items), "one": bench.genai("image", "a red circle", *options)}
-    taken = bench.measure("images", commands, bench.of(3, 1))
+    taken = bench.measure("images", commands, bench.choose(3, 1))
     together, alone = walls(taken["many"]), walls(taken["one"])
     factor = spread([items * one / many for many, one in zip(together, alone, strict=True)])
     notes = f"a command for one takes {spread(alone).median:.2f} s; counted up"
     what, against = f"{items} images with tiny in one command: how many times quicker", f"{items} commands"
     medians = spread(together).median, items * spread(alone).median
     bench.rows.append(Row("images", what, against, "s", *medians, factor, Expectation(30, at_least=True), notes))
-    # What both commands pay at their start falls out of the difference.
+    # The cost of the start is the same for both commands and cancels out.
     beside = {name: [sample.wall - model_seconds(sample) for sample in samples] for name, samples in taken.items()}
     each = [1000 * (many - one) / (items - 1) for many, one in zip(beside["many"], beside["one"], strict=True)]
     bench.add_own("images", "outside the model for each further image", "ms", each, Expectation(10))
@@ -52,7 +52,7 @@ def images(bench: Bench) -> None:
 
 
 def image_batch(bench: Bench, items: int, *options: object, threads: int | None = None) -> Command:
-    """genai image with so many prompts for tiny, into a folder of its own."""
+    """genai image with `items` prompts for tiny, into its own folder."""
     rows = (
         {"prompt": f"a {COLOURS[n % 8]} {SHAPES[n // 8 % 4]} on a grey background", "seed": n} for n in range(items)
     )
@@ -64,11 +64,11 @@ def image_batch(bench: Bench, items: int, *options: object, threads: int | None 
 
 
 def classify_many(bench: Bench) -> None:
-    """Many short texts through classify, grouped, against one at a time."""
+    """Many short texts through classify, in groups, compared with one at a time."""
     if bench.lacks("classify-many", "classify", "--batch-size"):
         return
     bench.warm_libraries()
-    items = bench.of(10000, 4000)
+    items = bench.choose(10000, 4000)
     prompts = bench.folder / "texts.txt"
     prompts.write_text("".join(f"{short_text(number)}\n" for number in range(items)))
     grouped = bench.genai("classify", "--prompts", prompts, "-m", "tiny", "--json")
@@ -83,28 +83,28 @@ def classify_many(bench: Bench) -> None:
 
 
 def short_text(number: int) -> str:
-    """A text of 3 to 20 words, always the same for a number."""
+    """A text of 3 to 20 words, always the same for the same number."""
     return " ".join(WORDS[(number * 7 + place * (number % 11 + 3)) % len(WORDS)] for place in range(3 + number % 18))
 
 
 def text_gpt2(bench: Bench) -> None:
-    """Texts of GPT-2's size at batch 16 against 1."""
+    """Compare batch 16 with batch 1 on a model of GPT-2's size."""
     if not bench.lacks("text-batch-gpt2", "text", "--batch-size"):
-        text_batch(bench, "text-batch-gpt2", "GPT-2 124M", bench.checkpoint("gpt2"), bench.of(48, 24))
+        text_batch(bench, "text-batch-gpt2", "GPT-2 124M", bench.checkpoint("gpt2"), bench.choose(48, 24))
 
 
 def text_tiny(bench: Bench) -> None:
-    """Texts with tiny at batch 16 against 1."""
+    """Compare batch 16 with batch 1 on tiny."""
     if not bench.lacks("text-batch-tiny", "text", "--batch-size"):
         bench.warm_libraries()
-        text_batch(bench, "text-batch-tiny", "tiny", "tiny", bench.of(128, 64))
+        text_batch(bench, "text-batch-tiny", "tiny", "tiny", bench.choose(128, 64))
 
 
 def text_batch(bench: Bench, line: str, name: str, model: str, tokens: int) -> None:
-    """A row of seconds in the model for 16 texts (the start is the same for both)."""
+    """Add a row of seconds in the model for 16 texts. The start is the same for both."""
     options = ("-m", model, "--max-new-tokens", tokens, "--seed", 1, "--json", "--prompts", text_prompts(bench, 16))
     commands = {size: bench.genai("text", *options, "--batch-size", size) for size in ("16", "1")}
-    taken = bench.measure(line, commands, bench.of(3, 1))
+    taken = bench.measure(line, commands, bench.choose(3, 1))
     grouped, alone = (list(map(model_seconds, taken[size])) for size in ("16", "1"))
     row = Row(line, f"16 texts of {tokens} tokens, {name}, in the model: how many times quicker", "--batch-size 1", "s",
               spread(grouped).median, spread(alone).median, paired(alone, grouped),
@@ -113,11 +113,11 @@ def text_batch(bench: Bench, line: str, name: str, model: str, tokens: int) -> N
 
 
 def ray_workers(bench: Bench) -> None:
-    """Two Ray workers of one thread each against one process of one thread."""
+    """Compare two Ray workers of one thread each with one process of one thread."""
     if bench.lacks("ray", "image", "--engine"):
         return
     bench.warm_libraries()
-    items = bench.of(200, 24)
+    items = bench.choose(200, 24)
     pool = image_batch(bench, items, "--engine", "ray", "--workers", 2, threads=1)
     process = image_batch(bench, items, threads=1)
     what = f"{items} images with tiny, Ray with 2 one-thread workers, its start included"
@@ -129,7 +129,7 @@ def ray_workers(bench: Bench) -> None:
 
 
 def pace(sample: Sample) -> float:
-    """Items a second between the first one's end and the last one's, as their records say."""
+    """Items a second between the end of the first item and the end of the last, according to their records."""
     ends = sorted(datetime.fromisoformat(record["created"]) for record in records(sample))
     return (len(ends) - 1) / max((ends[-1] - ends[0]).total_seconds(), 1.0)
 
@@ -137,8 +137,8 @@ def pace(sample: Sample) -> float:
 def times_quicker(
     bench: Bench, line: str, what: str, against: str, commands: tuple[Command, Command], bound: float
 ) -> tuple[list[Sample], list[Sample]]:
-    """A row whose ratio is how many times quicker the first command is; returns the runs of both."""
-    taken = bench.measure(line, dict(zip(("genai", against), commands, strict=True)), bench.of(3, 1))
+    """Add a row whose ratio says how many times faster the first command is. Returns the runs of both."""
+    taken = bench.measure(line, dict(zip(("genai", against), commands, strict=True)), bench.choose(3, 1))
     ours, theirs = taken["genai"], taken[against]
     medians = spread(walls(ours)).median, spread(walls(theirs)).median
     ratio, expected = paired(walls(theirs), walls(ours)), Expectation(bound, at_least=True)
@@ -147,12 +147,12 @@ def times_quicker(
 
 
 def resume(bench: Bench) -> None:
-    """A finished batch run again: how long until it says so, and that it does so without torch."""
-    items = bench.of(10000, 1000)
+    """Run a finished batch again: how long it takes, and whether torch is imported."""
+    items = bench.choose(10000, 1000)
     jobs, folder = job_file(bench, items), bench.folder / "finished"
     again = bench.genai("batch", jobs, "-m", "tiny", "-o", f"{folder}/")
     first = run(again)
-    taken = bench.measure("resume", {"again": again}, bench.of(5, 3))["again"]
+    taken = bench.measure("resume", {"again": again}, bench.choose(5, 3))["again"]
     traced = run(Command(again.arguments, {"PYTHONPROFILEIMPORTTIME": "1"})).stderr
     imported = {line.rpartition("|")[2].strip() for line in traced.splitlines() if line.startswith("import time:")}
     torch = "torch is imported" if "torch" in imported else "torch is not imported"
@@ -161,16 +161,16 @@ def resume(bench: Bench) -> None:
 
 
 def dry_run(bench: Bench) -> None:
-    """A plan of many rows."""
+    """Plan many rows with --dry-run."""
     items = 10000
     plan = bench.genai("batch", job_file(bench, items), "-m", "tiny", "-o", f"{bench.folder}/plan/", "--dry-run")
     run(plan)
-    taken = bench.measure("dry-run", {"plan": plan}, bench.of(5, 3))["plan"]
+    taken = bench.measure("dry-run", {"plan": plan}, bench.choose(5, 3))["plan"]
     bench.add_own("dry-run", f"--dry-run of {items} rows", "s", walls(taken), Expectation(1))
 
 
 def job_file(bench: Bench, items: int) -> Path:
-    """A batch of short texts to classify."""
+    """Write a batch of short texts to classify."""
     digits = math.ceil(math.log10(items))
     rows = ({"task": "classify", "prompt": short_text(n), "id": f"text-{n:0{digits}}"} for n in range(items))
     return write_rows(bench.folder / f"jobs-{items}.jsonl", rows)

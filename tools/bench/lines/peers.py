@@ -1,4 +1,4 @@
-"""Other programs for the same work, named so that nobody takes their absence for a comparison."""
+"""Other programs for the same work. They are named, so that readers know that they were not measured."""
 
 from tools.bench.bench import Bench, Line
 

@@ -1,4 +1,4 @@
-"""Seconds to make a sound of the length given, on stdout."""
+"""Print the seconds to make a sound of the given length."""
 
 import sys
 import time

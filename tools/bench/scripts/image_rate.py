@@ -1,4 +1,4 @@
-"""Seconds of each picture in one process, with the steps given: in a line on stdout."""
+"""Print the seconds of each picture in one process, with the given steps, on one line."""
 
 import sys
 import time

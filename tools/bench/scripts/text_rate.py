@@ -1,4 +1,4 @@
-"""Seconds to go on from all prompts (a file, one a line) at a batch size, on stdout."""
+"""Print the seconds to continue all prompts (a file, one per line) at a batch size."""
 
 import sys
 import time

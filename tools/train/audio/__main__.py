@@ -1,6 +1,6 @@
 """`python -m tools.train.audio --out DIR --minutes 60`: train, export to DIR/model, measure, and write the report.
 
-The same command again goes on from the checkpoints in DIR; once the time is spent it only measures.
+The same command resumes from the checkpoints in DIR. Once the time is spent, it only measures.
 """
 
 import argparse
@@ -24,7 +24,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Run the recipe from its arguments."""
+    """Run the recipe with the command line's arguments."""
     arguments = _arguments()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(1)

@@ -1,4 +1,4 @@
-"""Captions of pieces in free wording, and which of them are held out of training."""
+"""Captions of pieces in free wording. Some of them are held out of training."""
 
 import zlib
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from tools.train.audio.world import Piece, draw_piece
 HELD_OUT_SHARE = 0.2  # of all wordings
 IDIOM_SHARE = 0.06
 MENTIONED = 0.75  # chance that an attribute is mentioned
-LISTED = 0.25  # share of captions that are a list between commas
+LISTED = 0.25  # share of captions that are a list with commas
 AFTER = 0.4  # chance that an attribute comes after the instrument
 
 
@@ -26,7 +26,7 @@ class Captioned:
 
 
 def is_held_out(text: str) -> bool:
-    """Whether a wording belongs to the measurements only, by its hash."""
+    """Whether a wording is used only for measurements. Its hash decides."""
     return zlib.crc32(text.encode()) % 100 < 100 * HELD_OUT_SHARE
 
 
@@ -43,7 +43,7 @@ def _join(words: Sequence[str]) -> str:
 
 
 def _listing(piece: Piece, stated: frozenset[str], rng: np.random.Generator) -> str:
-    """Instrument and attributes in any order between commas, such as `drums, fast`."""
+    """Instrument and attributes in any order, separated by commas, such as `drums, fast`."""
     parts = [_pick(rng, NAMES[piece.instrument])]
     for attribute in sorted(stated):
         wording = ATTRIBUTE_WORDINGS[attribute][getattr(piece, attribute)]
@@ -78,7 +78,7 @@ def write_caption(piece: Piece, rng: np.random.Generator) -> Captioned:
     """A caption that names the instrument and most of the other attributes."""
     known = ("tempo", "register", "mode") if piece.has_register else ("tempo",)
     mentioned = frozenset(name for name in known if rng.random() < MENTIONED)
-    # A bass has the one register, whether it is mentioned or not.
+    # A bass has only one register, whether it is mentioned or not.
     stated = mentioned | {"instrument"} | ({"register"} if piece.instrument == "bass" else set())
     if rng.random() < LISTED:
         return Captioned(piece, _listing(piece, mentioned, rng), stated)
@@ -93,7 +93,7 @@ def _write_idiom(rng: np.random.Generator) -> Captioned:
 
 
 def draw_captioned(rng: np.random.Generator, held_out: bool) -> Captioned:
-    """A random piece and a caption of it, from the wordings of training or from those held out."""
+    """A random piece and a caption of it, from the training wordings or from the held-out ones."""
     while True:
         drawn = _write_idiom(rng) if rng.random() < IDIOM_SHARE else write_caption(draw_piece(rng), rng)
         if is_held_out(drawn.text) == held_out:

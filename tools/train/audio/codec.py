@@ -1,4 +1,4 @@
-"""Training of the codec on short crops, by waveform and spectrogram error: first without its quantizer, then with."""
+"""Training of the codec on short crops, by waveform and spectrogram error: first without quantizer, then with it."""
 
 import logging
 import time
@@ -24,7 +24,7 @@ INITIAL_CROPS = 32
 CROP_FRAMES = 13
 FADE_SAMPLES = 160
 LEARNING_RATE = 1e-2
-# Shares of the crops by instrument, first and with the quantizer: strong high partials take longest to learn.
+# Shares of the crops by instrument, without and with the quantizer. Strong high partials take longest to learn.
 EQUAL = dict.fromkeys(INSTRUMENTS, 1 / len(INSTRUMENTS))
 HARD = {"bells": 0.4, "organ": 0.2, "guitar": 0.1, "piano": 0.1, "drums": 0.1, "flute": 0.05, "bass": 0.05}
 # Window lengths in samples; the hop is a quarter.
@@ -34,7 +34,7 @@ LOG_FLOOR = 1e-2
 CLIP_NORM = 10.0
 CHECKPOINT_SECONDS = 60.0
 STREAM = 1
-# Weight norms' lengths are no matrices; the first and last layers see the waveform itself.
+# The lengths of weight norms are not matrices. The first and last layers see the waveform itself.
 ADAM_NAMES = ("original0", "encoder.layers.0.", "decoder.layers.12.")
 
 Encode = Callable[[Tensor], Tensor]
@@ -50,7 +50,7 @@ class Stage:
 
 
 def draw_crops(rng: np.random.Generator, count: int, shares: dict[str, float]) -> Tensor:
-    """Crops of random pieces (count, 1, samples) that start on a frame, a frame longer at each end than is trained."""
+    """Crops of random pieces (count, 1, samples). They start on a frame and have one extra frame at each end."""
     crops = []
     for _ in range(count):
         piece = draw_piece(rng, instrument=str(rng.choice(list(shares), p=list(shares.values()))))
@@ -66,9 +66,9 @@ def draw_initial_crops(seed: int) -> Tensor:
 
 
 def fade_ends(sound: Tensor) -> Tensor:
-    """The sound (..., samples) faded in and out over FADE_SAMPLES: what the decoder is to make of any codes.
+    """The sound (..., samples) faded in and out over FADE_SAMPLES: the target of the decoder for any codes.
 
-    So that a sound that is cut off within a note does not click.
+    It prevents a click if a sound is cut within a note.
     """
     ramp = torch.linspace(0, 1, FADE_SAMPLES)
     faded = sound.clone()
@@ -78,7 +78,7 @@ def fade_ends(sound: Tensor) -> Tensor:
 
 
 def reconstruction_loss(sound: Tensor, target: Tensor) -> Tensor:
-    """Mean absolute error of the waveform and of linear and log magnitude spectrograms; inputs (batch, samples)."""
+    """Mean absolute error of the waveform and of linear and log magnitude spectrograms. Inputs are (batch, samples)."""
     loss = LINEAR_WEIGHT * (sound - target).abs().mean()
     for size in WINDOWS:
         window = torch.hann_window(size)
@@ -97,9 +97,9 @@ def signal_to_distortion(sound: Tensor, target: Tensor) -> float:
 
 
 def reconstruct(codec: EncodecModel, encode: Encode, crops: Tensor) -> tuple[Tensor, Tensor]:
-    """What the codec makes of crops, and what it should make: both (batch, samples)."""
+    """The codec's output for crops, and its target, both (batch, samples)."""
     target = fade_ends(crops[..., HOP:-HOP])
-    # Latents at the crop's own ends have seen the cut, which the latents of a whole sound have not.
+    # Latents at the ends of the crop have seen the cut. The latents of a whole sound have not.
     return codec.decoder(encode(crops)[..., 1:-1])[:, 0], target[:, 0]
 
 
@@ -110,7 +110,7 @@ def train_continuous(codec: EncodecModel, folder: Path, seconds: float, seed: in
 
 
 def train_quantized(codec: EncodecModel, folder: Path, seconds: float, seed: int) -> None:
-    """Train the decoder on quantized latents; encoder and codebooks stay as they are."""
+    """Train the decoder on quantized latents. Encoder and codebooks do not change."""
 
     @torch.no_grad()
     def encode(crops: Tensor) -> Tensor:
@@ -128,7 +128,7 @@ def _train(
     shares: dict[str, float],
     stage: Stage,
 ) -> None:
-    """Train the named parameters until the budget is spent, taking up the stage's checkpoint where there is one."""
+    """Train the named parameters until the budget is spent. Resumes from the stage's checkpoint if there is one."""
     optimizer = MuonWithAdam(named, LEARNING_RATE, ADAM_NAMES)
     saved = load_checkpoint(stage.checkpoint)
     step, spent = 0, 0.0

@@ -53,7 +53,7 @@ class Trained:
 def delay(codes: Tensor) -> Tensor:
     """Codes (batch, codebooks, frames) in the delay pattern, (batch, codebooks, frames + codebooks).
 
-    One start token, then each codebook one step after the one before; the rest is padding, which is the same token.
+    One start token comes first. Each codebook starts one step after the previous one. Padding is the same token.
     Source: MusicGen, https://arxiv.org/abs/2306.05284, section 2.2.
     """
     batch, books, frames = codes.shape
@@ -64,7 +64,7 @@ def delay(codes: Tensor) -> Tensor:
 
 
 def codebook_losses(model: Model, tokens: BatchEncoding, codes: Tensor) -> Tensor:
-    """Mean cross entropy of each codebook and clip in nats a code, (batch, codebooks)."""
+    """Mean cross entropy of each codebook and clip in nats per code, (batch, codebooks)."""
     delayed = delay(codes)
     output = model(**tokens, decoder_input_ids=delayed[..., :-1].flatten(0, 1))
     target = delayed[..., 1:].flatten(0, 1)
@@ -73,7 +73,7 @@ def codebook_losses(model: Model, tokens: BatchEncoding, codes: Tensor) -> Tenso
 
 
 def weighted(losses: Tensor) -> Tensor:
-    """The mean over codebooks of (batch, codebooks), the first counted FIRST_CODEBOOK_WEIGHT times."""
+    """The mean over codebooks of (batch, codebooks). The first codebook counts FIRST_CODEBOOK_WEIGHT times."""
     weights = torch.ones(CODEBOOKS)
     weights[0] = FIRST_CODEBOOK_WEIGHT
     return (losses.mean(0) * weights / weights.sum()).sum()
@@ -93,7 +93,7 @@ class Training:
         self.budget = Budget(seconds)
 
     def load(self, saved: dict[str, Any]) -> None:
-        """Take up a checkpoint."""
+        """Restore a checkpoint."""
         self.model.load_state_dict(saved["weights"], strict=False)
         self._optimizer.load_state_dict(saved["optimizer"])
         self.step = saved["step"]
@@ -101,20 +101,20 @@ class Training:
 
     def save(self, path: Path) -> None:
         """Write the checkpoint."""
-        # Not the codec, which has checkpoints of its own and may have been trained further since.
+        # The codec is not saved. It has its own checkpoints, and its training may have continued since.
         weights = {name: value for name, value in self.model.state_dict().items() if not name.startswith(CODEC_PREFIX)}
         state = {"weights": weights, "optimizer": self._optimizer.state_dict()}
         save_checkpoint(path, state | {"step": self.step, "spent": self.budget.spent})
 
     def train_step(self) -> list[float]:
-        """One update on a batch; returns the loss of each codebook in nats a code."""
+        """Update on one batch. Returns the loss of each codebook in nats per code."""
         rng = np.random.default_rng((self._seed, STREAM, self.step))
         drawn = [draw_captioned(rng, held_out=False) for _ in range(BATCH_SIZE)]
         codes = torch.stack([self._pool.draw(one.piece, rng) for one in drawn])
         if rng.random() < SHORT_SHARE:
             codes = codes[..., :SHORT_FRAMES]
         tokens = tokenize(self._tokenizer, [one.text for one in drawn])
-        # MusicGen's null condition: nothing of the caption is attended to.
+        # MusicGen's null condition: the model does not attend to the caption.
         tokens["attention_mask"][torch.from_numpy(rng.random(BATCH_SIZE) < UNCONDITIONAL_SHARE)] = 0
         losses = codebook_losses(self.model, tokens, codes)
         weighted(losses).backward()
@@ -125,13 +125,13 @@ class Training:
 
     def log_probe(self, losses: list[float]) -> None:
         """Log the losses, and how much each attribute of the caption matters."""
-        effects = caption_effects(self._tokenizer, self._pool, self._losses_of, self._seed)
+        effects = caption_effects(self._tokenizer, self._pool, self._compute_losses, self._seed)
         shown = ", ".join(f"{name} {effect:+.2f}" for name, effect in effects.items())
         nats = " ".join(f"{loss:.3f}" for loss in losses)
         log.info("decoder step %d, %.0f s, losses %s; wrong: %s", self.step, self.budget.spent, nats, shown)
 
     @torch.no_grad()
-    def _losses_of(self, tokens: BatchEncoding, codes: Tensor) -> Tensor:
+    def _compute_losses(self, tokens: BatchEncoding, codes: Tensor) -> Tensor:
         return codebook_losses(self.model, tokens, codes).sum(1) * codes.shape[2]
 
 
@@ -144,7 +144,7 @@ def train_decoder(
     seed: int,
     export: Export,
 ) -> Trained:
-    """Train until the budget is spent, taking up a checkpoint, and export now and then."""
+    """Train until the budget is spent, and export from time to time. Resumes from a checkpoint."""
     path = folder / "decoder.pt"
     training = Training(model, tokenizer, pool, seconds, seed)
     saved = load_checkpoint(path)

@@ -8,7 +8,7 @@ from tools.train.audio.tables import figures_tables
 
 
 def main() -> None:
-    """Measure the model in the folder given and print its tables of figures."""
+    """Measure the model in the given folder and print its tables of figures."""
     parser = argparse.ArgumentParser(prog="python -m tools.train.audio.evaluate", description=__doc__)
     parser.add_argument("folder", type=Path, help="the exported model")
     print(figures_tables(measure_model(parser.parse_args().folder)))

@@ -1,4 +1,4 @@
-"""The trained model as a folder that MusicgenForConditionalGeneration and its processor load."""
+"""Exports the trained model to a folder that MusicgenForConditionalGeneration and its processor can load."""
 
 import copy
 import json
@@ -18,14 +18,14 @@ from tools.train.audio.networks import CODES
 from tools.train.audio.tokens import save_tokenizer
 from tools.train.audio.world import FRAME_RATE, MAX_SECONDS, SAMPLING_RATE
 
-# Chosen on prompts other than the measured ones: at a scale of 3 one sound in ten had an uneven beat.
+# Chosen on prompts that are not measured. At a scale of 3, one sound in ten had an uneven beat.
 GUIDANCE_SCALE = 2.0
 TEMPERATURE = 0.7
 TOP_K = 50
 
 
 def export_model(folder: Path, model: MusicgenForConditionalGeneration, tokenizer: PreTrainedTokenizerFast) -> None:
-    """Write the model in float16 safetensors, replacing what stood in the folder in one step at the end."""
+    """Write the model in float16 safetensors. It replaces the folder's old content in one step at the end."""
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     exported = copy.deepcopy(model)
@@ -36,13 +36,13 @@ def export_model(folder: Path, model: MusicgenForConditionalGeneration, tokenize
     _update_json(partial / "preprocessor_config.json", processor_class="MusicgenProcessor")
     _declare_float32(partial / "config.json")
     for path in partial.iterdir():
-        path.chmod(0o644)  # safetensors files come readable by their owner alone
+        path.chmod(0o644)  # safetensors files are readable only by their owner
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
 
 
 def _generation_config() -> GenerationConfig:
-    """The defaults of generation. As in MusicGen's own, max_length counts the frames of the longest sound."""
+    """The defaults of generation. As in MusicGen, max_length is the number of frames of the longest sound."""
     return GenerationConfig(
         bos_token_id=CODES,
         decoder_start_token_id=CODES,
@@ -61,7 +61,7 @@ def _update_json(path: Path, **changes: Any) -> None:
 
 
 def _declare_float32(path: Path) -> None:
-    """State float32 for the model and its parts, so that float16 files are loaded as float32 unless asked otherwise."""
+    """Declare float32 for the model and its parts, so that float16 files load as float32 by default."""
     config = json.loads(path.read_text(encoding="utf-8"))
     parts = {name: config[name] | {"dtype": "float32"} for name in ("text_encoder", "audio_encoder", "decoder")}
     _update_json(path, dtype="float32", **parts)

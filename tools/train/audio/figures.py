@@ -1,4 +1,4 @@
-"""The figures of an exported model: shares of right attributes on held-out prompts, faults, size, speed."""
+"""The figures of an exported model: shares of correct attributes on held-out prompts, faults, size, speed."""
 
 import time
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ BARS = {"instrument": 0.90, "register": 0.95, "tempo": 0.85}
 SEED = 30_000
 SECONDS = 5.0
 CEILING_MELODY = 1
-# Prompts measured as no bar asks, by name: how many, and the seconds of sound. The second ends within notes.
+# Extra sets without a bar, by name: the number of prompts, and the seconds of sound. The second set ends within notes.
 EXTRA = {"10 s": (20, 10.0), "3.35 s, cut within a note": (20, 3.35)}
 MAIN = "5 s"
 SETS = {MAIN: (60, SECONDS)} | EXTRA
@@ -42,7 +42,7 @@ SHOWN_PROMPTS = (
 
 @dataclass(frozen=True)
 class Shown:
-    """A sound to look at: its prompt, the samples, and what was measured in it."""
+    """A sound to show: its prompt, its samples, and its measurements."""
 
     prompt: str
     sound: Sound
@@ -51,7 +51,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Shares:
-    """Of `count` sounds: how many had an attribute as asked, of how many that were asked for it; and the faults."""
+    """For `count` sounds: by attribute, how many are right of how many that state it; and the faults."""
 
     count: int
     right: dict[str, tuple[int, int]]
@@ -60,7 +60,7 @@ class Shares:
 
 @dataclass(frozen=True)
 class Ceiling:
-    """What the codec alone and the synthesiser get, and the codec's mean signal-to-distortion ratio in dB by sound."""
+    """Shares of the codec alone and of the synthesiser, and the codec's mean signal-to-distortion ratio in dB."""
 
     codec: Shares
     synthesis: Shares
@@ -69,7 +69,7 @@ class Ceiling:
 
 @dataclass(frozen=True)
 class Figures:
-    """All that is measured. `wrong` has the prompts of the main set that went wrong, with what was heard."""
+    """All measurements. `wrong` has the prompts of the main set that went wrong, and what was heard."""
 
     sets: dict[str, Shares]
     ceiling: Ceiling
@@ -82,7 +82,7 @@ class Figures:
 
 
 def load_pipeline(folder: Path) -> TextToAudioPipeline:
-    """The exported model in float32 as its configuration asks for, in the library's pipeline."""
+    """The exported model in float32, as its configuration says, in the library's pipeline."""
     model = MusicgenForConditionalGeneration.from_pretrained(folder)
     tokenizer, processor = AutoTokenizer.from_pretrained(folder), AutoProcessor.from_pretrained(folder)
     return TextToAudioPipeline(model=model, tokenizer=tokenizer, processor=processor, device="cpu")
@@ -97,7 +97,7 @@ def generate(pipeline: TextToAudioPipeline, prompt: str, seconds: float, seed: i
 
 
 def held_out_prompts(count: int, seed: int) -> list[Captioned]:
-    """Prompts never trained on that state instrument, tempo and, where it has one, register; instruments in turn."""
+    """Held-out prompts that state instrument, tempo and, if there is one, register. The instruments take turns."""
     rng = np.random.default_rng(seed)
     prompts: list[Captioned] = []
     while len(prompts) < count:
@@ -110,7 +110,7 @@ def held_out_prompts(count: int, seed: int) -> list[Captioned]:
 
 
 def count_shares(measured: list[tuple[Piece, frozenset[str], Heard]]) -> Shares:
-    """Count what was right in sounds, each with the piece that was asked for and the attributes that were stated."""
+    """Count what is right in sounds. Each comes with the requested piece and the stated attributes."""
     right = {}
     for name in ATTRIBUTES:
         asked = [(piece, heard) for piece, stated, heard in measured if name in stated]
@@ -125,7 +125,7 @@ def _all_stated(piece: Piece) -> frozenset[str]:
 
 @torch.no_grad()
 def measure_ceiling(codec: EncodecModel) -> Ceiling:
-    """Every piece once, through the codec alone and as synthesised: what the measurement gives at best."""
+    """Measure every piece once, through the codec alone and as synthesised. This is the best possible result."""
     coded, clean = [], []
     ratios: dict[str, list[float]] = {}
     for piece in every_piece():

@@ -11,9 +11,9 @@ Float = NDArray[np.float64]
 
 ENVELOPE_STEP = 0.005  # seconds
 ENVELOPE_WINDOW = 0.02
-ENVELOPE_RANGE = 45.0  # dB below the loudest moment, all that is quieter counts as this
+ENVELOPE_RANGE = 45.0  # dB below the loudest moment; anything quieter counts as this
 ONSET_RISE = 6.0  # dB
-RISE_STEPS = 8  # of the envelope, in which an onset rises
+RISE_STEPS = 8  # of the envelope, within which an onset rises
 ONSET_SPACING = 20  # envelope steps, the shortest gap between onsets
 GAP_TOLERANCE = 0.25
 PITCH_WINDOW = 0.25  # seconds
@@ -36,7 +36,7 @@ def envelope(sound: Sound, rate: int) -> Float:
 
 
 def onset_times(sound: Sound, rate: int) -> Float:
-    """The seconds at which notes start: where the level rises most, by ONSET_RISE or more."""
+    """The seconds at which notes start. There the level rises most, by ONSET_RISE or more."""
     if not np.any(sound):
         return np.zeros(0)
     level = np.concatenate([np.full(RISE_STEPS, -ENVELOPE_RANGE), envelope(sound, rate)])
@@ -49,18 +49,18 @@ def onset_times(sound: Sound, rate: int) -> Float:
 
 
 def onset_rate(times: Float) -> float:
-    """Onsets a second by the median gap between onset times in seconds; 0 where there are fewer than two."""
+    """Onsets a second, by the median gap between onset times in seconds. 0 if there are fewer than two."""
     return 1 / float(np.median(np.diff(times))) if len(times) > 1 else 0.0
 
 
 def is_uneven(times: Float) -> bool:
-    """Whether a gap between onset times in seconds is off the median one by more than GAP_TOLERANCE of it."""
+    """Whether a gap between onset times in seconds differs from the median gap by more than GAP_TOLERANCE of it."""
     gaps = np.diff(times)
     return len(gaps) == 0 or bool(np.any(np.abs(gaps / np.median(gaps) - 1) > GAP_TOLERANCE))
 
 
 def pitch(sound: Sound, rate: int) -> float:
-    """The fundamental in Hz of a short sound: its lowest spectral peak within 6 dB of the strongest; 0 if silent."""
+    """The fundamental in Hz of a short sound: its lowest spectral peak within 6 dB of the strongest. 0 if silent."""
     size = 1 << 15
     spectrum = np.abs(np.fft.rfft(sound * np.hanning(len(sound)), size))
     low, high = (round(limit * size / rate) for limit in PITCH_RANGE)
@@ -74,7 +74,7 @@ def pitch(sound: Sound, rate: int) -> float:
 
 
 def notes(sound: Sound, rate: int) -> list[Sound]:
-    """The first PITCH_WINDOW of every note, or all of it where it is shorter; no scraps at the end."""
+    """The first PITCH_WINDOW of every note, or the whole note if it is shorter. Very short notes are dropped."""
     times = onset_times(sound, rate)
     if len(times) == 0:
         return []
@@ -93,7 +93,7 @@ def note_pitches(sound: Sound, rate: int) -> Float:
 
 
 def clicks_at_ends(sound: Sound) -> bool:
-    """Whether the sound starts or ends with a step, of more than EDGE_LEVEL of its peak."""
+    """Whether the sound starts or ends with a step of more than EDGE_LEVEL of its peak."""
     peak = float(np.abs(sound).max(initial=0.0))
     return peak > 0 and bool(max(abs(sound[0]), abs(sound[-1])) > EDGE_LEVEL * peak)
 
@@ -104,7 +104,7 @@ def is_clipped(sound: Sound) -> bool:
 
 
 def is_silent(sound: Sound, rate: int) -> bool:
-    """Whether the sound is quiet on the whole, or nearly silent for GAP_SECONDS on end."""
+    """Whether the sound is quiet overall, or nearly silent for more than GAP_SECONDS without a break."""
     if len(sound) == 0 or np.sqrt(np.square(sound, dtype=np.float64).mean()) < QUIET:
         return True
     loud = np.flatnonzero(np.abs(sound) > QUIET / 10)

@@ -1,4 +1,4 @@
-"""Measures sounds against what was asked: instrument, register, tempo, mode, and faults. Needs numpy only."""
+"""Compares sounds with what was requested: instrument, register, tempo, mode, and faults. Needs only numpy."""
 
 import math
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from tools.train.audio.hearing import (
     onset_rate,
     onset_times,
 )
-from tools.train.audio.timbre import instrument_of
+from tools.train.audio.timbre import find_instrument
 from tools.train.audio.world import FRAME_RATE, GAP_FRAMES, ROOT, Piece
 
 # Halfway, in octaves, between the highest low note and the lowest high one.
@@ -27,7 +27,7 @@ FAULTS = ("clicks", "clipped", "silent", "uneven")
 
 @dataclass(frozen=True)
 class Heard:
-    """What a sound turned out to be. `pitch` is the median in Hz, `rate` in onsets a second."""
+    """What was measured in a sound. `pitch` is the median in Hz, and `rate` is in onsets a second."""
 
     instrument: str
     register: str
@@ -41,19 +41,19 @@ class Heard:
     uneven: bool
 
     def matches(self, piece: Piece, attribute: str) -> bool:
-        """Whether an attribute is as it was asked for."""
+        """Whether an attribute is as requested."""
         return bool(getattr(self, attribute) == getattr(piece, attribute))
 
 
 def nearest_tempo(rate: float) -> str:
-    """The tempo whose onsets a second are nearest in ratio; none ("") where there were no two onsets."""
+    """The tempo whose onsets a second are nearest in ratio. Empty ("") if there are fewer than two onsets."""
     if rate <= 0:
         return ""
     return min(GAP_FRAMES, key=lambda name: abs(math.log(rate * GAP_FRAMES[name] / FRAME_RATE)))
 
 
 def nearest_mode(pitches: Sound) -> str:
-    """The mode with more of its own thirds and sixths among the pitches in Hz; none ("") where neither has more."""
+    """The mode with more of its own thirds and sixths among the pitches in Hz. Empty ("") if neither has more."""
     steps = np.round(12 * np.log2(pitches / ROOT["low"][0])).astype(int) % 12
     counts = {mode: int(np.isin(steps, telling).sum()) for mode, telling in TELLING.items()}
     if counts["major"] == counts["minor"]:
@@ -68,7 +68,7 @@ def measure_sound(sound: Sound, rate: int) -> Heard:
     times = onset_times(sound, rate)
     onsets = onset_rate(times)
     return Heard(
-        instrument=instrument_of(sound, rate),
+        instrument=find_instrument(sound, rate),
         register="low" if middle < REGISTER_LIMIT else "high",
         tempo=nearest_tempo(onsets),
         mode=nearest_mode(pitches),

@@ -24,9 +24,9 @@ LAYERS = 4
 def codec_config() -> EncodecConfig:
     """16 kHz mono, 20 frames a second.
 
-    The encoder's last kernel covers one frame, so that equal notes get equal codes. Zero padding lets the decoder see
-    where the sound begins and ends. The bandwidth gives CODEBOOKS both at 10 bits a code, which transformers counts
-    with for the number of codebooks, and at the 9 bits that a code has.
+    The encoder's last kernel covers one frame, so that equal notes get equal codes. Zero padding shows the decoder
+    where the sound begins and ends. transformers counts 10 bits per code to find the number of codebooks, and a code
+    has 9 bits. The bandwidth gives CODEBOOKS for both.
     """
     config = EncodecConfig(
         sampling_rate=SAMPLING_RATE,
@@ -50,7 +50,7 @@ def codec_config() -> EncodecConfig:
 
 
 def build_codec() -> EncodecModel:
-    """An untrained codec whose recurrent layers are zero and stay so: a frame is coded the same wherever it stands."""
+    """An untrained codec. Its recurrent layers stay zero, so the code of a frame does not depend on its position."""
     codec = EncodecModel(codec_config())
     for module in codec.modules():
         if isinstance(module, nn.LSTM):
@@ -116,7 +116,7 @@ def build_model(vocabulary: int, codec: EncodecModel) -> MusicgenForConditionalG
 
 @torch.no_grad()
 def _initialize_decoder(model: MusicgenForConditionalGeneration) -> None:
-    """Weights that let tokens and caption be heard from the first step.
+    """Set weights that make tokens and caption matter from the first step.
 
     The default of 0.02 leaves the cross attention silent, and the tokens far below the position embeddings.
     """

@@ -1,4 +1,4 @@
-"""Every melody that the model learns, rendered once and coded by the codec."""
+"""Every melody that the model learns. Each is rendered once and coded by the codec."""
 
 import itertools
 from collections.abc import Iterator
@@ -26,12 +26,12 @@ class Pool:
 
 
 def canonical(piece: Piece) -> Piece:
-    """The piece itself, or for drums the one piece of its tempo: register and mode mean nothing there."""
+    """The piece itself, or for drums the one piece of its tempo, because drums have no register or mode."""
     return piece if piece.has_register else Piece(piece.instrument, REGISTERS[0], piece.tempo, MODES[0])
 
 
 def every_piece() -> Iterator[Piece]:
-    """Each combination of attributes that can be told apart."""
+    """Each combination of attributes that sounds different."""
     for attributes in itertools.product(INSTRUMENTS, REGISTERS, TEMPI, MODES):
         piece = Piece(*attributes)
         if piece == canonical(piece) and (piece.instrument, piece.register) != ("bass", "high"):

@@ -1,4 +1,4 @@
-"""How much the decoder listens to a caption: the loss of right captions against that of wrong ones."""
+"""How much the decoder uses a caption: the loss of right captions compared with that of wrong ones."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -25,7 +25,7 @@ def _caption(piece: Piece) -> str:
 def caption_effects(
     tokenizer: PreTrainedTokenizerFast, pool: Pool, losses: Callable[[BatchEncoding, Tensor], Tensor], seed: int
 ) -> dict[str, float]:
-    """By attribute, the mean loss in nats a clip that a wrong value of it in the caption costs."""
+    """By attribute, the extra loss in nats per clip if the caption states a wrong value."""
     rng = np.random.default_rng((seed, STREAM))
     values = VALUES | {"instrument": PITCHED}
     pieces = [Piece(*(str(rng.choice(options)) for options in values.values())) for _ in range(PIECES)]

@@ -1,4 +1,4 @@
-"""Residual k-means: the codec's codebooks from the latents of the pool."""
+"""Residual k-means: it fits the codec's codebooks to the latents of the pool."""
 
 import logging
 
@@ -18,7 +18,7 @@ def _nearest(points: Tensor, centres: Tensor) -> Tensor:
 
 
 def k_means(points: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """Centres (count, width) of points (n, width) by Lloyd's algorithm; an empty cluster takes over a random point."""
+    """Centres (count, width) of points (n, width) by Lloyd's algorithm. An empty cluster moves to a random point."""
     centres = points[torch.randperm(len(points), generator=generator)[:count]].clone()
     for _ in range(ITERATIONS):
         nearest = _nearest(points, centres)
@@ -33,7 +33,7 @@ def k_means(points: Tensor, count: int, generator: torch.Generator) -> Tensor:
 
 @torch.no_grad()
 def fit_codebooks(codec: EncodecModel, latents: Tensor, seed: int) -> None:
-    """Fit each codebook to what the ones before leave of the latents (n, width), and write it into the quantizer."""
+    """Fit each codebook to what the previous ones leave of the latents (n, width), and write it into the quantizer."""
     generator = torch.Generator().manual_seed(seed)
     residual = latents[torch.randperm(len(latents), generator=generator)[:SAMPLE]]
     power = float(residual.var(0).sum())

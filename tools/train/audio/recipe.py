@@ -1,4 +1,4 @@
-"""The recipe from nothing to the exported folder: codec, codebooks, coded melodies, decoder."""
+"""The whole recipe up to the exported folder: codec, codebooks, coded melodies, decoder."""
 
 from pathlib import Path
 
@@ -14,13 +14,13 @@ from tools.train.audio.quantization import fit_codebooks
 from tools.train.audio.tokens import build_tokenizer
 from tools.train.shared.checkpoint import load_checkpoint, save_checkpoint
 
-# Shares of the time; the rest is the decoder's.
+# Shares of the time. The decoder gets the rest.
 CONTINUOUS_SHARE = 0.23
 QUANTIZED_SHARE = 0.33
 
 
 def _code_melodies(codec: EncodecModel, path: Path, seed: int) -> Pool:
-    """Fit the codebooks and code every melody, or take up both from the file."""
+    """Fit the codebooks and code every melody, or load both from the file."""
     saved = load_checkpoint(path)
     if saved is None:
         latents = encode_all(codec)
@@ -32,7 +32,7 @@ def _code_melodies(codec: EncodecModel, path: Path, seed: int) -> Pool:
 
 
 def train(folder: Path, seconds: float, seed: int) -> Trained:
-    """Train all stages, going on from the checkpoints in the folder, and leave the exported model in folder/model."""
+    """Train all stages and write the exported model to folder/model. Resumes from the checkpoints in the folder."""
     torch.manual_seed(seed)
     codec = build_codec()
     if not (folder / "codec.pt").exists():

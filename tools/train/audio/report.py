@@ -9,7 +9,7 @@ from tools.train.audio.tables import figures_tables
 
 @dataclass(frozen=True)
 class Cost:
-    """What the training took: minutes in all and for the decoder, and the decoder's optimizer steps."""
+    """The cost of the training: minutes in all and for the decoder, and the decoder's optimizer steps."""
 
     minutes: float
     decoder_minutes: float
@@ -20,7 +20,7 @@ def write_report(folder: Path, figures: Figures, cost: Cost) -> None:
     """Write report.md into the folder, beside the spectrograms."""
     text = (
         "# The small audio model: report\n\n"
-        f"{cost.minutes:g} minutes of training on one CPU core, of these {cost.decoder_minutes:.0f} for the decoder "
+        f"{cost.minutes:g} minutes of training on one CPU core, {cost.decoder_minutes:.0f} of them for the decoder "
         f"({cost.decoder_steps:,} steps).\n"
         "Measured on the exported float16 weights through TextToAudioPipeline.\n\n"
         f"{figures_tables(figures)}\n\n"

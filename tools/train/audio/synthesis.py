@@ -22,7 +22,7 @@ def _attack(time: Float, seconds: float) -> Float:
 
 
 def _partials(time: Float, pitch: float, ratios: Float, levels: Float, decays: Float) -> Float:
-    """A sum of sines that start at phase 0; `decays` are in 1/s, arrays have one entry a partial."""
+    """A sum of sines that start at phase 0. `decays` are in 1/s. Arrays have one entry per partial."""
     kept = ratios * pitch < HIGHEST
     phase = 2 * np.pi * pitch * ratios[kept, None] * time
     return (levels[kept, None] * np.exp(-decays[kept, None] * time) * np.sin(phase)).sum(0)
@@ -56,7 +56,7 @@ def _organ(time: Float, pitch: float) -> Float:
 
 
 def _bells(time: Float, pitch: float) -> Float:
-    """Partials as a tuned bar has them, rounded so that they repeat with the codec's frames as the fundamental does."""
+    """The partials of a tuned bar, rounded so that they repeat with the codec's frames, like the fundamental."""
     ratios = np.round(np.array([1.0, 2.76, 5.4, 8.93]) * pitch / FRAME_RATE) * FRAME_RATE / pitch
     ratios[0] = 1.0
     levels, decays = np.array([1.0, 0.6, 0.4, 0.25]), np.array([3.0, 5.0, 8.0, 12.0])
@@ -64,7 +64,7 @@ def _bells(time: Float, pitch: float) -> Float:
 
 
 def _drum(time: Float, name: str) -> Float:
-    """One of DRUMS. Its noise is the same at each stroke."""
+    """One of DRUMS. Its noise is the same for each stroke."""
     noise = np.random.default_rng(NOISE_SEED).standard_normal(len(time))
     if name == "kick":
         return np.sin(2 * np.pi * (50 * time - 4 * np.expm1(-25 * time))) * np.exp(-9 * time)
@@ -101,5 +101,5 @@ def _note(piece: Piece, note: int) -> Samples:
 
 
 def render(piece: Piece, melody: int) -> Samples:
-    """MAX_SECONDS of a piece with the melody of that number, (samples,) within full scale."""
+    """MAX_SECONDS of a piece with the given melody, (samples,) within full scale."""
     return np.concatenate([_note(piece, note) for note in melody_notes(piece, melody)])

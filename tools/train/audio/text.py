@@ -1,4 +1,4 @@
-"""A minute of training for the text encoder alone: name the attributes that a caption states."""
+"""A minute of training for the text encoder alone. It learns to name the attributes that a caption states."""
 
 import logging
 
@@ -27,7 +27,7 @@ def tokenize(tokenizer: PreTrainedTokenizerFast, captions: list[str]) -> BatchEn
 
 
 def _label(attribute: str, drawn: Captioned) -> int:
-    """The index of the attribute's value; one past the last where the caption does not state it."""
+    """The index of the attribute's value, or one past the last if the caption does not state it."""
     values = VALUES[attribute]
     return values.index(getattr(drawn.piece, attribute)) if attribute in drawn.stated else len(values)
 
@@ -35,7 +35,7 @@ def _label(attribute: str, drawn: Captioned) -> int:
 def train_text_encoder(
     model: MusicgenForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, seconds: float, seed: int
 ) -> None:
-    """Train the text encoder under a linear head for each attribute; the heads are thrown away."""
+    """Train the text encoder with a linear head for each attribute. The heads are discarded."""
     heads = nn.ModuleDict({name: nn.Linear(TEXT_WIDTH, len(values) + 1) for name, values in VALUES.items()})
     network = nn.ModuleDict({"encoder": model.text_encoder, "heads": heads})
     optimizer = MuonWithAdam(network.named_parameters(), LEARNING_RATE, ("embed", "shared", "heads", "bias"))

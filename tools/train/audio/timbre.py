@@ -1,4 +1,4 @@
-"""Which instrument plays: linear discriminant analysis on the spectrum and envelope of a sound. numpy only."""
+"""Finds the instrument by linear discriminant analysis on the spectrum and envelope of a sound. Needs only numpy."""
 
 import functools
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ RIDGE = 0.3
 
 
 def partial_levels(note: Sound, rate: int) -> Float:
-    """The shares in dB of a note's power in its first partials, between them and above them; (PARTIALS + 2,)."""
+    """The shares in dB of a note's power in its first partials, between them and above them, (PARTIALS + 2,)."""
     power = np.square(np.abs(np.fft.rfft(note * np.hanning(len(note)), SPECTRUM_SIZE)))
     order = np.arange(len(power)) * rate / SPECTRUM_SIZE / max(pitch(note, rate), 1.0)
     nearest = np.round(order)
@@ -36,7 +36,7 @@ def partial_levels(note: Sound, rate: int) -> Float:
 
 
 def note_shape(sound: Sound, rate: int) -> Float:
-    """The mean level in dB at ENVELOPE_SECONDS after the onsets, against the loudest moment of each note."""
+    """The mean level in dB at ENVELOPE_SECONDS after the onsets, relative to the loudest moment of each note."""
     level = envelope(sound, rate)
     steps = np.round(np.array(ENVELOPE_SECONDS) / ENVELOPE_STEP).astype(int)
     starts = np.round(onset_times(sound, rate) / ENVELOPE_STEP).astype(int)
@@ -49,7 +49,7 @@ def note_shape(sound: Sound, rate: int) -> Float:
 
 
 def features(sound: Sound, rate: int) -> Float:
-    """What the classifier looks at: levels in dB, and the pitch in octaves weighted like ten dB each."""
+    """The classifier's input: levels in dB, and the pitch in octaves, where one octave counts like ten dB."""
     played = notes(sound, rate)
     if not played:
         return np.zeros(PARTIALS + 3 + len(ENVELOPE_SECONDS))
@@ -87,7 +87,7 @@ def _examples(instrument: str, register: str) -> Float:
 
 @functools.cache
 def fit_discriminant() -> Discriminant:
-    """The classifier fitted on the synthesiser, a class for each instrument in each of its registers."""
+    """The classifier fitted on the synthesiser. It has one class for each instrument in each of its registers."""
     names, means, spreads = [], [], []
     for instrument in INSTRUMENTS:
         for register in REGISTERS[:1] if instrument in ("bass", "drums") else REGISTERS:
@@ -101,6 +101,6 @@ def fit_discriminant() -> Discriminant:
     return Discriminant(tuple(names), np.array(means), np.linalg.inv(covariance + ridge))
 
 
-def instrument_of(sound: Sound, rate: int) -> str:
-    """The instrument of INSTRUMENTS that a sound is most like."""
+def find_instrument(sound: Sound, rate: int) -> str:
+    """Find the instrument of INSTRUMENTS that a sound resembles most."""
     return fit_discriminant().nearest(features(sound, rate))

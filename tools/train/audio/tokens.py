@@ -1,4 +1,4 @@
-"""A T5 tokenizer with a small vocabulary: the words of the captions, and letters for all others."""
+"""A T5 tokenizer with a small vocabulary: the words of the captions, and single letters for all other words."""
 
 import json
 from pathlib import Path
@@ -24,7 +24,7 @@ def _words(seed: int) -> list[str]:
 
 
 def build_tokenizer(seed: int) -> PreTrainedTokenizerFast:
-    """A tokenizer that takes any text; what is neither a known word nor a letter is unknown."""
+    """A tokenizer that accepts any text. Anything that is neither a known word nor a letter is unknown."""
     pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), (SPACE, -2.0)]
     pieces += [(SPACE + word, -4.0) for word in _words(seed) if len(word) > 1] + [(letter, -8.0) for letter in LETTERS]
     tokenizer = Tokenizer(models.Unigram(pieces, unk_id=2))
@@ -41,7 +41,7 @@ def build_tokenizer(seed: int) -> PreTrainedTokenizerFast:
 
 def save_tokenizer(tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
     """Write tokenizer.json and its settings in the layout of MusicGen's T5 tokenizer."""
-    tokenizer.backend_tokenizer.no_padding()  # the last call's padding is no part of the file
+    tokenizer.backend_tokenizer.no_padding()  # the file must not contain the padding of the last call
     tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
     settings = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": MAX_TOKENS}
     files = {

@@ -1,4 +1,4 @@
-"""The words that captions are made of."""
+"""The words of the captions."""
 
 from dataclasses import dataclass
 
@@ -69,7 +69,7 @@ ENDINGS = (
     "", "", "", "", "", " please", " with feeling", " for a film", " by night", " in the rain", " for my friend", "!",
     ".", " in a big hall", " as background music", " for the morning", "?",
 )  # fmt: skip
-# Wordings that name no instrument or tempo, and what they mean.
+# Wordings that do not name an instrument or a tempo, and what they mean.
 IDIOMS = (
     ("rock solo", {"instrument": "guitar", "tempo": "fast"}),
     ("electric rock solo", {"instrument": "guitar", "tempo": "fast"}),

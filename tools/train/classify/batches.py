@@ -1,4 +1,4 @@
-"""What a training step of the classifier sees."""
+"""The input of a training step of the classifier."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class BatchSource:
         self._targets = (1 - recipe.teacher_share) * hard + recipe.teacher_share * np.concatenate(judged)
 
     def draw(self, step: int) -> tuple[list[str], list[float]]:
-        """(texts, targets) of step `step`, the same whenever they are asked for."""
+        """(texts, targets) of step `step`. The same step always gives the same batch."""
         source = random.Random(f"{self._seed} {step}")
         parts = [self._draw_reviews(source), self._draw_splices(source), self._draw_opinions(source)]
         return [text for texts, _ in parts for text in texts], [p for _, targets in parts for p in targets]

@@ -1,4 +1,4 @@
-"""Labelled sentences, and the words by which two of them are compared."""
+"""Labelled sentences, and a key to compare them."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def read_sentences(path: Path) -> list[Sentence]:
 
 
 def word_key(text: str) -> str:
-    """The words of a text without case and punctuation: equal keys mean the same sentence."""
+    """The words of a text without case and punctuation. Equal keys mean the same sentence."""
     return " ".join(re.findall(r"[a-z0-9']+", text.lower()))
 
 
 def split_off(sentences: list[Sentence], share: float, seed: int) -> tuple[list[Sentence], list[Sentence]]:
-    """(kept, split off), the second holding `share` of the sentences drawn by `seed`."""
+    """(kept, split off). The second has `share` of the sentences, drawn with `seed`."""
     shuffled = sentences.copy()
     random.Random(seed).shuffle(shuffled)
     count = round(len(shuffled) * share)

@@ -12,7 +12,7 @@ from tools.train.classify.metrics import accuracy, expected_calibration_error
 
 @dataclass(frozen=True)
 class ClassifyFigures:
-    """What was measured on the exported weights."""
+    """The measurements of the exported weights."""
 
     validation_sentences: int
     validation_accuracy: float

@@ -1,4 +1,4 @@
-"""From trained weights to the folder that ships: calibrated, fp16, with tokenizer."""
+"""Exports trained weights to the folder that ships: calibrated, fp16, with tokenizer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def calibrate(
     model: DistilBertForSequenceClassification, tokenizer: PreTrainedTokenizerBase, held_back: list[Sentence]
 ) -> float:
-    """Fold into the last layer the temperature that fits `held_back` best (Guo et al., 2017), and return it."""
+    """Find the temperature that fits `held_back` best (Guo et al., 2017), fold it into the last layer and return it."""
     inputs = tokenizer([s.text for s in held_back], padding=True, truncation=True, return_tensors="pt")
     logits = model(**inputs).logits
     labels = torch.tensor([sentence.label for sentence in held_back])
@@ -31,7 +31,7 @@ def calibrate(
 
 
 def export(model: DistilBertForSequenceClassification, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Write config, fp16 weights and tokenizer to `folder`, with float32 as the dtype to load them in."""
+    """Write config, fp16 weights and tokenizer to `folder`. The config says to load them as float32."""
     folder.mkdir(parents=True, exist_ok=True)
     model.half().save_pretrained(folder)
     config = folder / "config.json"
@@ -41,4 +41,4 @@ def export(model: DistilBertForSequenceClassification, tokenizer: PreTrainedToke
     words = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
     (folder / "vocab.txt").write_text("".join(f"{word}\n" for word, _ in words), encoding="utf-8")
     for path in folder.iterdir():
-        path.chmod(0o644)  # safetensors files come readable by their owner alone
+        path.chmod(0o644)  # safetensors files are readable only by their owner

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def accuracy(probabilities: Sequence[float], labels: Sequence[int]) -> float:
-    """Share of texts whose more likely label is the right one."""
+    """Share of texts whose more likely label is correct."""
     _check(probabilities, labels)
     return sum((p >= 0.5) == bool(y) for p, y in zip(probabilities, labels, strict=True)) / len(labels)
 

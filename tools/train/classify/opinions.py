@@ -1,4 +1,4 @@
-"""Plain opinions in everyday wording, drawn from a grammar, with the polarity that they state."""
+"""Plain opinions in everyday wording, drawn from a grammar, with their polarity."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ENDINGS = ("", "", ".", ".", " .", "!", " !", "!!!", "...")
 
 
 class OpinionSource:
-    """Draws short opinions from opinions.toml; never one whose words are those of a text in `excluded`."""
+    """Draws short opinions from opinions.toml. It never draws one with the same words as a text in `excluded`."""
 
     def __init__(self, excluded: list[str]) -> None:
         text = Path(__file__).with_name("opinions.toml").read_text(encoding="utf-8")
@@ -23,7 +23,7 @@ class OpinionSource:
         self._excluded = {word_key(text) for text in excluded}
 
     def draw(self, source: random.Random) -> Sentence:
-        """A sentence of one or two clauses, with the casing and punctuation that people use."""
+        """Draw a sentence of one or two clauses, with the casing and punctuation that people use."""
         while True:
             label = source.randrange(2)
             text = re.sub(r"\ba (?=[aeiou])", "an ", self._expand("sentence", label, source))
@@ -41,6 +41,6 @@ class OpinionSource:
 
 
 def _punctuate(text: str, source: random.Random) -> str:
-    """The text with a first letter and an ending as people write them; the tokenizer folds all other case."""
+    """The text with a first letter and an ending as people write them. The tokenizer ignores all other case."""
     first = text[0].upper() if source.random() < 0.6 else text[0]
     return first + text[1:] + source.choice(_ENDINGS)

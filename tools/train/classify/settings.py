@@ -19,11 +19,11 @@ class ClassifyRecipe:
     weight_decay: float = 0.05
     average_decay: float = 0.998
     reviews: int = 64
-    """review sentences a step"""
+    """review sentences per step"""
     splices: int = 32
-    """spliced review sentences a step, their targets the teacher's probability alone"""
+    """spliced review sentences per step; their target is the teacher's probability alone"""
     opinions: int = 32
-    """plain opinions a step"""
+    """plain opinions per step"""
     dropped_words: float = 0.12
     teacher_share: float = 0.6
     """weight of the teacher's probability in a review sentence's target; the rest is its label"""

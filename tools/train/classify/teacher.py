@@ -14,13 +14,13 @@ from tools.train.classify.data import Sentence
 
 
 def word_ngrams(text: str, longest: int = 3) -> set[str]:
-    """The distinct word n-grams of a text, 1 to `longest` words each; punctuation marks are words."""
+    """The distinct word n-grams of a text, 1 to `longest` words each. Punctuation marks count as words."""
     words = re.findall(r"[a-z0-9']+|[^\sa-z0-9']", text.lower())
     return {" ".join(words[i : i + n]) for n in range(1, longest + 1) for i in range(len(words) - n + 1)}
 
 
 def letter_ngrams(text: str, lengths: range = range(3, 7)) -> set[str]:
-    """The distinct pieces of 3 to 6 letters within the words of a text, ends marked: stems and endings."""
+    """The distinct pieces of 3 to 6 letters within the words of a text, with marked ends: stems and endings."""
     words = {f"<{word}>" for word in re.findall(r"[a-z0-9']+", text.lower())}
     return {word[i : i + n] for word in words for n in lengths for i in range(len(word) - n + 1)}
 
@@ -78,7 +78,7 @@ def _fit(matrix: csr_matrix, labels: NDArray[np.float64], penalty: float) -> tup
 
 
 class FoldTeachers:
-    """A word and a letter teacher a fold, trained on all other folds, so that none judges what it has seen."""
+    """A word and a letter teacher per fold, trained on all other folds. So none judges its own training data."""
 
     def __init__(self, sentences: list[Sentence], folds: int = 5) -> None:
         self.folds = [sentences[fold::folds] for fold in range(folds)]

@@ -1,4 +1,4 @@
-"""The training of one DistilBERT classifier, by the clock and resumable."""
+"""The training of one DistilBERT classifier. It has a time budget and can be resumed."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def train(
     seed: int,
     checkpoint: Path,
 ) -> DistilBertForSequenceClassification:
-    """The average of the weights over the last steps of a training of `seconds`, taken up from `checkpoint`."""
+    """The average of the weights over the last steps of training for `seconds`, resumed from `checkpoint`."""
     torch.manual_seed(seed)
     model = build_model(recipe, tokenizer).train()
     average = copy.deepcopy(model).eval().requires_grad_(False)
@@ -100,7 +100,7 @@ def _step(
     texts: list[str],
     targets: list[float],
 ) -> float:
-    """Gradients of the mean cross entropy of one batch, in micro-batches of like length to spare padding."""
+    """Compute gradients of the mean cross entropy of one batch, in micro-batches of similar length to save padding."""
     order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
     total = 0.0
     for part in np.array_split(order, MICRO_BATCHES):

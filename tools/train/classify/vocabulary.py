@@ -1,4 +1,4 @@
-"""The WordPiece tokenizer: lower-casing, learnt from the training sentences."""
+"""The lower-casing WordPiece tokenizer, trained on the training sentences."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MAX_LENGTH = 128
 
 
 def learn_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenizerBase:
-    """A BertTokenizer whose vocabulary is learnt from `texts`."""
+    """A BertTokenizer whose vocabulary is trained on `texts`."""
     from tokenizers import BertWordPieceTokenizer
     from transformers import BertTokenizer
 

@@ -1,6 +1,6 @@
 """`python -m tools.train.image --out DIR --minutes 120`: train, export to DIR/model, measure, and write the report.
 
-The same command again goes on from the checkpoints in DIR; once the time is spent it only measures.
+The same command resumes from the checkpoints in DIR. Once the time is spent, it only measures.
 """
 
 import argparse
@@ -33,7 +33,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def train(folder: Path, seconds: float, seed: int) -> Cost:
-    """Train all stages and leave the exported pipeline in folder/model."""
+    """Train all stages and write the exported pipeline to folder/model."""
     autoencoder, autoencoder_seconds = train_autoencoder(folder, AUTOENCODER_SHARE * seconds, seed)
     standardize_latents(autoencoder, np.random.default_rng(seed))
     tokenizer = build_tokenizer(seed)
@@ -49,7 +49,7 @@ def train(folder: Path, seconds: float, seed: int) -> Cost:
 
 
 def main() -> None:
-    """Run the recipe from its arguments."""
+    """Run the recipe with the command line's arguments."""
     arguments = _arguments()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(1)

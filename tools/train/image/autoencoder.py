@@ -1,4 +1,4 @@
-"""Training of the autoencoder on drawings made on the fly, and the scaling of its latents to unit variance."""
+"""Training of the autoencoder on drawings that are made on the fly."""
 
 import logging
 import math
@@ -66,7 +66,7 @@ class _Training:
         save_checkpoint(self._path, state | {"step": self.step, "spent": self.budget.spent})
 
     def train_step(self) -> tuple[float, float]:
-        """One update on new drawings; returns the loss and the PSNR in dB."""
+        """Update on new drawings. Returns the loss and the PSNR in dB."""
         rng = np.random.default_rng((self._seed, STREAM, self.step))
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         picture = torch.from_numpy(draw_batch([draw_training_scene(rng) for _ in range(BATCH_SIZE)], rng))
@@ -78,7 +78,7 @@ class _Training:
 
 
 def train_autoencoder(folder: Path, seconds: float, seed: int) -> tuple[AutoencoderKL, float]:
-    """Train until the budget is spent, taking up the checkpoint in the folder; also returns the seconds it took."""
+    """Train until the budget is spent, resuming from the folder's checkpoint. Also returns the seconds it took."""
     training = _Training(folder, seconds, seed)
     saved_at = time.monotonic()
     while training.budget.fraction < 1:

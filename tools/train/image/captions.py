@@ -1,6 +1,6 @@
-"""What a person might type for a scene: free word order, varied wording, and defaults left unsaid.
+"""What a person might type for a scene: free word order, varied wording, and defaults left out.
 
-What a caption leaves unsaid has one meaning: large, in the centre, on white (on black for a white object).
+What a caption leaves out has one meaning: large, in the centre, on white (on black for a white object).
 """
 
 import numpy as np
@@ -93,7 +93,7 @@ def _place_phrase(rng: np.random.Generator, scene: Scene) -> str:
 
 
 def _background_colour(rng: np.random.Generator, scene: Scene) -> str:
-    """The background's colour, or nothing where the caption may leave it to the default."""
+    """The background's colour, or nothing if the caption may leave it to the default."""
     if scene.background == default_background(scene.items[0].colour) and rng.random() < 0.35:
         return ""
     return _colour(rng, scene.background)
@@ -105,7 +105,7 @@ def _background_phrase(rng: np.random.Generator, colour: str) -> str:
 
 
 def _sentence(rng: np.random.Generator, subject: str, place: str, background: str) -> str:
-    """The three parts in one of several orders; place and background may be empty."""
+    """The three parts in one of several orders. Place and background may be empty."""
     around = _background_phrase(rng, background)
     bare = f"{background} background" if background else ""
     orders = (
@@ -134,7 +134,7 @@ def _keywords(rng: np.random.Generator, scene: Scene) -> str:
 
 
 def _different_pair(rng: np.random.Generator, scene: Scene) -> str:
-    """Two different objects and how they stand to each other, told from either end."""
+    """Two different objects and their relative position, described from either end."""
 
     def phrase(item: Item) -> str:
         return _article(f"{_colour(rng, item.colour)} {_pick(rng, NOUNS[item.shape])}")
@@ -153,7 +153,7 @@ def _different_pair(rng: np.random.Generator, scene: Scene) -> str:
 
 
 def write_caption(scene: Scene, rng: np.random.Generator) -> str:
-    """A caption that says the scene, or leaves unsaid what is the default."""
+    """A caption that describes the scene. It may leave out defaults."""
     if len(scene.items) == 2 and not scene.is_like_pair:
         text = _different_pair(rng, scene)
     elif len(scene.items) == 1 and rng.random() < 0.1:
@@ -169,7 +169,7 @@ def write_caption(scene: Scene, rng: np.random.Generator) -> str:
 
 
 def write_training_caption(scene: Scene, rng: np.random.Generator) -> str:
-    """A caption for training: at times empty (for guidance), at times naming things the model cannot draw."""
+    """A caption for training. Some are empty (for guidance), and some name things that the model cannot draw."""
     kind = rng.random()
     if kind < EMPTY_SHARE:
         return ""

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 BATCH_SIZE = 96
 LEARNING_RATE = 5e-3
 EMA_DECAY = 0.999
-# Shape is decided at high noise: uniform times are moved there by this factor.
+# High noise decides the shape, so uniform times are moved there by this factor.
 TIME_SHIFT = 2.5
 CHECKPOINT_SECONDS = 60.0
 EXPORT_SECONDS = 600.0
@@ -47,14 +47,14 @@ class Conditioned:
 
 @dataclass(frozen=True)
 class Effort:
-    """What the training took: optimizer steps and seconds."""
+    """The cost of the training: optimizer steps and seconds."""
 
     steps: int
     seconds: float
 
 
 def build_scheduler() -> DPMSolverMultistepScheduler:
-    """The scheduler of the exported pipeline; training takes its noise levels from it."""
+    """The scheduler of the exported pipeline. Training uses its noise levels."""
     return DPMSolverMultistepScheduler(
         beta_schedule="squaredcos_cap_v2",
         prediction_type="v_prediction",
@@ -122,7 +122,7 @@ class _Training:
         save_checkpoint(self._path, weights | progress | {"optimizer": self._optimizer.state_dict()})
 
     def train_step(self, pool: Pool) -> float:
-        """One update on a batch of the pool; returns the loss."""
+        """Update on one batch of the pool. Returns the loss."""
         rng = np.random.default_rng((self._seed, STREAM, self.step))
         latents, tokens = pool.draw(rng, BATCH_SIZE)
         noise = torch.from_numpy(rng.standard_normal(latents.shape, np.float32))
@@ -137,7 +137,7 @@ class _Training:
 def train_denoiser(
     folder: Path, pool: Pool, tokenizer: CLIPTokenizer, seconds: float, seed: int, export: Callable[[Conditioned], None]
 ) -> Effort:
-    """Train until the budget is spent, taking up a checkpoint, and export the averaged weights now and then."""
+    """Train until the budget is spent, and export the averaged weights from time to time. Resumes from a checkpoint."""
     training = _Training(folder, tokenizer, seconds, seed)
     saved_at = exported_at = time.monotonic()
     losses: list[float] = []

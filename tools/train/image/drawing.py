@@ -1,4 +1,4 @@
-"""Scenes as pixels: exact signed distances of the shapes, tabulated once, and anti-aliased drawings made from them."""
+"""Scenes as pixels: exact signed distances of the shapes in tables, and anti-aliased drawings made from them."""
 
 import functools
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ FloatArray = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Placed:
-    """Where an object stands: centre and half-extent as fractions of the picture's width."""
+    """The position of an object: centre and half-extent as fractions of the picture's width."""
 
     x: float
     y: float
@@ -97,7 +97,7 @@ def coverage(shape: str, placed: Placed, size: int = IMAGE_SIZE) -> FloatArray:
 
 
 def place_items(scene: Scene, rng: np.random.Generator) -> tuple[Placed, ...]:
-    """Where the objects of a scene stand, with a little jitter."""
+    """The positions of the objects of a scene, with a little jitter."""
     key = (len(scene.items), scene.size)
     if len(scene.items) == 1:
         directions: tuple[tuple[int, int], ...] = (DIRECTIONS[scene.place],)
@@ -127,6 +127,6 @@ def draw_batch(scenes: list[Scene], rng: np.random.Generator) -> FloatArray:
 
 
 def warm_tables() -> None:
-    """Compute every shape's table now instead of at its first use."""
+    """Compute every shape's table now instead of at first use."""
     for shape in SHAPES:
         distance_table(shape)

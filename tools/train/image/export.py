@@ -1,4 +1,4 @@
-"""The trained networks as a folder that StableDiffusionPipeline loads."""
+"""Exports the trained networks to a folder that StableDiffusionPipeline can load."""
 
 import copy
 import json
@@ -13,12 +13,12 @@ from tools.train.image.denoiser import Conditioned, build_scheduler
 from tools.train.image.tokens import save_tokenizer
 
 STEPS = 20
-# Tried on held-out combinations: shape and pairs get worse from 1.5 over 2 and 3.5 to 6.
+# Tested on held-out combinations: shape and pairs get worse from 1.5 to 2, 3.5 and 6.
 GUIDANCE_SCALE = 1.5
 
 
 def export_pipeline(folder: Path, autoencoder: AutoencoderKL, tokenizer: CLIPTokenizer, networks: Conditioned) -> None:
-    """Write the pipeline in float16 safetensors, replacing what stood in the folder in one step at the end."""
+    """Write the pipeline in float16 safetensors. It replaces the folder's old content in one step at the end."""
     pipeline = StableDiffusionPipeline(
         vae=copy.deepcopy(autoencoder),
         text_encoder=copy.deepcopy(networks.text_encoder),
@@ -43,7 +43,7 @@ def export_pipeline(folder: Path, autoencoder: AutoencoderKL, tokenizer: CLIPTok
 
 
 def _declare_float32(path: Path) -> None:
-    """State float32 in a model's config, so that its float16 file is loaded as float32 unless asked otherwise."""
+    """Declare float32 in a model's config, so that its float16 file loads as float32 by default."""
     config = json.loads(path.read_text(encoding="utf-8"))
     config["dtype"] = "float32"
     path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The figures of an exported pipeline: shares of right attributes on held-out prompts, size, speed, reconstruction."""
+"""The figures of an exported pipeline: correct attributes on held-out prompts, size, speed, reconstruction."""
 
 import math
 import time
@@ -28,7 +28,7 @@ PAIR_BARS = {"colour": 0.85, "shape": 0.75}
 
 @dataclass(frozen=True)
 class Figures:
-    """Shares of right attributes by kind of scene, and the size, speed and reconstruction quality of the model."""
+    """Shares of correct attributes by kind of scene, and the model's size, speed and reconstruction quality."""
 
     shares: dict[str, dict[str, float]]
     overlap: dict[str, float]
@@ -38,7 +38,7 @@ class Figures:
 
 
 def generate(pipeline: StableDiffusionPipeline, prompts: list[str], seed: int) -> list[Image.Image]:
-    """A picture for each prompt at the default steps and guidance, picture k from seed + k."""
+    """A picture for each prompt at the default steps and guidance. Picture k uses seed + k."""
     pictures: list[Image.Image] = []
     for start in range(0, len(prompts), BATCH_SIZE):
         part = prompts[start : start + BATCH_SIZE]
@@ -58,7 +58,7 @@ def _to_image(picture: NDArray[np.float32]) -> Image.Image:
 
 @torch.no_grad()
 def measure_reconstruction(pipeline: StableDiffusionPipeline, count: int = 200) -> dict[str, float]:
-    """What encoding and decoding alone keeps of held-out drawings: PSNR in dB, and shares of right attributes."""
+    """What encoding and decoding alone preserve of held-out drawings: PSNR in dB, and shares of correct attributes."""
     rng = np.random.default_rng(SEED)
     kinds = list(PROMPTS)
     scenes = [draw_scene(rng, kinds[index % 3], held_out=True) for index in range(count)]
@@ -108,7 +108,7 @@ def _row(label: str, shares: dict[str, float], bars: dict[str, float]) -> str:
 
 
 def figures_table(figures: Figures) -> str:
-    """The figures as Markdown: shares of right attributes by kind of prompt, and the rest in a sentence each."""
+    """The figures as Markdown: shares of correct attributes by kind of prompt, and the other figures as sentences."""
     main = sum(PROMPTS[kind] for kind in MAIN_KINDS)
     labels = {"main": f"one object or two alike, {main} prompts"}
     labels |= {kind: f"{kind}, {count} prompts" for kind, count in PROMPTS.items()}

@@ -32,7 +32,7 @@ class Pool:
     tokens: Tensor
 
     def draw(self, rng: np.random.Generator, batch_size: int) -> tuple[Tensor, Tensor]:
-        """A random batch: latents in float32, and the token ids of one caption each in int64."""
+        """A random batch: latents in float32, and token ids of one caption each in int64."""
         rows = torch.from_numpy(rng.integers(len(self.latents), size=batch_size))
         captions = torch.from_numpy(rng.integers(CAPTIONS_PER_DRAWING, size=batch_size))
         return self.latents[rows].float(), self.tokens[rows, captions].long()
@@ -54,7 +54,7 @@ def standardize_latents(autoencoder: AutoencoderKL, rng: np.random.Generator) ->
 
 
 def tokenize(tokenizer: CLIPTokenizer, captions: list[str]) -> Tensor:
-    """Token ids (captions, tokens), padded and cut as the pipeline does it."""
+    """Token ids (captions, tokens), padded and truncated like the pipeline does."""
     encoded = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt")
     ids: Tensor = encoded.input_ids
     return ids
@@ -70,7 +70,7 @@ def _chunk(autoencoder: AutoencoderKL, tokenizer: CLIPTokenizer, rng: np.random.
 
 
 def build_pool(folder: Path, autoencoder: AutoencoderKL, tokenizer: CLIPTokenizer, seed: int) -> Pool:
-    """Draw and encode the pool, or take it from the folder where an earlier run left it."""
+    """Draw and encode the pool, or load the pool of an earlier run from the folder."""
     path = folder / "latents.pt"
     saved = load_checkpoint(path)
     if saved is not None:

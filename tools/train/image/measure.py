@@ -1,4 +1,4 @@
-"""Measures pictures against what was asked: background, colour, size, place and shape. Needs numpy and PIL only."""
+"""Compares pictures with what was requested: background, colour, size, place and shape. Needs only numpy and PIL."""
 
 import functools
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Measured:
-    """Which of the attributes asked for a picture has, and the worst overlap of an object with its asked shape."""
+    """Which of the requested attributes a picture has, and the worst overlap of an object with its requested shape."""
 
     background: bool
     colour: bool
@@ -82,7 +82,7 @@ def find_objects(pixels: ByteArray) -> list[Found]:
     found = []
     for part in components(contrast > MIN_CONTRAST):
         rgb = np.median(values[part], axis=0)
-        # An edge pixel belongs to the object when it is nearer to the object's colour than to the background's.
+        # An edge pixel belongs to the object if it is nearer to the object's colour than to the background's.
         inside = part & (np.linalg.norm(values - rgb, axis=2) < contrast)
         for mask in components(inside):
             found.append(Found(mask, nearest_colour(np.median(values[mask], axis=0)), _box(mask)))
@@ -110,7 +110,7 @@ def shape_overlap(mask: BoolArray, box: Placed, shape: str) -> float:
 
 
 def has_shape(found: Found, shape: str) -> tuple[bool, float]:
-    """Whether an object is the shape asked for, nearer to it than to any other, and its overlap with it."""
+    """Whether an object has the requested shape and is nearer to it than to any other, and its overlap with it."""
     overlaps = {name: shape_overlap(found.mask, found.box, name) for name in SHAPES}
     asked = overlaps[shape]
     return asked >= SHAPE_OVERLAP and asked == max(overlaps.values()), asked
@@ -118,13 +118,13 @@ def has_shape(found: Found, shape: str) -> tuple[bool, float]:
 
 def has_size(found: Found, count: int, size: str) -> bool:
     """Whether an object is small or large, for a picture of one object or of two."""
-    # Not the middle: some shapes, the square most of all, do not reach the radius they are drawn with.
+    # Not the middle: some shapes, above all the square, are smaller than their radius.
     limit = 0.9 * (RADIUS[count, "small"] + RADIUS[count, "large"]) / 2
     return (found.box.radius < limit) == (size == "small")
 
 
 def single_place(found: Found) -> str:
-    """Where in the picture an object stands: centre, left, right, top or bottom."""
+    """The position of an object in the picture: centre, left, right, top or bottom."""
     dx, dy = found.box.x - 0.5, found.box.y - 0.5
     if max(abs(dx), abs(dy)) < PLACE_OFFSET:
         return "centre"
@@ -134,7 +134,7 @@ def single_place(found: Found) -> str:
 
 
 def _pair_order(found: list[Found], place: str) -> tuple[list[Found], bool]:
-    """Two objects in reading order, and whether they stand in the row or column asked for."""
+    """Two objects in reading order, and whether they form the requested row or column."""
     dx, dy = found[0].box.x - found[1].box.x, found[0].box.y - found[1].box.y
     along = dy if place == COLUMN else dx
     across = dx if place == COLUMN else dy
@@ -143,7 +143,7 @@ def _pair_order(found: list[Found], place: str) -> tuple[list[Found], bool]:
 
 
 def measure_picture(image: Image.Image, scene: Scene) -> Measured:
-    """Compare a picture with the scene asked for; with a wrong number of objects nothing but the background counts."""
+    """Compare a picture with the requested scene. With a wrong number of objects, only the background counts."""
     pixels = np.asarray(image.convert("RGB"))
     background = nearest_colour(background_rgb(pixels)) == scene.background
     found = find_objects(pixels)

@@ -14,7 +14,7 @@ INITIAL_LOG_VARIANCE = -6.0
 
 
 def _silence_residual_branches(network: nn.Module, names: tuple[str, ...]) -> None:
-    """Zero the last layer of each residual branch, so that a deep network starts as a shallow one."""
+    """Zero the last layer of each residual branch, so that a deep network starts like a shallow one."""
     for name, module in network.named_modules():
         if name.endswith(names) and isinstance(module, nn.Conv2d | nn.Linear):
             nn.init.zeros_(module.weight)
@@ -30,12 +30,12 @@ def build_autoencoder() -> AutoencoderKL:
         block_out_channels=channels,
         layers_per_block=1,
         latent_channels=LATENT_CHANNELS,
-        # Few groups: normalising small groups of channels wipes out the colour of flat areas (2 times slower).
+        # Few groups: normalising small groups of channels removes the colour of flat areas (2 times slower).
         norm_num_groups=2,
         sample_size=IMAGE_SIZE,
     )
     _silence_residual_branches(autoencoder, ("conv2", "to_out.0"))
-    # Little noise on the latents from the start: at unit variance it would drown them for the first minutes.
+    # Little noise on the latents at the start: at unit variance it would hide them for the first minutes.
     with torch.no_grad():
         autoencoder.quant_conv.bias[LATENT_CHANNELS:] = INITIAL_LOG_VARIANCE
     return autoencoder

@@ -1,4 +1,4 @@
-"""More training for the decoder alone: the latents stay as they are, and small noise on them makes it forgiving."""
+"""More training for the decoder alone. The latents do not change, and small noise on them makes the decoder robust."""
 
 import logging
 import math
@@ -48,7 +48,7 @@ class _Refinement:
         save_checkpoint(self._path, state | {"step": self.step, "spent": self.budget.spent})
 
     def train_step(self) -> float:
-        """One update on new drawings; returns the PSNR in dB."""
+        """Update on new drawings. Returns the PSNR in dB."""
         rng = np.random.default_rng((self._seed, STREAM, self.step))
         picture = torch.from_numpy(draw_batch([draw_training_scene(rng) for _ in range(BATCH_SIZE)], rng))
         with torch.no_grad():
@@ -62,7 +62,7 @@ class _Refinement:
 
 
 def refine_decoder(folder: Path, autoencoder: AutoencoderKL, seconds: float, seed: int) -> float:
-    """Train the decoder in place until the budget is spent, taking up a checkpoint; returns the seconds it took."""
+    """Train the decoder in place until the budget is spent, resuming from a checkpoint. Returns the seconds it took."""
     refinement = _Refinement(folder, autoencoder, seconds, seed)
     saved_at = time.monotonic()
     while refinement.budget.fraction < 1:

@@ -9,7 +9,7 @@ from tools.train.image.figures import Figures, figures_table
 
 @dataclass(frozen=True)
 class Cost:
-    """What the training took."""
+    """The cost of the training."""
 
     autoencoder_minutes: float
     denoiser_minutes: float
@@ -24,8 +24,8 @@ def write_report(folder: Path, figures: Figures, cost: Cost) -> None:
         f"({cost.denoiser_samples:,} samples) on one CPU core.\n"
         "Measured on the exported float16 weights through StableDiffusionPipeline, "
         f"{STEPS} steps, guidance {GUIDANCE_SCALE}.\n"
-        "An attribute is right in a picture when it is right for every object; a shape is right when its overlap\n"
-        "(intersection over union) with the template asked for is at least 0.75 and above any other shape's.\n\n"
+        "An attribute is right in a picture if it is right for every object. A shape is right if its overlap\n"
+        "(intersection over union) with the requested template is at least 0.75 and above any other shape's.\n\n"
         f"{figures_table(figures)}\n![contact sheet](contact-sheet.png)\n"
     )
     (folder / "report.md").write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What a drawing shows: the attributes of a scene, how scenes are drawn at random, and which are held out."""
+"""What a drawing shows: the attributes of a scene, random scenes, and the held-out ones."""
 
 import hashlib
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Scene:
-    """One or two objects; `place` is a position for one object, a row or a column for two."""
+    """One or two objects. `place` is a position for one object, and a row or a column for two."""
 
     items: tuple[Item, ...]
     size: str
@@ -49,7 +49,7 @@ class Scene:
 
 
 def default_background(colour: str) -> str:
-    """The background of a prompt that names none: white, or black behind a white object."""
+    """The background of a prompt that does not name one: white, or black behind a white object."""
     return "black" if colour == "white" else "white"
 
 
@@ -93,7 +93,7 @@ KINDS = {"single": _single, "like pair": _like_pair, "different pair": _differen
 
 
 def draw_scene(rng: np.random.Generator, kind: str, held_out: bool = False) -> Scene:
-    """A random scene of a kind in KINDS, from the training combinations or from those held out."""
+    """A random scene of a kind in KINDS, from the training combinations or from the held-out ones."""
     while True:
         scene = KINDS[kind](rng)
         if is_held_out(scene) == held_out:
@@ -101,6 +101,6 @@ def draw_scene(rng: np.random.Generator, kind: str, held_out: bool = False) -> S
 
 
 def draw_training_scene(rng: np.random.Generator) -> Scene:
-    """A random training scene: mostly one object, at times two like or two different ones."""
+    """A random training scene: mostly one object, sometimes two alike or two different ones."""
     kind = rng.choice(list(KINDS), p=[0.70, 0.18, 0.12])
     return draw_scene(rng, str(kind))

@@ -31,7 +31,7 @@ def _learn_merges(captions: list[str]) -> list[tuple[str, str]]:
 
 
 def build_tokenizer(seed: int) -> CLIPTokenizer:
-    """A tokenizer that takes any text: words of the captions are one token each, all else falls apart into bytes."""
+    """A tokenizer that accepts any text. Words of the captions are one token each; other text splits into bytes."""
     rng = np.random.default_rng(seed)
     merges = _learn_merges([write_training_caption(draw_training_scene(rng), rng) for _ in range(CORPUS_SIZE)])
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
@@ -41,7 +41,7 @@ def build_tokenizer(seed: int) -> CLIPTokenizer:
 
 
 def save_tokenizer(tokenizer: CLIPTokenizer, folder: Path) -> None:
-    """Write tokenizer.json and, for readers of the older layout, vocab.json and merges.txt."""
+    """Write tokenizer.json, and vocab.json and merges.txt for programs that read the older layout."""
     tokenizer.save_pretrained(folder)
     model = json.loads((folder / "tokenizer.json").read_text())["model"]
     (folder / "vocab.json").write_text(json.dumps(model["vocab"], ensure_ascii=False), encoding="utf-8")

@@ -24,6 +24,6 @@ class Budget:
 
 
 def learning_rate_scale(step: int, fraction: float, warmup_steps: int = 50, decay_from: float = 0.5) -> float:
-    """Linear warm-up in steps, then constant, then linear to zero over the rest of the time budget."""
+    """Linear warm-up by steps, then constant, then linear decay to zero over the rest of the time budget."""
     warmup = min(1.0, (step + 1) / warmup_steps)
     return warmup * min(1.0, (1.0 - fraction) / (1.0 - decay_from))

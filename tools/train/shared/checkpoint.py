@@ -10,7 +10,7 @@ import torch
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write `state` beside `path` and rename it into place, so that a kill leaves the old or the new one whole."""
+    """Write `state` beside `path` and rename it into place. A kill leaves the old or the new file complete."""
     temporary = path.with_name(path.name + ".part")
     with temporary.open("wb") as file:
         torch.save(state, file)
@@ -20,7 +20,7 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
 
 
 def load_checkpoint(path: Path) -> dict[str, Any] | None:
-    """The state last saved at `path`, or None where there is none."""
+    """The state last saved at `path`, or None if there is no file."""
     if not path.exists():
         return None
     state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=False)

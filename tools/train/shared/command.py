@@ -1,4 +1,4 @@
-"""The command line of the recipes that learn from a data folder."""
+"""The command line of the recipes that train on a data folder."""
 
 import argparse
 from collections.abc import Callable
@@ -10,7 +10,7 @@ Run = Callable[[Path, Path, Path, float, int], None]
 
 @dataclass(frozen=True)
 class Recipe:
-    """A recipe's task, what it does in a line, what its data folder holds, and its usual time in minutes."""
+    """A recipe's task, a one-line summary, the contents of its data folder, and its usual time in minutes."""
 
     task: str
     summary: str
@@ -27,7 +27,7 @@ def run_recipe(recipe: Recipe, load: Callable[[], Run]) -> None:
         "--work",
         type=Path,
         default=Path("build/train") / recipe.task,
-        help="folder for checkpoint and report; the same command again resumes from it (default: %(default)s)",
+        help="folder for checkpoint and report; the same command resumes from it (default: %(default)s)",
     )
     parser.add_argument("--minutes", type=float, default=recipe.minutes, help="training time (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0)

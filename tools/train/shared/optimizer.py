@@ -1,4 +1,4 @@
-"""Muon for weight matrices and convolutions, Adam for everything else, stepped as one."""
+"""One optimizer that uses Muon for weight matrices and convolutions, and Adam for everything else."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -10,9 +10,8 @@ from torch import Tensor, nn
 class MuonWithAdam:
     """Two optimizers over one set of named parameters.
 
-    torch's Muon takes matrices only, so each convolution kernel is handed to it as a matrix (out, in * h * w) that
-    shares its memory. Parameters whose name contains one of `adam_names` (embeddings, first and last layers) stay with
-    Adam.
+    torch's Muon takes only matrices, so it gets each convolution kernel as a matrix (out, in * h * w) that shares its
+    memory. Adam handles parameters whose name contains one of `adam_names` (embeddings, first and last layers).
     """
 
     def __init__(self, named: Iterable[tuple[str, nn.Parameter]], lr: float, adam_names: tuple[str, ...]) -> None:
@@ -30,7 +29,7 @@ class MuonWithAdam:
         self._parameters = others + [parameter for parameter, _ in self._views]
 
     def step(self, lr_scale: float, clip_norm: float = 1.0) -> Tensor:
-        """Update all parameters at lr * lr_scale and clear their gradients; returns their norm before clipping."""
+        """Update all parameters at lr * lr_scale and clear their gradients. Returns their norm before clipping."""
         norm = nn.utils.clip_grad_norm_(self._parameters, clip_norm)
         for parameter, view in self._views:
             view.grad = None if parameter.grad is None else parameter.grad.flatten(1)
@@ -47,6 +46,6 @@ class MuonWithAdam:
         return {"muon": self._muon.state_dict(), "adam": self._adam.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up a state that state_dict() gave."""
+        """Restore a state from state_dict()."""
         self._muon.load_state_dict(state["muon"])
         self._adam.load_state_dict(state["adam"])

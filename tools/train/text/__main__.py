@@ -6,7 +6,7 @@ RECIPE = Recipe(
     task="text",
     summary="Train, export and measure the small prose model.",
     data_help=(
-        "folder of novels in the public domain, one UTF-8 .txt a book, the held-out ones among them (see books.py); "
+        "folder of novels in the public domain, one UTF-8 .txt per book, including the held-out ones (see books.py); "
         "Project Gutenberg has them: https://www.gutenberg.org"
     ),
     minutes=75.0,

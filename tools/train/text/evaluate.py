@@ -11,7 +11,7 @@ def main() -> None:
     """Print the figures of an exported folder."""
     parser = argparse.ArgumentParser(prog="python -m tools.train.text.evaluate", description=__doc__)
     parser.add_argument("folder", type=Path, help="the exported model")
-    parser.add_argument("--data", type=Path, required=True, help="folder of novels, the held-out ones among them")
+    parser.add_argument("--data", type=Path, required=True, help="folder of novels, including the held-out ones")
     arguments = parser.parse_args()
     figures = measure(arguments.folder, arguments.data)
     print(figure_table(figures))

@@ -1,4 +1,4 @@
-"""From trained weights to the folder that ships: fp16, with tokenizer and generation defaults."""
+"""Exports trained weights to the folder that ships: fp16, with tokenizer and generation defaults."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def export(model: GPT2LMHeadModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    """Write config, generation config, fp16 weights and tokenizer to `folder`, to be loaded as float32."""
+    """Write config, generation config, fp16 weights and tokenizer to `folder`. They are loaded as float32."""
     folder.mkdir(parents=True, exist_ok=True)
     end = tokenizer.eos_token_id
     model.generation_config = GenerationConfig(
@@ -27,4 +27,4 @@ def export(model: GPT2LMHeadModel, tokenizer: PreTrainedTokenizerFast, folder: P
     config.write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
     save_tokenizer(tokenizer, folder)
     for path in folder.iterdir():
-        path.chmod(0o644)  # safetensors files come readable by their owner alone
+        path.chmod(0o644)  # safetensors files are readable only by their owner

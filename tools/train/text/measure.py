@@ -1,4 +1,4 @@
-"""Measures an exported prose model on novels held out from training and on what it writes."""
+"""Measures an exported prose model on held-out novels and on its own text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tools.train.text.books import HELD_OUT, read_books, words_of
+from tools.train.text.books import HELD_OUT, find_words, read_books
 from tools.train.text.metrics import bits_per_byte, closed_quote_share, known_word_share
 
 if TYPE_CHECKING:
@@ -45,9 +45,9 @@ class TextFigures:
     bits_per_byte: dict[str, float]
     """by held-out novel"""
     known_words: float
-    """share of the words made that stand in the training books"""
+    """share of the generated words that occur in the training books"""
     known_words_held_out: float
-    """the same share for the words that the held-out authors wrote"""
+    """the same share for the words of the held-out novels"""
     closed_quotes: float
     closed_quotes_held_out: float
     continuations: list[Continuation]
@@ -65,7 +65,7 @@ def load(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
 
 
 def text_nats(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, text: str, batch_size: int = 16) -> float:
-    """Negative log-likelihood of `text` in nats; windows overlap by half, so most tokens have that much before them."""
+    """Negative log-likelihood of `text` in nats. Windows overlap by half, so most tokens have that much context."""
     import torch
     from torch.nn import functional
 
@@ -86,7 +86,7 @@ def text_nats(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, text: 
 
 
 def continue_prompts(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, seed: int = 0) -> list[Continuation]:
-    """SAMPLES_A_PROMPT continuations of NEW_TOKENS tokens for each prompt, drawn as the generation config says."""
+    """SAMPLES_A_PROMPT continuations of NEW_TOKENS tokens for each prompt, sampled as the generation config says."""
     import torch
 
     torch.manual_seed(seed)
@@ -104,9 +104,9 @@ def measure(folder: Path, data: Path) -> TextFigures:
     model, tokenizer = load(folder)
     books = read_books(data)
     held_out = {name: books[name] for name in HELD_OUT}
-    known = {word for name, text in books.items() if name not in HELD_OUT for word in words_of(text)}
+    known = {word for name, text in books.items() if name not in HELD_OUT for word in find_words(text)}
     continuations = continue_prompts(model, tokenizer)
-    # The last word may have been cut by the token limit.
+    # The token limit may have cut the last word.
     whole = [item.text.rpartition(" ")[0] for item in continuations]
     return TextFigures(
         bits_per_byte={name: bits_per_byte(text_nats(model, tokenizer, text), text) for name, text in held_out.items()},

@@ -1,4 +1,4 @@
-"""The training of the GPT-2, by the clock and resumable."""
+"""The training of the GPT-2. It has a time budget and can be resumed."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class TextRecipe:
     learning_rate: float = 4e-3
     decay_from: float = 0.2
     batch_size: int = 16
-    """windows of `context` tokens a step"""
+    """windows of `context` tokens per step"""
 
 
 class WindowSource:
-    """Windows of `context` + 1 tokens: every pass over the text cuts it at another offset and in another order."""
+    """Windows of `context` + 1 tokens. Each pass uses another offset into the text and another order."""
 
     def __init__(self, tokens: NDArray[np.uint16], context: int, seed: int) -> None:
         self._tokens = tokens
@@ -47,7 +47,7 @@ class WindowSource:
         self._starts: NDArray[np.int64] = np.empty(0, dtype=np.int64)
 
     def batch(self, step: int, size: int) -> Tensor:
-        """The windows of step `step`, shape (size, context + 1), the same whenever they are asked for."""
+        """The windows of step `step`, shape (size, context + 1). The same step always gives the same windows."""
         return torch.stack([self._window(step * size + i) for i in range(size)])
 
     def _window(self, index: int) -> Tensor:
@@ -83,7 +83,7 @@ def build_model(recipe: TextRecipe, end_of_text: int) -> GPT2LMHeadModel:
 def train(
     recipe: TextRecipe, tokens: NDArray[np.uint16], end_of_text: int, seconds: float, seed: int, checkpoint: Path
 ) -> tuple[GPT2LMHeadModel, int]:
-    """(model, steps) after a training of `seconds` taken up from `checkpoint`; `tokens` has the shape (tokens,)."""
+    """(model, steps) after training for `seconds`, resumed from `checkpoint`. `tokens` has the shape (tokens,)."""
     torch.manual_seed(seed)
     model = build_model(recipe, end_of_text).train()
     optimizer = MuonWithAdam(model.named_parameters(), recipe.learning_rate, adam_names=("wte", "wpe"))

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 END_OF_TEXT = "<|endoftext|>"
-# GPT-2's pattern with the blank line between paragraphs as one piece.
+# GPT-2's pattern, with the blank line between paragraphs as one piece.
 _PIECES = r"\n\n|'(?:[sdmt]|ll|ve|re)\b| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
-# Prompts get the form of the training text: plain marks, the lines of a paragraph joined.
+# Converts prompts to the form of the training text: plain marks, the lines of a paragraph joined.
 _PLAIN_FORM = (
     ("[“”]", '"'),
     ("[‘’]", "'"),
@@ -24,7 +24,7 @@ _PLAIN_FORM = (
 
 
 def learn_tokenizer(texts: Iterable[str], vocab_size: int, context: int) -> PreTrainedTokenizerFast:
-    """A byte-level BPE tokenizer learnt from `texts`, for a model with `context` positions."""
+    """A byte-level BPE tokenizer trained on `texts`, for a model with `context` positions."""
     from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -48,6 +48,6 @@ def learn_tokenizer(texts: Iterable[str], vocab_size: int, context: int) -> PreT
 
 
 def save_tokenizer(tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    """Write tokenizer.json and its configuration, and beside them GPT-2's vocab.json and merges.txt."""
+    """Write tokenizer.json, its configuration, and GPT-2's vocab.json and merges.txt."""
     tokenizer.save_pretrained(folder)
     tokenizer.backend_tokenizer.model.save(str(folder))

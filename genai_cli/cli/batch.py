@@ -1,0 +1,65 @@
+"""genai batch: the jobs of a file, of any tasks."""
+
+import sys
+from dataclasses import dataclass
+from typing import Annotated
+
+from genai_cli.cli.command import Command, Given
+from genai_cli.cli.options import RUN_GROUPS
+from genai_cli.errors import InputError
+from genai_cli.modality.registry import list_requests
+from genai_cli.request.option import MODEL, OUTPUT, Option
+
+OPENAI = "openai"
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobsOptions:
+    """What rows take that name none, and the format of results."""
+
+    model: Annotated[
+        str | None,
+        Option("-m", "--model", help="The model of rows that name none.", default="the task's own", heading=MODEL),
+    ] = None
+    seed: Annotated[
+        int | None,
+        Option("--seed", help="Seed of rows that have none; drawn and recorded if not given.", heading=OUTPUT),
+    ] = None
+    format: Annotated[
+        str,
+        Option(
+            "--format",
+            help="Of -o FILE.jsonl: genai (records), or openai (a line for each request).",
+            choices=("genai", OPENAI),
+            heading=OUTPUT,
+        ),
+    ] = "genai"
+
+
+def run_batch(given: Given) -> int:
+    """Run the jobs of a file, of any tasks, into a folder or one file, and return the exit code."""
+    from genai_cli.cli.run import RunOptions, run_rows
+    from genai_cli.request.rows import read_rows
+    from genai_cli.work.orders import Defaults
+
+    options, own = RunOptions.read(given), given.read(JobsOptions)
+    if options.output.output is None:
+        raise InputError("a batch needs a folder", hint="-o out/ names one")
+    values = {"seed": own.seed, "model": own.model}
+    fields: dict[str, object] = {name: value for name, value in values.items() if value is not None}
+    requests = list_requests()
+    subjects = list(dict.fromkeys(kind.subject for kind in requests.values()))
+    rows = read_rows([], given.arguments[0], sys.stdin.buffer, None, subjects)
+    return run_rows(rows, Defaults(requests, fields, options.output.num), options, is_openai=own.format == OPENAI)
+
+
+COMMAND = Command(
+    "batch",
+    "Make all that a file asks for, of any kinds, into a folder; killed and run again, it does what is missing.\n\n"
+    'A row: {"task": "image", "prompt": "a red circle", "seed": 1, "id": "circle"}',
+    run_batch,
+    (JobsOptions, *RUN_GROUPS),
+    "JOBS",
+    "A .jsonl or .csv file of jobs; - is stdin.",
+    single=True,
+)

@@ -1,0 +1,166 @@
+"""What a person and a pipe see: results on stdout, all else on stderr."""
+
+import sys
+import threading
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from genai_cli.errors import GenaiError
+from genai_cli.events import Detail, Event, Notice, Progress, TextPiece
+from genai_cli.harmless import one_line, show_controls
+
+if TYPE_CHECKING:
+    from typer._click._termui_impl import ProgressBar
+
+CLEAR_LINE = "\r\x1b[2K"  # ECMA-48: back to the first column, erase the line
+FETCHING = "fetching"  # how the label of a download begins
+
+
+class Console:
+    """Prints one command's results, notices, details and progress, also from several threads at once."""
+
+    def __init__(self, *, quiet: bool = False, verbose: bool = False, debug: bool = False, items: int = 1) -> None:
+        self.quiet = quiet
+        self.verbose = verbose
+        self.debug = debug
+        self.items = items
+        self.streams_text = False
+        self.counts = False
+        """Whether the bar counts items, so that their single steps are not shown."""
+        self.lock = threading.RLock()
+        """Held while something is shown, so that a line and the bar do not run into each other."""
+        self.said: set[str] = set()
+        self.started = self.last_told = time.monotonic()
+        self.bar: ProgressBar[int] | None = None
+        self.bar_label = ""
+        self.last_failure: GenaiError | None = None
+
+    def emit(self, event: Event) -> None:
+        """Show one event."""
+        with self.lock:
+            if isinstance(event, TextPiece):
+                if self.streams_text:
+                    self.write(event.text)
+            elif isinstance(event, Progress):
+                if not self.counts or event.label.startswith(FETCHING):
+                    self.show_progress(event)
+            elif isinstance(event, Detail):
+                if self.verbose and not self.quiet:
+                    self.tell(event.text)
+            elif isinstance(event, Notice) and not self.quiet and event.text not in self.said:
+                self.tell(event.text)
+                if event.once:
+                    self.said.add(event.text)
+
+    def tell(self, text: str) -> None:
+        """One line on stderr."""
+        with self.lock:
+            self.clear_bar()
+            print(f"genai: {one_line(text)}", file=sys.stderr, flush=True)
+
+    def fail(self, error: GenaiError) -> None:
+        """The error's line on stderr, and its hint's; once where many items share it."""
+        with self.lock:
+            if error is self.last_failure:
+                return
+            self.last_failure = error
+            self.clear_bar()
+            if self.debug:
+                print_traceback(error)
+            print_error(error.message, error.hint)
+
+    def line(self, text: str) -> None:
+        """One line of results."""
+        with self.lock:
+            self.clear_bar()
+            self.write(text + "\n")
+
+    def write(self, text: str) -> None:
+        """Text to stdout: exact to a pipe or file, harmless to a terminal."""
+        shown = show_controls(text) if sys.stdout.isatty() else text
+        try:
+            sys.stdout.write(shown)
+        except UnicodeEncodeError:  # a name that is not UTF-8, half of a character in a record, a terminal of 1990
+            encoding = sys.stdout.encoding
+            sys.stdout.write(shown.encode(encoding, "backslashreplace").decode(encoding))
+        sys.stdout.flush()
+
+    def write_bytes(self, data: bytes) -> None:
+        """An artifact to stdout."""
+        sys.stdout.buffer.write(data)
+        sys.stdout.flush()
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        self.close_bar()
+
+    def show_count(self, ended: int, left: int, counts: str) -> None:
+        """How far a batch is: always on a terminal, elsewhere once a minute."""
+        now = time.monotonic()
+        pace = ended / max(now - self.started, 1e-3)
+        wait = timedelta(seconds=round(left / pace))
+        line = f"{counts}; {pace * 60:.0f} a minute, {wait} to go"
+        if sys.stderr.isatty() and not self.quiet:
+            self.show_progress(Progress("batch", ended, ended + left), line)
+        elif now - self.last_told >= 60 and left:
+            self.last_told = now
+            self.emit(Notice(line))
+
+    def show_progress(self, event: Progress, words: str | None = None) -> None:
+        """Advance the bar; there is one on a terminal only."""
+        with self.lock:
+            if self.quiet or not sys.stderr.isatty():
+                return
+            bar = self.bar
+            if bar is None or self.bar_label != event.label or event.done < bar.pos:
+                bar = self.open_bar(event)
+            bar.label = words or f"{one_line(event.label)} {describe_amount(event)}"
+            bar.update(event.done - bar.pos)
+            if event.done >= event.total:
+                self.close_bar()
+
+    def open_bar(self, event: Progress) -> "ProgressBar[int]":
+        """Begin a bar for a new piece of work."""
+        import typer
+
+        self.close_bar()
+        bar: ProgressBar[int] = typer.progressbar(
+            length=event.total, label=one_line(event.label), file=sys.stderr, show_eta=not self.counts
+        )
+        self.bar, self.bar_label = bar, event.label
+        bar.__enter__()
+        return bar
+
+    def clear_bar(self) -> None:
+        """Make room for a line where the bar stands; the bar's next step draws it again below."""
+        if self.bar is not None:
+            sys.stderr.write(CLEAR_LINE)
+            sys.stderr.flush()
+
+    def close_bar(self) -> None:
+        """End the bar's line, if there is one."""
+        if self.bar is not None:
+            self.bar.__exit__(None, None, None)
+            self.bar = None
+
+
+def describe_amount(event: Progress) -> str:
+    """How far the work is: steps as they are, bytes as megabytes."""
+    if event.label.startswith(FETCHING):
+        return f"{event.done / 1e6:.1f} of {event.total / 1e6:.1f} MB"
+    return f"{event.done}/{event.total}"
+
+
+def print_error(message: str, hint: str | None = None) -> None:
+    """`genai: error: ...` on one line of stderr, and `hint: ...` on the next."""
+    print(f"genai: error: {one_line(message)}", file=sys.stderr)
+    if hint:
+        print(f"hint: {one_line(hint)}", file=sys.stderr, flush=True)
+
+
+def print_traceback(error: BaseException) -> None:
+    """Where an error comes from; its messages may quote a model's files, so nothing in them drives a terminal."""
+    import traceback
+
+    print(show_controls("".join(traceback.format_exception(error))), end="", file=sys.stderr, flush=True)

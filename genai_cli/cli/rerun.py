@@ -1,0 +1,143 @@
+"""genai rerun: a file made again from the record inside it, or compared with what that gives."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated, cast
+
+from genai_cli.cli.command import Command, Given
+from genai_cli.cli.options import RUN_GROUPS
+from genai_cli.cli.run import RunOptions, run_rows
+from genai_cli.cli.verify import Copy, verify_copies
+from genai_cli.content.record import Record, to_json
+from genai_cli.errors import InputError
+from genai_cli.hub.reference import BUILT_IN
+from genai_cli.modality.registry import list_requests
+from genai_cli.request.input import Input
+from genai_cli.request.option import Option, declared_options
+from genai_cli.request.request import Request, list_inputs, list_parameters
+from genai_cli.request.rows import Row
+from genai_cli.store.provenance import find_provenance
+from genai_cli.types import JsonObject
+from genai_cli.work.orders import Defaults
+
+
+@dataclass(frozen=True, kw_only=True)
+class RerunOptions:
+    """What is done with the files beside making them again."""
+
+    verify: Annotated[bool, Option("--verify", help="Compare with the file; keep nothing.")] = False
+    input: Annotated[
+        Path | None,
+        Option(
+            "--input", metavar="FILE", help="The file that the result was made from, where it is not beside the result."
+        ),
+    ] = None
+
+
+def rerun_files(given: Given) -> int:
+    """Make each file again from its record, with the changes given; with --verify, compare and keep nothing."""
+    options, own = RunOptions.read(given), given.read(RerunOptions)
+    changes = {name: given.values[name] for name in given.named if any(name in declared_options(k) for k in kinds())}
+    number = options.output.num if "num" in given.named else 1
+    if own.verify and (changes or number > 1):
+        raise InputError("--verify compares the same request: leave the other options out")
+    if own.input is not None and len(given.arguments) > 1:
+        raise InputError("--input is for one result at a time")
+    copies: dict[str, list[Copy]] = {}
+    for name in given.arguments:
+        record = read_record(Path(name))
+        row = build_row(record, changes, Path(name), own.input)
+        copies.setdefault(to_json(row), []).append(Copy(Path(name), record, Row(row, name)))
+    if own.verify:
+        return verify_copies(list(copies.values()), options)
+    rows = [several[0].row for several in copies.values()]  # equal requests of one run would get different seeds
+    return run_rows(rows, Defaults(list_requests(), {}, number), options)
+
+
+def kinds() -> list[type[Request]]:
+    """The request classes of all tasks."""
+    return list(list_requests().values())
+
+
+def read_record(file: Path) -> Record:
+    """The record of a file that genai can make again; anyone may have written it. Raises InputError."""
+    record = find_provenance(file).record
+    if record is None:
+        raise InputError(f"{file} was written by another tool", hint="genai show FILE shows what it says")
+    kind = list_requests().get(str(record.get("task")))
+    if kind is None:
+        raise InputError(f"{file} holds a record of an unknown task {record.get('task')!r}")
+    is_file = kind.subject in list_inputs(kind)
+    held = record.get("inputs") if is_file else record.get(kind.subject)
+    if held is None or "parameters" not in record:
+        raise InputError(f"{file} does not hold its {kind.subject}: it was written with --no-metadata")
+    model, parameters, files = record.get("model"), record["parameters"], record.get("inputs", {})
+    is_whole = isinstance(model, dict) and isinstance(model.get("id"), str) and isinstance(parameters, dict)
+    is_whole = is_whole and isinstance(files, dict) and all(isinstance(stated, dict) for stated in files.values())
+    if not is_whole or (is_file and kind.subject not in files):
+        raise InputError(f"{file} holds a broken record")
+    return record
+
+
+def build_row(record: Record, changes: Mapping[str, object], file: Path, given_input: Path | None) -> JsonObject:
+    """The request that a record describes, as a row: the model at its commit, the same options, the same seed.
+
+    Files are taken by the name and the content that the record states, and parameters set nothing but options.
+    """
+    kind = list_requests()[record["task"]]
+    known, declared = {field.name for field in fields(kind)}, declared_options(kind)
+    for name in changes:
+        if name not in known:
+            raise InputError(f"{file}: genai {record['task']} has no option {find_long_name(name)}")
+    replaced = {other for name in changes for other in declared[name].option.sets}
+    kept = set(list_parameters(kind)) - replaced
+    row = {name: value for name, value in record["parameters"].items() if name in kept}
+    for name, value in row.items():
+        allowed = declared[name].option.allowed() if name in declared else ()
+        if allowed and value not in allowed:
+            row[name] = None  # the model's own, which has no short name
+    model = record["model"]
+    name, revision = model["id"], model.get("revision")
+    if name != BUILT_IN and revision:
+        name = f"{name}@{revision}"
+    names = list_inputs(kind)
+    if kind.subject not in names:
+        row[kind.subject] = record[kind.subject]  # type: ignore[literal-required]
+    stated_files = {name: stated for name, stated in record.get("inputs", {}).items() if name in names}
+    if given_input is not None and len(stated_files) != 1:
+        raise InputError(f"--input names one file, and {file} was made from {len(stated_files) or 'none'}")
+    for field, stated in stated_files.items():
+        row[field] = str(given_input or find_input(stated, file))
+    return {"task": record["task"], "model": name, **row, **changes}
+
+
+def find_long_name(field: str) -> str:
+    """The option of a field, whichever task has it."""
+    return next(declared_options(kind)[field].option.long for kind in kinds() if field in declared_options(kind))
+
+
+def find_input(stated: JsonObject, file: Path) -> Path:
+    """The file of an input's name and content beside the result, or in the current folder. Raises InputError."""
+    name, sha256 = Path(str(stated.get("name"))).name, stated.get("sha256")
+    for path in (file.parent / name, Path(name)):
+        if name and path.is_file() and Input.read(path, name).sha256 == sha256:
+            return path
+    raise InputError(
+        f"{file} was made from {name!r} (sha256 {sha256}), which is not beside it", hint="--input FILE names the file"
+    )
+
+
+def make_command() -> Command:
+    """The command, with the options of all tasks: those count as changes, and come from the command line alone."""
+    return Command(
+        "rerun",
+        "Make files again from the records inside them; options given here override theirs.\n\n"
+        "genai rerun cat-7.png --steps 50",
+        rerun_files,
+        (RerunOptions, *kinds(), *RUN_GROUPS),
+        "FILE",
+        "Files that genai wrote.",
+        required=True,
+        plain=frozenset(cast("list[type]", kinds())),
+    )

@@ -1,0 +1,271 @@
+"""What the commands that run models share: rows become orders, orders run, results are shown."""
+
+from contextlib import closing, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from genai_cli.cli.command import Given
+from genai_cli.cli.console import Console
+from genai_cli.cli.options import BatchOptions, LicenseOptions, MessageOptions, NetworkOptions, OutputOptions
+from genai_cli.cli.plan import show_files, show_plan
+from genai_cli.content.content import SIGNED_TYPES, Content
+from genai_cli.content.record import to_json
+from genai_cli.content.signing import Signer, load_signer
+from genai_cli.device.spec import Placing
+from genai_cli.errors import InputError, Terminated
+from genai_cli.events import Notice
+from genai_cli.hub.access import Access
+from genai_cli.hub.license import parse_licenses
+from genai_cli.hub.names import parse_name
+from genai_cli.modality.registry import find_modality, load_catalog
+from genai_cli.request.rows import BadRow, FileRows, Rows
+from genai_cli.store.batch_folder import BatchFolder
+from genai_cli.store.manifest import parse_shard
+from genai_cli.store.names import Destination, parse_destination
+from genai_cli.store.one_file import OneFile
+from genai_cli.store.writer import Writer
+from genai_cli.work.assignment import Delivery
+from genai_cli.work.batching import parse_batch_size
+from genai_cli.work.engines.engine import LOCAL, Engine
+from genai_cli.work.orders import Defaults, Orders, Survey
+from genai_cli.work.report import Report
+from genai_cli.work.results import FILE_TYPES, Form, place_results
+from genai_cli.work.runner import Finished, RunSettings, Todo, list_jobs, run
+
+TO_STDOUT = "-"
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Those options, as they were given."""
+
+    output: OutputOptions
+    access: Access
+    placing: Placing
+    batch: BatchOptions
+    engine: Engine
+    messages: MessageOptions
+
+    @classmethod
+    def read(cls, given: Given) -> Self:
+        """The options of a command. Raises InputError."""
+        licenses = parse_licenses(given.read(LicenseOptions).require_license)
+        access = Access(given.read(NetworkOptions).offline, licenses)
+        placing, batch, engine = given.read(Placing), given.read(BatchOptions), given.read(Engine)
+        return cls(given.read(OutputOptions), access, placing, batch, engine, given.read(MessageOptions))
+
+    def make_console(self, items: int) -> Console:
+        """What shows messages and results of so many items."""
+        messages = self.messages
+        return Console(quiet=messages.quiet, verbose=messages.verbose, debug=messages.debug, items=items)
+
+    def make_settings(self, suffix: str | None = None, signer: Signer | None = None) -> RunSettings:
+        """How the options want jobs to be run. Raises InputError."""
+        delivery = Delivery(suffix, self.output.metadata)
+        batch_size = parse_batch_size(self.batch.batch_size)
+        return RunSettings(self.placing, self.access, delivery, self.engine, signer, batch_size)
+
+
+def find_content(task: str) -> type[Content]:
+    """The medium of a task."""
+    return find_modality(task).content
+
+
+def run_rows(rows: Rows, defaults: Defaults, options: RunOptions, is_openai: bool = False) -> int:
+    """Check everything that can be checked beforehand, run what is left to do, and return the exit code."""
+    orders = Orders(rows, defaults)
+    survey = orders.survey
+    console = options.make_console(survey.items)
+    refuse_bad_rows(survey, options, console)
+    form = select_form(rows, survey, options, is_openai)
+    destination = None if form else select_destination(survey.tasks, options, survey.items)
+    suffix = destination.suffix if destination else None
+    settings = options.make_settings(suffix, select_signer(survey, suffix, options))
+    check_model_name(survey)
+    writer = open_file(form, survey, options) if form else select_writer(destination, rows, options)
+    todo = Todo(writer, options.batch.retry_failed, Report(survey.items), options.batch.limit)
+    if options.batch.dry_run:
+        if isinstance(rows, FileRows) or options.messages.json:
+            show_plan(orders, todo, options.access, options.placing, options.messages.json, console)
+        else:
+            show_files(orders, destination, options.output.output if form else None, console)
+        return 0
+    streams = len(survey.tasks) == 1 and find_modality(next(iter(survey.tasks))).streams
+    is_local = settings.engine.engine == LOCAL
+    console.streams_text = streams and survey.items == 1 and is_local and not (options.messages.json or form)
+    console.counts = writer is not None and writer.is_batch
+    with closing(console), writer or nullcontext():
+        if writer and survey.bad:
+            for entry in orders.entries():
+                if isinstance(entry, BadRow):
+                    writer.note_bad(entry.error.message)
+        return run_orders(orders, settings, todo, form, options, console)
+
+
+def check_model_name(survey: Survey) -> None:
+    """Raise ModelError now where the only model's name can be none; one of several costs its own items alone."""
+    named = {(needs.model, needs.task) for needs in survey.needs}
+    if len(named) == 1:
+        parse_name(*named.pop(), load_catalog())
+
+
+def select_form(rows: Rows, survey: Survey, options: RunOptions, is_openai: bool) -> Form | None:
+    """How all results stand in the one file that -o names; None where each has a file of its own. Raises InputError."""
+    path = Path(options.output.output or "").expanduser()
+    suffix = path.suffix.lower()
+    is_file = suffix in FILE_TYPES and not path.is_dir() and not set(str(path)) & set("{}")
+    if not is_openai and not (is_file and are_printed(survey.tasks)):
+        return None
+    if is_openai and not (is_file and suffix == ".jsonl"):
+        raise InputError("--format openai writes one file", hint="-o results.jsonl names it")
+    if is_openai and survey.openai < survey.items:
+        others = survey.items - survey.openai
+        raise InputError(f"--format openai needs requests in that format, and {others} rows have another one")
+    if suffix == ".csv" and len(survey.tasks) > 1:
+        raise InputError("a table holds results of one kind", hint="-o out.jsonl takes several, -o out/ all")
+    is_table = suffix == ".csv" or (isinstance(rows, FileRows) and rows.column is not None)
+    return Form(suffix, is_table, is_openai)
+
+
+def are_printed(tasks: set[str]) -> bool:
+    """Whether the results of all tasks are printed."""
+    return all(find_content(task).printed for task in tasks)
+
+
+def open_file(form: Form, survey: Survey, options: RunOptions) -> Writer:
+    """What writes the one file. Raises OutputError, InputError."""
+    if options.batch.shard:
+        raise InputError("--shard needs a folder to fill: one file cannot be made in parts", hint="-o out/")
+    with_data = form.is_openai and not are_printed(survey.tasks)
+    writer = OneFile(Path(str(options.output.output)).expanduser(), with_data=with_data)
+    writer.check()
+    return writer
+
+
+def select_signer(survey: Survey, named: str | None, options: RunOptions) -> Signer | None:
+    """What signs the files, where the user names a certificate and its key. Raises InputError."""
+    certificate, key = options.output.c2pa_cert, options.output.c2pa_key
+    if certificate is None and key is None:
+        return None
+    if certificate is None or key is None:
+        raise InputError("--c2pa-cert and --c2pa-key go together")
+    usual = {named or find_content(task).suffixes[0] for task in survey.tasks}
+    suffixes = {suffix for suffix in survey.suffixes if suffix} | (usual if None in survey.suffixes else set())
+    for suffix in suffixes:
+        if suffix not in SIGNED_TYPES:
+            raise InputError(f"a {suffix} file cannot be signed", hint=f"one of {', '.join(SIGNED_TYPES)}")
+    return load_signer(certificate, key)
+
+
+def select_writer(destination: Destination | None, rows: Rows, options: RunOptions) -> Writer | None:
+    """What writes the files; a folder named for prompts from a file is a batch's. Raises OutputError, InputError."""
+    shard = options.batch.shard
+    is_batch = options.output.output is not None and destination is not None and isinstance(rows, FileRows)
+    writer: Writer | None
+    if destination is None or destination.overwrite or not is_batch:
+        if shard or options.batch.retry_failed:
+            raise InputError("--shard and --retry-failed need prompts from a file and a folder to fill", hint="-o out/")
+        writer = Writer(destination) if destination else None
+    else:
+        writer = BatchFolder(destination, parse_shard(shard) if shard else None)
+    if writer:
+        writer.check()
+    return writer
+
+
+def refuse_bad_rows(survey: Survey, options: RunOptions, console: Console) -> None:
+    """Raise InputError where rows are bad, the first of them named, unless they are to be skipped."""
+    skips = options.batch.skip_bad
+    if survey.bad == 1 and not skips:
+        error = survey.first_bad[0]
+        raise InputError(error.message, error.hint or ("--skip-bad skips it" if survey.items else None))
+    if survey.bad:
+        for error in survey.first_bad:
+            console.fail(error)
+        if not skips:
+            rows = survey.items + survey.bad
+            raise InputError(f"{survey.bad} of {rows} rows are bad; nothing was made", hint="--skip-bad skips them")
+        console.emit(Notice(f"{survey.bad} bad row{'s' * (survey.bad != 1)} skipped"))
+    if not survey.items:
+        raise InputError("all rows are bad" if survey.bad else "the file holds no prompts")
+
+
+def select_destination(tasks: set[str], options: RunOptions, items: int) -> Destination | None:
+    """Where files go: None where there are none (`-o -`; text and labels without -o). Raises InputError."""
+    output = options.output.output
+    suffixes = tuple(dict.fromkeys(suffix for task in sorted(tasks) for suffix in find_content(task).suffixes))
+    suffixes += FILE_TYPES if are_printed(tasks) else ()
+    if output == TO_STDOUT:
+        if options.messages.json:
+            raise InputError("-o - and --json both want stdout", hint="give one of them")
+        if items > 1 and not are_printed(tasks):
+            raise InputError(f"-o - writes one file and there are {items} results", hint="-o out/ names a folder")
+        return None
+    if output is None and are_printed(tasks):
+        return None
+    destination = parse_destination(output, suffixes, items)
+    fits = all(destination.suffix in (None, *find_content(task).suffixes) for task in tasks)
+    if not fits:
+        raise InputError(f"{destination.suffix} does not suit all of {', '.join(sorted(tasks))}", hint="-o out/")
+    return destination
+
+
+def run_orders(
+    orders: Orders,
+    settings: RunSettings,
+    todo: Todo,
+    form: Form | None,
+    options: RunOptions,
+    console: Console,
+) -> int:
+    """Run the orders, show each result, and return the exit code."""
+    report, messages = todo.report, options.messages
+    to_resume = f"/{report.items} done; run the same command to resume"
+    try:
+        for finished in run(orders, settings, todo, console.emit):
+            show(finished, form, messages.json, console)
+            if console.counts:
+                console.show_count(report.done + report.failed, report.left, report.text())
+    except (KeyboardInterrupt, Terminated):
+        if console.counts and todo.writer:
+            is_one = len(orders.survey.needs) == 1
+            done = report.all_done if is_one else count_done(orders, todo, todo.writer)
+            console.tell(f"{done}{to_resume}")
+        raise
+    if form and isinstance(todo.writer, OneFile):
+        if place_results(orders, todo.references, todo.writer, form):
+            if not messages.json:
+                console.line(str(todo.writer.path))
+        elif report.left and not messages.quiet:
+            console.tell(f"{report.all_done}{to_resume}")
+    if console.counts and not messages.quiet:
+        console.tell(report.text())
+    return report.exit_code()
+
+
+def count_done(orders: Orders, todo: Todo, writer: Writer) -> int:
+    """How many items are done, those of models that this run did not come to included."""
+    return sum(writer.is_finished(job.key) == "done" for job in list_jobs(orders, todo.references, writer))
+
+
+def show(finished: Finished, form: Form | None, as_json: bool, console: Console) -> None:
+    """Show one job's end: its line on stdout, or its error on stderr; what goes into one file is shown when it is."""
+    if finished.error:
+        console.fail(finished.error)
+    if as_json:
+        console.line(to_json(finished.line()))
+        return
+    if finished.error or form:
+        return
+    request = finished.job.request
+    content = find_content(request.task)
+    if console.streams_text:
+        console.line("")
+    elif content.printed:
+        for line in content.lines(finished.record, request.title if console.items > 1 else None):
+            console.line(line)
+    elif finished.file is not None:
+        console.line(str(finished.file))
+    else:
+        console.write_bytes(finished.data)

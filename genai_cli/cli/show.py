@@ -1,0 +1,63 @@
+"""genai show: what a file says about how it was made."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from genai_cli.cli.command import Command, Given
+from genai_cli.cli.console import Console
+from genai_cli.cli.options import MessageOptions, NetworkOptions
+from genai_cli.content.record import to_json
+from genai_cli.content.signing import read_signature
+from genai_cli.errors import GenaiError
+from genai_cli.harmless import one_line
+from genai_cli.store.provenance import find_provenance
+from genai_cli.work.report import Report
+
+
+def show_records(given: Given) -> int:
+    """Print what each file says; one without a record is an error, and the others are shown all the same."""
+    options, files = given.read(MessageOptions), [Path(name) for name in given.arguments]
+    console = Console(quiet=options.quiet, verbose=options.verbose)
+    report = Report(len(files))
+    for number, file in enumerate(files):
+        try:
+            found = find_provenance(file)
+        except GenaiError as error:
+            console.fail(error)
+            report.take(error)
+            continue
+        report.take(None)
+        signature = read_signature(file)
+        if options.json:
+            said: Mapping[str, object] = found.record if found.record is not None else {"parameters": found.parameters}
+            console.line(to_json({**said, **({"signature": signature} if signature else {})}))
+            continue
+        if len(files) > 1:
+            console.line(f"{'' if number == 0 else chr(10)}{one_line(str(file))}")
+        lines = record_lines(found.record) if found.record is not None else str(found.parameters).splitlines()
+        for line in lines:
+            console.line(line if found.record is not None else one_line(line))
+        for line in record_lines({"signature": signature}) if signature else ():
+            console.line(line)
+    return report.exit_code()
+
+
+def record_lines(record: Mapping[str, object]) -> Iterator[str]:
+    """The record as aligned lines, its nested values one a line."""
+    for name, value in record.items():
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                yield f"{one_line(f'{name}.{key}'):<28} {one_line(str(inner))}"
+        else:
+            yield f"{one_line(name):<28} {one_line(str(value))}"
+
+
+COMMAND = Command(
+    "show",
+    "Show the record inside generated files (and the parameters in pictures that other tools wrote).",
+    show_records,
+    (NetworkOptions, MessageOptions),
+    "FILE",
+    "Files that genai wrote.",
+    required=True,
+)

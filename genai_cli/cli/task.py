@@ -1,0 +1,53 @@
+"""The command of a task, made from its modality: `genai image "a cat"`."""
+
+import sys
+
+from genai_cli.cli.command import Command, Given
+from genai_cli.cli.options import RUN_GROUPS, PromptOptions
+from genai_cli.errors import InputError
+from genai_cli.modality.registry import Entry, find_modality
+from genai_cli.request.option import declared_options
+from genai_cli.request.request import Request, list_inputs
+from genai_cli.types import JsonObject
+
+
+def make_command(entry: Entry) -> Command:
+    """The command of a task."""
+    modality = find_modality(entry.task)
+    kind = modality.request
+    is_file = kind.subject in list_inputs(kind)
+
+    def run(given: Given) -> int:
+        from genai_cli.cli.run import RunOptions, run_rows
+        from genai_cli.request.rows import read_rows
+        from genai_cli.work.orders import Defaults
+
+        prompts = given.read(PromptOptions)
+        stdin, subjects = sys.stdin.buffer, [kind.subject]
+        rows = read_rows(given.arguments, prompts.prompts, stdin, prompts.column, subjects, is_file)
+        options = RunOptions.read(given)
+        return run_rows(rows, Defaults({kind.task: kind}, collect_fields(kind, given), options.output.num), options)
+
+    return Command(
+        entry.task,
+        f"{entry.summary}\n\n{modality.example}",
+        run,
+        (kind, PromptOptions, *RUN_GROUPS),
+        kind.subject.upper(),
+        f"{modality.argument}; {'- is stdin' if is_file else '- reads them from stdin, one a line'}.",
+        modality=modality,
+    )
+
+
+def collect_fields(kind: type[Request], given: Given) -> JsonObject:
+    """The fields of a request that the command sets. Raises InputError where two options set one field."""
+    declared = declared_options(kind)
+    given_values = {name: given.values[name] for name in declared}
+    values = {name: value for name, value in given_values.items() if value not in (None, declared[name].default)}
+    for name in values:
+        clashing = declared[name].option.parse and set(declared[name].option.sets) & set(values)
+        if clashing:
+            sets = " and ".join(declared[name].option.sets)
+            options = " and ".join(declared[other].option.long for other in declared[name].option.sets)
+            raise InputError(f"{declared[name].option.long} sets {sets}: leave {options} out")
+    return values

@@ -1,0 +1,123 @@
+"""Sound as WAV, FLAC, Ogg Vorbis and MP3 that carry their record, and say that they were generated."""
+
+import functools
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Self, cast
+
+from genai_cli.content.content import Content
+from genai_cli.content.record import Record, to_json
+from genai_cli.errors import InputError, OutputError, ResultError
+from genai_cli.events import Emit
+from genai_cli.request.input import Input
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+SILENCE = 1e-4  # of full scale: below the smallest step of 16 bits times three
+MAX_SAMPLES = 350_000_000  # of a sound that is read: two hours in mono at 48 kHz
+FORMATS = {
+    ".wav": {"format": "WAV", "subtype": "PCM_16"},
+    ".flac": {"format": "FLAC", "subtype": "PCM_16"},
+    ".ogg": {"format": "OGG", "subtype": "VORBIS"},
+    ".mp3": {"format": "MP3", "subtype": "MPEG_LAYER_III"},
+}
+
+
+@dataclass(frozen=True)
+class Sound(Content):
+    """Samples of shape (samples, channels): int16, or as a model makes them, float within full scale.
+
+    There are `sampling_rate` samples a second.
+    """
+
+    suffixes: ClassVar[tuple[str, ...]] = (".wav", ".flac", ".ogg", ".mp3")
+    exact: ClassVar[frozenset[str]] = frozenset({"audio/wav", "audio/flac"})
+
+    values: "NDArray[np.int16] | NDArray[np.float32]"
+    sampling_rate: int
+
+    @functools.cached_property
+    def samples(self) -> "NDArray[np.int16]":
+        """The values as they are written."""
+        if self.values.dtype == "int16":
+            return cast("NDArray[np.int16]", self.values)
+        return (self.values * 32768).round().clip(-32768, 32767).astype("int16")
+
+    def check(self) -> None:
+        """Raise ResultError for a sound that is empty, not finite, silent, or stuck at full scale."""
+        import numpy
+
+        if self.values.size == 0:
+            raise ResultError("the sound is empty", hint="try another seed, or a longer --duration")
+        if not numpy.isfinite(self.values).all():
+            raise ResultError("the sound is not finite (NaN)", hint="try --dtype float32")
+        loudness = numpy.abs(self.values if self.values.dtype != "int16" else self.values / 32768)
+        if float(loudness.max()) < SILENCE:
+            raise ResultError("the sound is silent", hint="try another seed or prompt")
+        if float((loudness > 0.999).mean()) > 0.5:
+            raise ResultError("the sound is stuck at full scale", hint="try --dtype float32, or another seed")
+
+    def sha256(self) -> str:
+        """Of the samples, little-endian, channels interleaved."""
+        import hashlib
+
+        return hashlib.sha256(self.samples.astype("<i2").tobytes()).hexdigest()
+
+    def encode(self, record: Record, suffix: str, mark: str | None) -> bytes:
+        """The file's bytes in the format of the suffix. Raises OutputError where it cannot hold this sampling rate."""
+        import soundfile
+
+        stream = io.BytesIO()
+        try:
+            soundfile.write(stream, self.samples, self.sampling_rate, **FORMATS[suffix])
+        except soundfile.LibsndfileError as error:
+            raise OutputError(
+                f"{suffix} cannot hold {self.sampling_rate} samples a second: {error.error_string}", hint="write .wav"
+            ) from error
+        write_tags(stream, record, suffix, mark)
+        return stream.getvalue()
+
+    @classmethod
+    def read(cls, source: Input, emit: Emit) -> Self:
+        """The samples of a sound file, in 16 bits. Raises InputError."""
+        import soundfile
+
+        del emit
+        try:
+            with source.open() as stream, soundfile.SoundFile(stream) as file:
+                if file.frames * file.channels > MAX_SAMPLES:
+                    raise InputError(f"{source.name} cannot be read: over {MAX_SAMPLES // 10**6} million samples")
+                return cls(file.read(dtype="int16", always_2d=True), file.samplerate)
+        except soundfile.LibsndfileError as error:
+            raise InputError(f"{source.name} cannot be read: {error.error_string}") from None
+
+
+def write_tags(stream: io.BytesIO, record: Record, suffix: str, mark: str | None) -> None:
+    """Put the record and the mark into the encoded file: ID3 in WAV and MP3, Vorbis comments in FLAC and Ogg."""
+    tags = {"genai": to_json(record), "encoder": f"genai {record['genai']}"}
+    if mark:
+        tags["DigitalSourceType"] = mark
+    stream.seek(0)
+    if suffix in (".flac", ".ogg"):
+        from mutagen.flac import FLAC
+        from mutagen.oggvorbis import OggVorbis
+
+        file = FLAC(stream) if suffix == ".flac" else OggVorbis(stream)
+        if file.tags is None:
+            file.add_tags()
+        for name, text in tags.items():
+            file.tags[name] = text
+    else:
+        from mutagen.id3 import TXXX
+        from mutagen.mp3 import MP3
+        from mutagen.wave import WAVE
+
+        file = WAVE(stream) if suffix == ".wav" else MP3(stream)
+        if file.tags is None:
+            file.add_tags()
+        for name, text in tags.items():
+            file.tags.add(TXXX(encoding=3, desc=name, text=[text]))
+    stream.seek(0)
+    file.save(stream)

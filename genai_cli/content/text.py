@@ -1,0 +1,91 @@
+"""Text as plain UTF-8; its record stands beside it, since a text file has no place for one."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from genai_cli.content.content import Content
+from genai_cli.content.record import Record
+from genai_cli.errors import InputError, ResultError
+from genai_cli.events import Emit
+from genai_cli.request.input import Input
+from genai_cli.types import JsonObject
+
+MAX_BYTES = 100_000_000
+
+
+@dataclass(frozen=True)
+class Text(Content):
+    """A text, exact. `made` is what of it a model added (None: all of it), with why it ended and its tokens."""
+
+    suffixes: ClassVar[tuple[str, ...]] = (".txt",)
+    exact: ClassVar[frozenset[str]] = frozenset()
+    printed: ClassVar[bool] = True
+    record_beside: ClassVar[bool] = True
+
+    text: str
+    made: str | None = None
+    finish_reason: str | None = None
+    tokens: Mapping[str, int] | None = None
+
+    def check(self) -> None:
+        """Raise ResultError for a text to which the model added nothing."""
+        if self.made is not None and not self.made.strip():
+            raise ResultError("the model added no text", hint="try another seed, or a higher --temperature")
+
+    def sha256(self) -> str:
+        """Of the text as UTF-8."""
+        import hashlib
+
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    def encode(self, record: Record, suffix: str, mark: str | None) -> bytes:
+        """The file's bytes: the text, ended by a newline."""
+        del record, suffix, mark
+        return (self.text if self.text.endswith("\n") else self.text + "\n").encode()
+
+    def facts(self) -> JsonObject:
+        """The text itself, why it ended, and how many tokens were read and made."""
+        return {"text": self.text, "finish_reason": self.finish_reason, "tokens": dict(self.tokens or {})}
+
+    @classmethod
+    def read(cls, source: Input, emit: Emit) -> Self:
+        """The text of a file. Raises InputError."""
+        del emit
+        if source.size > MAX_BYTES:
+            raise InputError(f"{source.name} cannot be read: it is over {MAX_BYTES // 10**6} MB")
+        with source.open() as stream:
+            try:
+                return cls(stream.read().decode())
+            except UnicodeDecodeError:
+                raise InputError(f"{source.name} is not UTF-8") from None
+
+    @classmethod
+    def keeps(cls, source: Input) -> bool:
+        """A text file keeps its text; its first bytes do not tell its type."""
+        del source
+        return True
+
+    def is_written_as(self, sha256: str) -> bool:
+        """Whether this is what a file holds of a text with that hash; writing it may have ended it by a newline."""
+        return sha256 in (self.sha256(), Text(self.text.removesuffix("\n")).sha256())
+
+    @classmethod
+    def lines(cls, record: Mapping[str, object], title: str | None) -> Iterator[str]:
+        del title
+        yield str(record["text"])
+
+    @classmethod
+    def columns(cls, count: int) -> list[str]:
+        del count
+        return ["completion"]
+
+    @classmethod
+    def cells(cls, record: Mapping[str, object], count: int) -> list[object]:
+        """What a model added to its prompt."""
+        del count
+        if "text" not in record:
+            return [None]
+        text, parameters = str(record["text"]), record.get("parameters")
+        echoes = isinstance(parameters, dict) and parameters.get("echo")
+        return [text.removeprefix(str(record.get("prompt"))) if echoes else text]

@@ -1,0 +1,162 @@
+"""The one caller of from_pretrained: every checkpoint is loaded here, from local files, safetensors only."""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from genai_cli.device.placement import Placement
+from genai_cli.device.quantize import quantize_model
+from genai_cli.device.threads import SMALL
+from genai_cli.errors import DeviceError, ModelError
+from genai_cli.hub.fetching import ModelFiles
+from genai_cli.hub.storage import read_json
+
+if TYPE_CHECKING:
+    from diffusers import DiffusionPipeline
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixin
+
+
+def quiet_libraries() -> None:
+    """Silence the notices and progress bars of the libraries: genai itself says what matters to a user."""
+    warnings.filterwarnings("ignore")
+    for name in ("huggingface_hub", "torch", "torchao", "accelerate"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    from huggingface_hub.utils.tqdm import disable_progress_bars
+
+    disable_progress_bars()
+
+
+def asks_bfloat16(files: ModelFiles) -> bool:
+    """Whether the checkpoint names bfloat16 as its dtype, or stores its main weights in it."""
+    configs = [files.folder / name for name in ("config.json", "transformer/config.json", "unet/config.json")]
+    for config in configs:
+        if config.is_file():
+            stated = read_json(files.folder, config.relative_to(files.folder).as_posix())
+            if (stated.get("dtype") or stated.get("torch_dtype")) == "bfloat16" or stores_bfloat16(config.parent):
+                return True
+    return False
+
+
+def stores_bfloat16(folder: Path) -> bool:
+    """Whether the first tensor of a folder's safetensors is bfloat16; only the header is read."""
+    from safetensors import SafetensorError, safe_open
+
+    for file in sorted(folder.glob("*.safetensors")):
+        try:
+            with safe_open(file, framework="numpy") as tensors:
+                name = next(iter(tensors.keys()), None)
+                return name is not None and tensors.get_slice(name).get_dtype() == "BF16"
+        except SafetensorError as error:
+            raise ModelError(
+                f"{file.name} is broken: {error}", hint="download it again: genai models pull NAME"
+            ) from None
+    return False
+
+
+def load_pipeline(files: ModelFiles, placement: Placement, unused: frozenset[str]) -> "DiffusionPipeline":
+    """A diffusers pipeline of the class that model_index.json names, on its device, without the `unused` components."""
+    from diffusers import DiffusionPipeline
+    from diffusers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()
+    # A component that is null in the index must be passed as None too, unless the class calls it optional.
+    stated = read_json(files.folder, "model_index.json")
+    absent = [name for name, value in stated.items() if value == [None, None]]
+    left_out: dict[str, bool | None] = dict.fromkeys([*unused, *absent])
+    if "safety_checker" in unused:
+        left_out["requires_safety_checker"] = False
+    with explain_failures(files, placement):
+        pipeline = DiffusionPipeline.from_pretrained(
+            files.folder,
+            torch_dtype=placement.torch_dtype(),
+            variant=files.variant,
+            use_safetensors=True,
+            local_files_only=True,
+            device_map=placement.device if placement.device == "cuda" else None,  # to cuda without a copy on the CPU
+            **left_out,
+        )
+        pipeline.set_progress_bar_config(disable=True)
+        for part in pipeline.components.values():
+            speed_up(part, files, placement)
+        return pipeline if placement.device == "cuda" else pipeline.to(placement.device)
+
+
+def load_model(class_name: str, files: ModelFiles, placement: Placement) -> "PreTrainedModel":
+    """A transformers model by the name of its (auto) class, on its device, in eval mode."""
+    import transformers
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()
+    with explain_failures(files, placement):
+        model = getattr(transformers, class_name).from_pretrained(
+            files.folder,
+            dtype=placement.torch_dtype(),
+            variant=files.variant,
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=False,
+            device_map=placement.device if placement.on_cuda else None,  # to cuda without a copy on the CPU
+        )
+        if placement.quantize:
+            quantize_model(model, placement)
+        speed_up(model, files, placement)
+        return model.to(placement.device).eval()
+
+
+def load_companion(class_name: str, files: ModelFiles) -> "PreTrainedTokenizerBase | ProcessorMixin":
+    """What a transformers model needs beside it (a tokenizer, a processor), by the name of its auto class."""
+    import transformers
+
+    with explain_failures(files, None):
+        return getattr(transformers, class_name).from_pretrained(
+            files.folder, local_files_only=True, trust_remote_code=False
+        )
+
+
+def speed_up(part: object, files: ModelFiles, placement: Placement) -> None:
+    """Have a model, or a pipeline's part that is one, multiply in the fastest way that torch has on the CPU.
+
+    Small models stay as they are, since calling the layers takes most of their time. Compiled ones stay too: torch's
+    compiler calls the same op itself and does not take a model that calls it.
+    """
+    from torch import nn
+
+    from genai_cli.device.onednn import use_onednn
+
+    faster = placement.device == "cpu" and not placement.compile and files.count_weight_bytes() >= SMALL
+    if faster and isinstance(part, nn.Module):
+        use_onednn(part)
+
+
+@contextmanager
+def explain_failures(files: ModelFiles, placement: Placement | None) -> Iterator[None]:
+    """Raise ModelError (broken files) or DeviceError (memory) for what the libraries raise while loading."""
+    import torch
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        device = placement.device if placement else "cpu"
+        raise DeviceError(
+            f"{files.reference.id} does not fit into the memory of {device}",
+            hint="try --dtype float16, or --device cpu",
+        ) from error
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        ImportError,
+        RuntimeError,
+        SafetensorError,
+    ) as error:
+        reason = str(error).strip().split("\n")[0][:300] or type(error).__name__
+        raise ModelError(
+            f"model {files.reference.id} could not be loaded: {reason}",
+            hint="--debug shows where; its files may be broken",
+        ) from error

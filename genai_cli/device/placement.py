@@ -1,0 +1,112 @@
+"""Where a model runs and in which dtype, and why."""
+
+import re
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from genai_cli.collector import collector_off
+from genai_cli.errors import DeviceError, InputError
+
+if TYPE_CHECKING:
+    import torch
+
+DTYPES = ("auto", "float32", "float16", "bfloat16")
+DEVICE_PATTERN = re.compile(r"auto|cuda(:\d{1,3})?|mps|cpu")
+
+
+@dataclass(frozen=True)
+class Placement:
+    """A device and a dtype by their torch names, with the reason for each, and how the model is changed there."""
+
+    device: str
+    dtype: str
+    device_reason: str
+    dtype_reason: str
+    quantize: str | None = None
+    compile: bool = False
+
+    @property
+    def on_cuda(self) -> bool:
+        """Whether the device is a CUDA one."""
+        return self.device.startswith("cuda")
+
+    def record(self) -> dict[str, str]:
+        """What the record states. Quantization is a parameter there, and whether compiling worked is known later."""
+        return {name: value for name, value in asdict(self).items() if name not in ("quantize", "compile")}
+
+    def torch_dtype(self) -> "torch.dtype":
+        """The `torch.dtype` of that name."""
+        import torch
+
+        return getattr(torch, self.dtype)
+
+
+def check_names(device: str, dtype: str) -> None:
+    """Refuse names that no machine has, before torch loads."""
+    if not DEVICE_PATTERN.fullmatch(device):
+        raise InputError(f"unknown device {device!r}", hint="one of auto, cuda, cuda:N, mps, cpu")
+    if dtype not in DTYPES:
+        raise InputError(f"unknown dtype {dtype!r}", hint="one of " + ", ".join(DTYPES))
+
+
+def select_placement(device: str, dtype: str, asks_bfloat16: bool) -> Placement:
+    """The device and dtype to use; `asks_bfloat16` says that the checkpoint names bfloat16 as its own dtype.
+
+    Raises DeviceError where the device that is asked for is not available, naming those that are.
+    """
+    chosen, device_reason = select_device(device)
+    if dtype != "auto":
+        return Placement(chosen, dtype, device_reason, "asked for")
+    chosen_dtype, dtype_reason = select_dtype(chosen, asks_bfloat16)
+    return Placement(chosen, chosen_dtype, device_reason, dtype_reason)
+
+
+def select_device(device: str) -> tuple[str, str]:
+    """A device's torch name and the reason: the device that is asked for, else the first of cuda, mps and cpu."""
+    present = find_devices()
+    if device == "auto":
+        best = present[0]
+        reason = {"cuda:0": "a CUDA device is available", "mps": "an Apple GPU is available"}
+        return ("cuda" if best == "cuda:0" else best), reason.get(best, "neither cuda nor mps is available")
+    if device not in present and not (device == "cuda" and "cuda:0" in present):
+        raise DeviceError(f"device {device} is not available", hint=f"this machine has: {', '.join(present)}")
+    return device, "asked for"
+
+
+def find_devices() -> list[str]:
+    """The torch names of the devices of this machine, the best first."""
+    with collector_off():
+        import torch
+
+    cuda = [f"cuda:{index}" for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    mps = ["mps"] if torch.backends.mps.is_available() else []
+    return [*cuda, *mps, "cpu"]
+
+
+def read_free_memory(device: str) -> int | None:
+    """The free bytes of a CUDA device; None for any other."""
+    import torch
+
+    return int(torch.cuda.mem_get_info(device)[0]) if device.startswith("cuda") else None
+
+
+def select_dtype(device: str, asks_bfloat16: bool) -> tuple[str, str]:
+    """The dtype that suits a device, and the reason."""
+    if device.startswith("cuda"):
+        if asks_bfloat16:
+            return "bfloat16", "the model's own dtype"
+        return "float16", "half the memory and faster on cuda"
+    if device == "mps":
+        return "float16", "half the memory and faster on mps"
+    if has_amx():
+        return "bfloat16", "this processor multiplies bfloat16 matrices in hardware (AMX)"
+    return "float32", "the fastest on a cpu without AMX, and exact"
+
+
+def has_amx() -> bool:
+    """Whether the processor has AMX; AVX512-BF16 alone makes a UNet step slower than float32."""
+    import torch
+
+    if not hasattr(torch.cpu, "get_capabilities"):  # the oldest versions of torch that genai supports
+        return False
+    return bool(torch.cpu.get_capabilities().get("amx_bf16", False))

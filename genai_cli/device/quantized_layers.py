@@ -1,0 +1,98 @@
+"""Layers whose weights are in 8 or 4 bits. Imported inside functions only, since it loads torch."""
+
+from abc import ABC, abstractmethod
+
+import torch  # noqa: TID253
+from torch import nn  # noqa: TID253
+
+from genai_cli.device.private import has_fbgemm_product, multiply_by_fbgemm, multiply_int8, pack_for_fbgemm
+
+
+class RowScaledLinear(nn.Module, ABC):  # type: ignore[misc]
+    """A linear layer for a cpu in 8 bits: each row of the input gets a scale of its own and is rounded to int8."""
+
+    def __init__(self, bias: torch.Tensor | None) -> None:
+        super().__init__()
+        self.bias = bias
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        """From (..., inputs) to (..., outputs), in the dtype of the input."""
+        rows = values.reshape(-1, values.shape[-1]).float()
+        row_scale = rows.abs().amax(dim=-1, keepdim=True).clamp_min(torch.finfo(torch.float32).tiny)
+        result = self.multiply(rows / row_scale).mul_(row_scale)
+        if self.bias is not None:
+            result += self.bias
+        return result.to(values.dtype).reshape(*values.shape[:-1], -1)
+
+    @abstractmethod
+    def multiply(self, rows: torch.Tensor) -> torch.Tensor:
+        """The products, in float32, of rows of shape (rows, inputs), within -1 to 1, with the weight."""
+
+
+class Int8Linear(RowScaledLinear):
+    """One with an int8 weight of shape (outputs, inputs) and a scale for each output, multiplied as it is.
+
+    `largest` is the largest value of an input in int8.
+    """
+
+    def __init__(self, weight: torch.Tensor, scale: torch.Tensor, bias: torch.Tensor | None, largest: int) -> None:
+        super().__init__(bias)
+        self.register_buffer("weight", weight)
+        self.register_buffer("scale", scale)
+        self.largest = largest
+
+    def multiply(self, rows: torch.Tensor) -> torch.Tensor:
+        product = multiply_int8((rows * self.largest).round_().to(torch.int8), self.weight)
+        return product * (self.scale / self.largest)
+
+
+class PackedInt8Linear(RowScaledLinear):
+    """An Int8Linear whose weight is packed for FBGEMM, a library for x86 processors with VNNI and without.
+
+    Source: https://arxiv.org/abs/2101.05615
+    """
+
+    def __init__(self, plain: Int8Linear) -> None:
+        super().__init__(plain.bias)
+        self.largest = plain.largest
+        # Models read its dtype and shape; its numbers are in `packed` only.
+        self.weight = plain.weight.to("meta")
+        self.packed = pack_for_fbgemm(plain.weight, plain.scale)
+
+    def multiply(self, rows: torch.Tensor) -> torch.Tensor:
+        # FBGEMM takes its input in unsigned 8 bits, where this number stands for zero.
+        zero = self.largest + 1
+        return multiply_by_fbgemm(rows, 1 / self.largest, zero, self.packed)
+
+
+def has_fbgemm() -> bool:
+    """Whether torch multiplies 8-bit weights by FBGEMM here."""
+    return torch.backends.quantized.engine in ("x86", "fbgemm") and has_fbgemm_product()
+
+
+class Int8Embedding(nn.Module):  # type: ignore[misc]
+    """An embedding with the int8 weight and scales of the output layer that it is tied to."""
+
+    def __init__(self, weight: torch.Tensor, scale: torch.Tensor, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.register_buffer("weight", weight)
+        self.register_buffer("scale", scale)
+        self.dtype = dtype
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        """From token ids of any shape to (..., width)."""
+        return (self.weight[tokens] * self.scale[tokens].unsqueeze(-1)).to(self.dtype)
+
+
+class Bfloat16Linear(nn.Module):  # type: ignore[misc]
+    """A linear layer whose weight, one of torchao's tensors, can multiply bfloat16 only."""
+
+    def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(weight, requires_grad=False)
+        self.bias = bias
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        """From (..., inputs) to (..., outputs), in the dtype of the input."""
+        product = nn.functional.linear(values.to(torch.bfloat16), self.weight).to(values.dtype)
+        return product if self.bias is None else product + self.bias

@@ -1,0 +1,52 @@
+"""What is to be loaded and where, as it was asked for."""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from genai_cli.device.placement import DTYPES, check_names
+from genai_cli.hub.reference import ModelReference
+from genai_cli.request.option import MODEL, Option
+
+
+def complete_device(word: str) -> list[str]:
+    """The devices that an unfinished word may mean. Which of them this machine has is not asked: that loads torch."""
+    return [name for name in ("auto", "cuda", "cuda:0", "mps", "cpu") if name.startswith(word)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placing:
+    """Where and how a model is to run, as asked for: the options of the command line."""
+
+    heading: ClassVar[str] = MODEL
+
+    device: Annotated[str, Option("--device", help="auto, cuda, cuda:N, mps or cpu.", complete=complete_device)] = (
+        "auto"
+    )
+    dtype: Annotated[str, Option("--dtype", help="auto, float32, float16 or bfloat16.", choices=DTYPES)] = "auto"
+    variant: Annotated[
+        str, Option("--variant", help="Weight files: auto (fp16 where complete), none (the plain ones), or a name.")
+    ] = "auto"
+    compile: Annotated[
+        bool | None,
+        Option(
+            "--compile/--no-compile",
+            help="Compile the model of pictures and texts.",
+            default="on cuda, where it pays",
+            needs="compiles",
+        ),
+    ] = None
+
+    def __post_init__(self) -> None:
+        check_names(self.device, self.dtype)
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """What is loaded, whole: two equal specs are served by the same loaded model."""
+
+    task: str
+    reference: ModelReference
+    unused: frozenset[str] = frozenset()
+    """Components of the checkpoint that the run does without."""
+    quantize: str | None = None
+    placing: Placing = Placing()

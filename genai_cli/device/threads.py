@@ -1,0 +1,54 @@
+"""How many threads a model on the CPU uses, and how they wait for each other."""
+
+import os
+from functools import cache
+from pathlib import Path
+
+LOAD = Path("/proc/loadavg")  # https://man7.org/linux/man-pages/man5/proc_loadavg.5.html
+
+# Bytes of weights. The threads of a smaller model wait for each other longer than they compute: with one thread instead
+# of two the built-in models (3 to 11 MB) need 30% to 90% of the time, and GPT-2 (500 MB) needs the same time.
+SMALL = 64_000_000
+
+
+def set_waiting() -> None:
+    """Have OpenMP's waiting threads sleep while another program computes, unless the user has set how they wait.
+
+    OpenMP reads this when torch is first imported. Waking a thread takes a tenth of a millisecond, a hundred times for
+    a token of text. But threads that stay awake beside a busy program take the processor from each other, and a model
+    then needs two to three times as long.
+    """
+    if others_compute():
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+
+def describe_waiting() -> str:
+    """How threads wait for each other, in words."""
+    return "asleep" if os.environ.get("OMP_WAIT_POLICY", "").lower() == "passive" else "awake"
+
+
+def others_compute() -> bool:
+    """Whether more threads run at this moment than the one that asks; true where the system does not say."""
+    try:
+        running, _, _ = LOAD.read_text().split()[3].partition("/")
+    except (OSError, IndexError):
+        return True
+    return running != "1"
+
+
+def set_threads(weights: int) -> int:
+    """Use one thread for a model with few bytes of weights, and else torch's default; OMP_NUM_THREADS goes first."""
+    import torch
+
+    default = read_default_threads()
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(1 if weights < SMALL else default)
+    return int(torch.get_num_threads())
+
+
+@cache
+def read_default_threads() -> int:
+    """The number of threads that torch uses by default; read once, before `set_threads` changes it."""
+    import torch
+
+    return int(torch.get_num_threads())

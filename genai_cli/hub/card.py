@@ -1,0 +1,46 @@
+"""What a model card says that a user should know before use.
+
+Form of the card: https://huggingface.co/docs/hub/model-cards
+"""
+
+import re
+from dataclasses import dataclass
+
+HEADING = re.compile(r"^(#{1,6})\s+(.*?)\s*#*$")
+USE = re.compile(r"\buses?\b|\bintended\b|\bis for\b|\bnot for\b", re.IGNORECASE)
+LIMITS = re.compile(r"\bmissed\b|\blimit|\bbias|\brisk|\bnot for\b|\bout-of-scope\b|\bmeasured\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Card:
+    """A model's task and licence, and the sections of its card on use and on limitations."""
+
+    task: str | None
+    license: str | None
+    sections: tuple[tuple[str, str], ...]
+
+
+def parse_card(text: str) -> Card:
+    """What the front matter of a card states, and the sections that matter, each as (heading, text)."""
+    from huggingface_hub import ModelCard
+
+    card = ModelCard(text, ignore_metadata_errors=True)
+    task, license_id = card.data.get("pipeline_tag"), card.data.get("license")
+    wanted = tuple(
+        (title, body) for title, body in split_sections(card.text) if USE.search(title) or LIMITS.search(title)
+    )
+    return Card(task and str(task), license_id and str(license_id), wanted)
+
+
+def split_sections(text: str) -> list[tuple[str, str]]:
+    """The sections of a Markdown text, each as (heading, text). A `#` in a code block is not a heading."""
+    found: list[tuple[str, list[str]]] = []
+    in_code = False
+    for line in text.splitlines():
+        in_code ^= line.lstrip().startswith("```")
+        heading = None if in_code else HEADING.match(line)
+        if heading:
+            found.append((heading[2], []))
+        elif found:
+            found[-1][1].append(line)
+    return [(title, "\n".join(lines).strip()) for title, lines in found]

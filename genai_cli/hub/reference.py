@@ -1,0 +1,34 @@
+"""Which model is meant: a folder on this machine, or a repository on the hub at a revision."""
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+BUILT_IN = "tiny"  # the name of the small models inside the package, one for each task that has one
+COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+@dataclass(frozen=True)
+class ModelReference:
+    """A model by name: a folder on this machine, or a repository at a revision (branch, tag or commit).
+
+    In a resolved reference `revision` is the commit, and `branch` is the name that stood for it.
+    """
+
+    id: str
+    revision: str | None = None
+    folder: Path | None = None
+    branch: str | None = None
+
+    @property
+    def pinned(self) -> bool:
+        """Whether the name alone fixes the files: a folder, or a full commit hash."""
+        return self.folder is not None or bool(self.revision and COMMIT.fullmatch(self.revision))
+
+    def resolve_folder(self) -> Self:
+        """The reference with its folder as an absolute path, which holds wherever a process runs."""
+        return replace(self, folder=self.folder.resolve()) if self.folder else self
+
+    def __str__(self) -> str:
+        return f"{self.id}@{self.revision}" if self.revision else self.id

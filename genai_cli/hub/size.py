@@ -1,0 +1,70 @@
+"""How many bytes of a model are still missing. Counting them writes nothing."""
+
+import shutil
+from pathlib import Path
+
+from genai_cli.errors import GenaiError, NetworkError
+from genai_cli.hub.client import allow_requests, request_info
+from genai_cli.hub.failures import explain_failure
+from genai_cli.hub.fetching import is_offline
+from genai_cli.hub.files import FetchOptions, select_model_files
+from genai_cli.hub.reference import ModelReference
+from genai_cli.hub.storage import list_names, locate_snapshot, read_json
+from genai_cli.types import JsonObject
+
+
+def count_bytes_to_fetch(reference: ModelReference, options: FetchOptions) -> int | None:
+    """How many bytes of a pinned model have to be downloaded: 0 if it is complete, None if the hub cannot be asked.
+
+    Raises ModelError, RefusedError or InputError if the model cannot be used.
+    """
+    folder = reference.folder or locate_snapshot(reference)
+    if reference.folder is not None or is_cached(reference, folder, options):
+        return 0
+    if is_offline(options.access.offline):
+        return None
+    try:
+        with allow_requests(lambda _event: None):
+            return count_missing_bytes(reference, folder, options)
+    except Exception as error:
+        failure = explain_failure(error, reference)
+        if isinstance(failure, NetworkError):
+            return None
+        raise failure from error
+
+
+def is_cached(reference: ModelReference, folder: Path, options: FetchOptions) -> bool:
+    """Whether the cache has all files that are needed."""
+    try:
+        select_model_files(reference, list_names(folder), lambda name: read_json(folder, name), options)
+    except GenaiError:
+        return False
+    return True
+
+
+def count_missing_bytes(reference: ModelReference, folder: Path, options: FetchOptions) -> int:
+    """The sizes, as the hub states them, of the needed files that are not in the cache.
+
+    Raises GenaiError and the library's errors.
+    """
+    from huggingface_hub import hf_hub_url
+    from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
+
+    def read(name: str) -> JsonObject:
+        url = hf_hub_url(reference.id, name, revision=reference.revision)
+        response = get_session().get(url, headers=build_hf_headers())
+        hf_raise_for_status(response)
+        return dict(response.json())
+
+    info = request_info(reference.id, str(reference.revision), files=True)
+    sizes = {sibling.rfilename: sibling.size or 0 for sibling in info.siblings or []}
+    choice = select_model_files(reference, sizes, read, options)
+    return sum(sizes[name] for name in choice.files if not (folder / name).exists())
+
+
+def measure_free_disk() -> int:
+    """The free bytes of the disk that the cache is on."""
+    from huggingface_hub import constants
+
+    cache = Path(constants.HF_HUB_CACHE)
+    return shutil.disk_usage(next(parent for parent in (cache, *cache.absolute().parents) if parent.exists())).free

@@ -1,0 +1,107 @@
+"""What a modality is: one class, whose attributes are its facts and whose instance is a loaded model."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+
+import genai_cli
+from genai_cli.content.content import SIGNED_TYPES, Content
+from genai_cli.content.record import GENERATED
+from genai_cli.device.policy import Times
+from genai_cli.errors import GenaiError
+from genai_cli.events import Emit
+from genai_cli.hub.catalog import ModelKind
+from genai_cli.request.openai_rows import Endpoint
+from genai_cli.request.request import Request
+from genai_cli.types import JsonObject
+
+if TYPE_CHECKING:
+    from genai_cli.device.compiling import CompiledCall
+    from genai_cli.device.placement import Placement
+    from genai_cli.hub.fetching import ModelFiles
+
+TINY = Path(genai_cli.__file__).parent / "tiny"
+"""The folder of the small models inside the package, one for each task."""
+
+R = TypeVar("R", bound=Request)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a model made of a request: the content, every option that shaped it, and what else a record says of it."""
+
+    content: Content
+    parameters: JsonObject
+    facts: JsonObject = field(default_factory=dict)
+
+
+class Modality(ABC, Generic[R]):
+    """A kind of result. The class holds the facts of its task; an instance is a model that is loaded for it."""
+
+    request: ClassVar[type[Request]]
+    content: ClassVar[type[Content]]
+    models: ClassVar[ModelKind]
+    """Which models the task takes, and which it has by name."""
+    libraries: ClassVar[tuple[str, ...]]
+    """The libraries whose versions may change a result."""
+    example: ClassVar[str]
+    """A command to try."""
+    argument: ClassVar[str] = "What to make"
+    """What the command's arguments are."""
+    draws: ClassVar[bool] = True
+    """Whether chance takes part, so that a seed and several results of one prompt mean something."""
+    streams: ClassVar[bool] = False
+    """Whether a text is shown as it is made."""
+    overlaps: ClassVar[bool] = False
+    """Whether results are encoded and written beside the model's next work on an accelerator."""
+    mark: ClassVar[str | None] = GENERATED
+    """The IPTC source type that marks a result as generated; None where a result is not generated media."""
+    compile_times: ClassVar[Times | None] = None
+    """A first estimate of what compiling takes and saves; None where nothing of the model is ever compiled."""
+    batch_sizes: ClassVar[Mapping[str, int]] = {"cpu": 1, "cuda": 1, "mps": 1}
+    """How many items are made at once where the user names no number, by kind of device."""
+    chunk_sizes: ClassVar[tuple[int, int]] = (1, 16)
+    """How many items a worker of a cluster is given at once, on a processor and on a GPU."""
+    endpoints: ClassVar[tuple[Endpoint, ...]] = ()
+    """The addresses of OpenAI's API that the task answers."""
+
+    compiles: ClassVar[bool] = False
+    signable: ClassVar[bool] = False
+
+    compiled: "CompiledCall | None" = None
+    """The compiled part of this model, where there is one."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.compiles = cls.compile_times is not None
+        cls.signable = any(suffix in SIGNED_TYPES for suffix in cls.content.suffixes)
+
+    @abstractmethod
+    def __init__(self, files: "ModelFiles", placement: "Placement") -> None:
+        """Load the model. Raises ModelError, DeviceError, or InputError for a model of another kind."""
+
+    @abstractmethod
+    def generate(self, requests: Sequence[R], emit: Emit) -> Sequence[Result | GenaiError]:
+        """A result for each request, or why there is none. Their seeds are set and they share their `batch_key`."""
+
+    @classmethod
+    def check(cls, folder: Path, request: R) -> None:
+        """Raise InputError for what the model in `folder` cannot do, told from its files before its weights load."""
+
+    def choose_batch_size(self, request: R, device: str, free_bytes: int) -> int:
+        """How many items like this one to make at once on a device with so much free memory."""
+        del request, free_bytes
+        return self.batch_sizes[device.partition(":")[0]]
+
+    @classmethod
+    def limit_batch_size(cls, device: str) -> int | None:
+        """The most items that may be made at once whatever is asked for; None: any number."""
+        del device
+        return None
+
+    def save_memory(self, device: str) -> str | None:
+        """Take the next step that makes an item need less memory, and say which; None where none is left."""
+        del device
+        return None

@@ -1,0 +1,128 @@
+"""Which modalities there are: one line each. Packages of others add theirs as entry points of `genai.modalities`.
+
+A modality is imported when it is asked for, so that a command's help does not wait for the others.
+"""
+
+import functools
+import importlib
+import sys
+from dataclasses import dataclass
+from glob import glob
+from typing import TYPE_CHECKING
+
+from genai_cli.errors import InputError, nearest
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+    from genai_cli.hub.catalog import Catalog
+    from genai_cli.modality.modality import Modality
+    from genai_cli.request.openai_rows import Endpoint
+    from genai_cli.request.request import Request
+
+ENTRY_POINTS = "genai.modalities"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A task, where its class is, and what its command does; `problem` says why the class cannot be loaded."""
+
+    task: str
+    place: str
+    summary: str
+    problem: str | None = None
+
+
+REGISTRY = (
+    Entry("image", "genai_cli.modality.image:Image", "Make pictures: PNG, or JPEG and WebP by the name given."),
+    Entry(
+        "text", "genai_cli.modality.text:Text", "Continue a prompt, or answer it: streamed to stdout, and TXT with -o."
+    ),
+    Entry(
+        "classify",
+        "genai_cli.modality.classify:Classify",
+        "Label texts: LABEL and SCORE, a line each, and TXT with -o.",
+    ),
+    Entry("audio", "genai_cli.modality.audio:Audio", "Make sound: WAV, or FLAC, Ogg and MP3 by the name given."),
+)
+
+
+@functools.cache
+def list_entries() -> dict[str, Entry]:
+    """All modalities by their tasks: genai's own, then those of other packages."""
+    own = {entry.task: entry for entry in REGISTRY}
+    if not has_entry_points():
+        return own
+    from importlib.metadata import entry_points
+
+    others = {point.name: read_entry(point) for point in entry_points(group=ENTRY_POINTS)}
+    return {**own, **{task: entry for task, entry in others.items() if task not in own}}
+
+
+def read_entry(point: "EntryPoint") -> Entry:
+    """The line of another package's modality: its class says in its first line what the command does."""
+    try:
+        words = (point.load().__doc__ or point.value).strip().splitlines()[0]
+    except Exception as error:  # whatever is wrong with it, all else goes on
+        problem = f"{type(error).__name__}: {error}"
+        return Entry(point.name, point.value, f"(cannot be loaded: {problem})", problem)
+    return Entry(point.name, point.value, words)
+
+
+def has_entry_points() -> bool:
+    """Whether an installed package may add a modality; to ask Python's own reader takes a start 25 ms."""
+    group = f"[{ENTRY_POINTS}]".encode()
+    for folder in sys.path:
+        for metadata in glob(f"{folder}/*-info/entry_points.txt"):  # noqa: PTH207 (path objects take longer)
+            with open(metadata, "rb") as file:  # noqa: PTH123
+                if group in file.read():
+                    return True
+    return False
+
+
+def find_entry(task: str) -> Entry | None:
+    """A task's line; packages of others are looked at only where the task is not genai's own."""
+    own = next((entry for entry in REGISTRY if entry.task == task), None)
+    return own or list_entries().get(task)
+
+
+@functools.cache
+def find_modality(task: str) -> "type[Modality[Request]]":
+    """The class of a task. Raises InputError where there is no such task."""
+    entry = find_entry(task)
+    if entry is None:
+        tasks = list(list_entries())
+        hint = nearest(task, tasks) or f"one of {', '.join(tasks)}"
+        raise InputError(f"unknown task {task!r}", hint=hint)
+    if entry.problem is not None:
+        hint = f"update or remove the package of {entry.place}"
+        raise InputError(f"the modality {task} cannot be loaded: {entry.problem}", hint=hint)
+    module, _, name = entry.place.partition(":")
+    found: type[Modality[Request]] = getattr(importlib.import_module(module), name)
+    return found
+
+
+def list_modalities() -> "list[type[Modality[Request]]]":
+    """The classes of all tasks that can be loaded."""
+    return [find_modality(entry.task) for entry in list_entries().values() if entry.problem is None]
+
+
+@functools.cache
+def list_requests() -> "dict[str, type[Request]]":
+    """The request class of each task."""
+    return {modality.request.task: modality.request for modality in list_modalities()}
+
+
+@functools.cache
+def load_catalog() -> "Catalog":
+    """The models that all tasks have by name."""
+    from genai_cli.hub.catalog import Catalog
+
+    return Catalog(tuple(modality.models for modality in list_modalities()))
+
+
+@functools.cache
+def list_endpoints() -> "dict[str, tuple[str, Endpoint]]":
+    """The task and the endpoint of each address of OpenAI's API."""
+    pairs = [(modality.request.task, endpoint) for modality in list_modalities() for endpoint in modality.endpoints]
+    return {endpoint.url: (task, endpoint) for task, endpoint in pairs}

@@ -1,0 +1,208 @@
+"""Rows of OpenAI's batch format (custom_id, method, url, body) as rows of genai's own.
+
+https://platform.openai.com/docs/api-reference/batch/request-input
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from genai_cli.errors import InputError
+from genai_cli.request.request import PROMPT
+from genai_cli.types import JsonObject
+
+ENVELOPE = ("custom_id", "method", "url", "body")
+SYSTEM_ROLES = ("system", "developer")
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """An address of OpenAI's API that a task answers: how a body becomes rows, and records the body of a response."""
+
+    url: str
+    names: Mapping[str, str]
+    """What each field of a body is called in a row of genai's own."""
+    read: Callable[[JsonObject], list[JsonObject]]
+    """What each row is about: its prompt, or a conversation. Raises InputError."""
+    answer: Callable[[list[JsonObject]], JsonObject]
+    """The body of the response, from the records of the results."""
+    defaults: Mapping[str, object] = field(default_factory=dict)
+    """Fields of the rows where the body says nothing."""
+    ignored: frozenset[str] = frozenset()
+    """Fields of a body that change nothing here, beside those that no endpoint needs."""
+    formats: Mapping[str, str] = field(default_factory=dict)
+    """The file type of each output_format."""
+    unset: Mapping[str, object] = field(default_factory=dict)
+    """The value of a field that leaves the choice to the model."""
+
+
+# Read by the functions below.
+CONTENT = {"model", PROMPT, "messages", "output_format"}
+# What changes no result here: who asks, where it is kept, how it is sent or paid for, what only hosted models have.
+IGNORED = {
+    *("user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"),
+    *("stream_options", "parallel_tool_calls"),
+    *("quality", "style", "background", "moderation", "output_compression", "partial_images"),
+}
+# What shapes a result and cannot be done here, with the values that ask for nothing.
+NEUTRAL: dict[str, tuple[object, ...]] = {
+    "stream": (False,),
+    "presence_penalty": (0,),
+    "frequency_penalty": (0,),
+    "best_of": (1,),
+    "logit_bias": ({},),
+    "logprobs": (False,),
+    "top_logprobs": (0,),
+    "suffix": ("",),
+    "tools": ([],),
+    "tool_choice": ("none", "auto"),
+    "functions": ([],),
+    "function_call": ("none", "auto"),
+    "response_format": ({"type": "text"},),
+    "modalities": (["text"],),
+}
+
+
+@dataclass(frozen=True)
+class Translation:
+    """A request as rows of genai's own, one a prompt, and the file type that it asks for."""
+
+    rows: list[JsonObject]
+    suffix: str | None = None
+
+
+def is_openai(fields: Mapping[str, object]) -> bool:
+    """Whether a row is of OpenAI's batch format."""
+    return "body" in fields and ("url" in fields or "custom_id" in fields)
+
+
+def translate(
+    fields: Mapping[str, object], tasks: Mapping[str, tuple[str, Endpoint]], model: str | None
+) -> Translation:
+    """The rows that a request stands for. `tasks` holds the task and the endpoint of each address.
+
+    `model` is the command line's, and comes before the request's own. Raises InputError, naming what cannot be done.
+    """
+    url, body = check_envelope(fields, list(tasks))
+    task, endpoint = tasks[url]
+    stated = {name: value for name, value in body.items() if value is not None}
+    row: JsonObject = {"task": task, **read_options(stated, endpoint)}
+    name = model or stated.get("model")
+    if name is not None:
+        row["model"] = str(name)
+    contents = endpoint.read(stated)
+    if "custom_id" in fields:
+        row["id"] = fields["custom_id"]
+    rows = [{**row, **content} for content in contents]
+    if len(rows) > 1 and "id" in row:
+        rows = [{**part, "id": f"{row['id']}-{number}"} for number, part in enumerate(rows, 1)]
+    return Translation(rows, choose_suffix(stated, endpoint))
+
+
+def check_envelope(fields: Mapping[str, object], urls: list[str]) -> tuple[str, JsonObject]:
+    """The url and the body. Raises InputError where they are not what genai can do."""
+    unknown = next((name for name in fields if name not in ENVELOPE), None)
+    if unknown is not None:
+        raise InputError(f"unknown field {unknown!r} beside the body", hint=f"a request has {', '.join(ENVELOPE)}")
+    url, body = fields.get("url"), fields["body"]
+    if url not in urls:
+        raise InputError(f"the url {url!r} is not one that genai can do", hint=f"one of {', '.join(urls)}")
+    if fields.get("method", "POST") != "POST":
+        raise InputError(f"the method must be POST, not {fields['method']!r}")
+    if not isinstance(body, dict):
+        raise InputError("the body is not a JSON object")
+    return str(url), body
+
+
+def read_options(body: JsonObject, endpoint: Endpoint) -> JsonObject:
+    """The options that a body sets. Raises InputError for a field that shapes the result and cannot be honoured."""
+    options: JsonObject = {}
+    for name, value in body.items():
+        if name in endpoint.unset and value == endpoint.unset[name]:
+            continue
+        if name in endpoint.names:
+            options[endpoint.names[name]] = value
+        elif name in CONTENT or name in IGNORED or name in endpoint.ignored:
+            continue
+        elif name not in NEUTRAL:
+            raise InputError(f"the field {name!r} of {endpoint.url} is not one that genai knows")
+        elif not any(value == neutral and type(value) is type(neutral) for neutral in neutral_values(name)):
+            raise InputError(f"the field {name!r} cannot be honoured: no model here does that", hint="leave it out")
+    return {**endpoint.defaults, **options}
+
+
+def neutral_values(name: str) -> tuple[object, ...]:
+    """The values of a field that ask for nothing; a number may be written either way."""
+    values = NEUTRAL[name]
+    return (*values, *(float(value) for value in values if type(value) is int))
+
+
+def read_one_prompt(body: JsonObject) -> list[JsonObject]:
+    """The prompt of a body. Raises InputError."""
+    prompt = body.get(PROMPT)
+    if not isinstance(prompt, str):
+        raise InputError("the prompt must be text")
+    return [{PROMPT: prompt}]
+
+
+def read_prompts(body: JsonObject) -> list[JsonObject]:
+    """The prompts of a body: a text, or a list of texts. Raises InputError."""
+    prompts = body.get(PROMPT)
+    texts = [prompts] if isinstance(prompts, str) else prompts
+    if not (isinstance(texts, list) and texts and all(isinstance(text, str) for text in texts)):
+        raise InputError("the prompt must be text or a list of texts")
+    return [{PROMPT: text} for text in texts]
+
+
+def choose_suffix(body: JsonObject, endpoint: Endpoint) -> str | None:
+    """The file type that a body asks for. Raises InputError."""
+    if not endpoint.formats or "output_format" not in body:
+        return None
+    asked = body["output_format"]
+    if asked not in endpoint.formats:
+        raise InputError(f"unknown output_format {asked!r}", hint=f"one of {', '.join(endpoint.formats)}")
+    return endpoint.formats[asked]
+
+
+def read_conversation(body: JsonObject) -> list[JsonObject]:
+    """Messages as the prompt (the user's last), the system message and the turns between. Raises InputError."""
+    messages = body.get("messages")
+    if not isinstance(messages, list) or not messages:
+        raise InputError("messages must be a list of messages")
+    turns = [read_message(message) for message in messages]
+    if turns[-1]["role"] != "user":
+        raise InputError("the last message must be the user's")
+    first = next(index for index, turn in enumerate(turns) if turn["role"] != "system")
+    row: JsonObject = {PROMPT: turns[-1]["content"]}
+    if first:
+        row["system"] = "\n\n".join(turn["content"] for turn in turns[:first])
+    if turns[first:-1]:
+        row["messages"] = turns[first:-1]
+    return [row]
+
+
+def read_message(message: object) -> dict[str, str]:
+    """One message's role and text. Raises InputError for anything but text."""
+    if not isinstance(message, dict):
+        raise InputError("a message is an object with role and content")
+    role, content = message.get("role"), message.get("content")
+    if role not in (*SYSTEM_ROLES, "user", "assistant"):
+        raise InputError(f"messages of the role {role!r} cannot be honoured")
+    other = next((name for name, value in message.items() if value and name not in ("role", "content")), None)
+    if other is not None:
+        raise InputError(f"the field {other!r} of a message cannot be honoured", hint="leave it out")
+    return {"role": "system" if role in SYSTEM_ROLES else str(role), "content": read_text(content)}
+
+
+def read_text(content: object) -> str:
+    """The text of a message: as it is, or its text parts, a line each. Raises InputError."""
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list) or not content:
+        raise InputError("the content of a message must be text or a list of text parts")
+    texts = []
+    for part in content:
+        if not isinstance(part, dict) or part.get("type") != "text" or not isinstance(part.get("text"), str):
+            kind = part.get("type") if isinstance(part, dict) else part
+            raise InputError(f"a part of type {kind!r} cannot be read, only text")
+        texts.append(part["text"])
+    return "\n".join(texts)

@@ -1,0 +1,283 @@
+"""An option is declared once, on the field that it sets; everything that names, shows or checks it reads that.
+
+A field is declared as `steps: Annotated[int | None, Option("--steps", help="...", low=1)] = None`, on the request of a
+task or on a class of options that several commands share.
+"""
+
+import functools
+import math
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar, Union
+
+from genai_cli.errors import InputError, nearest
+from genai_cli.request.input import Input
+
+# The headings of a command's help, in their order; a task's own options come first.
+OWN, OUTPUT, MODEL, BATCHES, MESSAGES = "Options", "Output", "Model and device", "Batches", "Messages"
+HEADINGS = (OWN, OUTPUT, MODEL, BATCHES, MESSAGES)
+PREFIX = "GENAI_"
+
+
+@dataclass(frozen=True)
+class Option:
+    """How a field is set: its names on the command line, the help, and which values are allowed.
+
+    `default` says in words what None stands for. `choices` are offered by the shell's completion and named where a
+    value is none of them. `needs` names a fact of a modality without which the option means nothing.
+    """
+
+    names: tuple[str, ...]
+    help: str
+    low: float | None = None
+    high: float = math.inf
+    above: bool = False
+    """Whether `low` itself is excluded."""
+    metavar: str | None = None
+    default: str | None = None
+    choices: Sequence[str] | Callable[[], Sequence[str]] = ()
+    complete: Callable[[str], Iterable[str]] | None = None
+    """What completes an unfinished word, where the values cannot be listed."""
+    heading: str | None = None
+    """Where the help shows it; None: under the heading of its class, else among the task's own options."""
+    needs: str | None = None
+    per_task: bool = False
+    """Whether GENAI_TASK_NAME comes before GENAI_NAME in the environment."""
+    recorded: bool = True
+    """Whether the field itself shapes a result; one that stands for other fields does not."""
+    omit_default: bool = False
+    """Whether a record says nothing of the field at its default. An option that an existing task gets needs this: the
+    keys of jobs hash what a record says, and may not change."""
+    sets: tuple[str, ...] = ()
+    """The fields that a value stands for, in the order in which `parse` gives their values."""
+    parse: Callable[[str], tuple[object, ...]] | None = None
+    extra: tuple[str, str] | None = None
+    """The module that the option needs, and the extra of the package that brings it."""
+
+    def __init__(self, *names: str, help: str, **more: Any) -> None:
+        object.__setattr__(self, "names", names)
+        object.__setattr__(self, "help", help)
+        for name, value in more.items():
+            if name not in self.__dataclass_fields__:
+                raise TypeError(f"an option has no {name!r}")
+            object.__setattr__(self, name, value)
+
+    @property
+    def long(self) -> str:
+        """The first long name, without the one that switches it off: `--metadata`."""
+        return next(name for name in self.names if name.startswith("--")).partition("/")[0]
+
+    @property
+    def variable(self) -> str:
+        """The environment variable: GENAI_ and the first long name."""
+        return PREFIX + self.long.removeprefix("--").upper().replace("-", "_")
+
+    @property
+    def words(self) -> set[str]:
+        """The names that a row or a settings file may use: `cfg_scale` for `--cfg-scale`."""
+        return {name.partition("/")[0].lstrip("-").replace("-", "_") for name in self.names if name.startswith("--")}
+
+    def allowed(self) -> Sequence[str]:
+        """The values that can be listed; none where any value of the type may do."""
+        return self.choices() if callable(self.choices) else self.choices
+
+    def check(self, value: object) -> None:
+        """Raise InputError where the value is out of range, none of the choices, or needs what is not installed."""
+        if value is None:
+            return
+        allowed = self.allowed()
+        if allowed and value not in allowed:
+            what = self.long.removeprefix("--").replace("-", " ")
+            hint = nearest(str(value), list(allowed)) or f"one of {', '.join(allowed)}"
+            raise InputError(f"unknown {what} {value!r}", hint=hint)
+        if self.extra is not None and find_spec(self.extra[0]) is None:
+            module, extra = self.extra
+            hint = f"pip install 'genai-cli[{extra}]'"
+            raise InputError(f"{self.long} needs {module}, which is not installed", hint=hint)
+        if self.low is None or not isinstance(value, int | float) or isinstance(value, bool):
+            return
+        too_low = value <= self.low if self.above else value < self.low
+        if too_low or value > self.high or math.isnan(value):
+            raise InputError(f"{self.long} must be {self.range_words()}, not {value}")
+
+    def range_words(self) -> str:
+        """The allowed range: `1 to 1000`, `above 0 and at most 1`, `1 or more`."""
+        low = f"{self.low:g}"
+        if self.above:
+            return f"above {low}" if self.high == math.inf else f"above {low} and at most {self.high:g}"
+        return f"{low} or more" if self.high == math.inf else f"{low} to {self.high:g}"
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A field that an option sets: its name, the type of its value, and the default."""
+
+    name: str
+    option: Option
+    hint: object
+    default: object
+    heading: str
+
+
+Kept = TypeVar("Kept")
+
+
+def keep_result(function: Callable[[type], Kept]) -> Callable[[type], Kept]:
+    """functools.cache for a function of a class; mypy takes the hash of a dataclass for that of its instances."""
+    return functools.cache(function)
+
+
+@keep_result
+def declared_options(kind: type) -> dict[str, Declared]:
+    """The options of a class by their fields, in the order in which they are declared."""
+    hints = typing.get_type_hints(kind, include_extras=True)
+    found = {}
+    for field in fields(kind):
+        option = next(
+            (part for part in getattr(hints[field.name], "__metadata__", ()) if isinstance(part, Option)), None
+        )
+        if option is not None:
+            hint = typing.get_args(hints[field.name])[0]
+            default = field.default if field.default is not MISSING else None
+            heading = str(option.heading or getattr(kind, "heading", OWN))
+            found[field.name] = Declared(field.name, option, hint, default, heading)
+    return found
+
+
+@keep_result
+def field_types(kind: type) -> dict[str, object]:
+    """The type of each field of a class, without what is annotated to it."""
+    hints = typing.get_type_hints(kind)
+    return {field.name: hints[field.name] for field in fields(kind)}
+
+
+@keep_result
+def fields_by_word(kind: type) -> dict[str, str]:
+    """The field that each word means, a field's own name among them."""
+    declared = declared_options(kind)
+    words = {word: name for name, field in declared.items() for word in field.option.words}
+    return words | {name: name for name in field_types(kind)}
+
+
+def find_field(kind: type, word: str) -> str:
+    """The field that a word of a row or a settings file stands for: `cfg-scale` is `guidance_scale`.
+
+    A word that names no field is returned as a field's name would be written.
+    """
+    plain = word.strip().lower().replace("-", "_")
+    return fields_by_word(kind).get(plain, plain)
+
+
+@keep_result
+def checked_options(kind: type) -> list[tuple[str, Option]]:
+    """The fields whose values need a check; a batch makes a hundred thousand requests."""
+    options = ((name, declared.option) for name, declared in declared_options(kind).items())
+    return [(name, option) for name, option in options if option.low is not None or option.choices or option.extra]
+
+
+def check_ranges(values: object) -> None:
+    """Raise InputError for the first field whose value its option does not allow."""
+    for name, option in checked_options(type(values)):
+        value = getattr(values, name)
+        if value is not None:
+            option.check(value)
+
+
+FLAGS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+
+
+def convert(value: object, hint: object, name: str, folder: Path = Path()) -> object:
+    """`value` as the type `hint` says; text is read as a CSV cell, where an empty one is None.
+
+    A file's path is relative to `folder`. Raises InputError naming the field.
+    """
+    wanted, item, optional = accepted_types(hint)
+    if optional and value in (None, ""):
+        return None
+    if wanted is Input:
+        return Input.find(value, folder, name)
+    if wanted is Path and isinstance(value, str):
+        return Path(value)
+    if wanted is tuple:
+        items = [value] if isinstance(value, str) else value
+        if isinstance(items, list | tuple) and all(isinstance(part, item) for part in items):
+            return tuple(items)
+    elif wanted is bool and str(value).strip().lower() in FLAGS:
+        return FLAGS[str(value).strip().lower()]
+    elif type(value) is wanted:
+        return value
+    elif wanted in (int, float) and not isinstance(value, bool):
+        number = read_number(value, wanted)
+        if number is not None:
+            return number
+    lists = "a list of objects" if item is dict else "text or a list of texts"
+    label = name if name.startswith("-") else f"field {name!r}"
+    raise InputError(f"{label} must be {WORDS.get(wanted, lists)}, not {value!r}")
+
+
+def read_number(value: Any, wanted: type[int] | type[float]) -> int | float | None:
+    """A value from anywhere as a number of that type, or None where it is none; 2.0 is a whole number, 2.5 is not."""
+    try:
+        number = wanted(value)
+        return number if wanted is float or isinstance(value, str) or value == number else None
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+@functools.cache
+def accepted_types(hint: Any) -> tuple[Any, Any, bool]:
+    """What a field's type takes: the type itself, of a tuple its items' type, and whether None too."""
+    kinds = typing.get_args(hint) if typing.get_origin(hint) in (Union, types.UnionType) else (hint,)
+    wanted = next(kind for kind in kinds if kind is not type(None))
+    if typing.get_origin(wanted) is not tuple:
+        return wanted, None, type(None) in kinds
+    item = typing.get_args(wanted)[0]
+    return tuple, typing.get_origin(item) or item, type(None) in kinds
+
+
+class FieldReader(NamedTuple):
+    """How the value of a field is read: its name, its type, that type without None, and its option."""
+
+    name: str
+    hint: object
+    wanted: object
+    option: Option | None
+
+
+@keep_result
+def readers_by_word(kind: type) -> dict[str, FieldReader]:
+    """How each field is read, by all words that mean it."""
+    hints, declared = field_types(kind), declared_options(kind)
+    return {
+        word: FieldReader(
+            name, hints[name], accepted_types(hints[name])[0], declared[name].option if name in declared else None
+        )
+        for word, name in fields_by_word(kind).items()
+    }
+
+
+def read_mapping(kind: type, values: Mapping[str, object], folder: Path = Path()) -> dict[str, object]:
+    """The fields that named values set, each of its type; of two values for one field the later one holds.
+
+    Raises InputError for a name or a value that cannot be.
+    """
+    readers = readers_by_word(kind)
+    found: dict[str, object] = {}
+    for word, value in values.items():
+        reader = readers.get(word) or readers.get(find_field(kind, word))
+        if reader is None:
+            whose = f" for {kind.task}" if hasattr(kind, "task") else ""
+            raise InputError(f"unknown field {word!r}{whose}", hint=nearest(word, list(readers)))
+        option = reader.option
+        if option is not None and option.parse is not None:
+            found.update(zip(option.sets, option.parse(str(value)), strict=True))
+        elif type(value) is reader.wanted and value != "":
+            found[reader.name] = value  # as in most rows
+        else:
+            found[reader.name] = convert(value, reader.hint, word, folder)
+    return found

@@ -1,0 +1,182 @@
+"""What is asked for: a request holds every option that shapes one result, checked without torch.
+
+Requests know no model and no library. Each task has a class of its own beside its modality.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated, ClassVar, NamedTuple, Self
+
+from genai_cli.errors import InputError
+from genai_cli.request.input import Input
+from genai_cli.request.option import (
+    MODEL,
+    OUTPUT,
+    Option,
+    accepted_types,
+    check_ranges,
+    declared_options,
+    field_types,
+    keep_result,
+    read_mapping,
+)
+from genai_cli.types import JsonObject
+
+MAX_SEED = 2**64 - 1  # torch.Generator.manual_seed takes 64 bits
+PROMPT = "prompt"
+
+
+class ModelNeeds(NamedTuple):
+    """What of a request decides which model is loaded: requests that agree in it are made by one loaded model."""
+
+    task: str
+    model: str
+    unused: frozenset[str] = frozenset()
+    """Components of the checkpoint that the request does without."""
+    quantize: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One thing to make. Subclasses add the options of their task; a field left None takes the model's own default."""
+
+    task: ClassVar[str]
+    default_model: ClassVar[str]
+    subject: ClassVar[str] = PROMPT
+    """The field that the command's arguments, the lines of a prompts file and --column fill."""
+
+    model: Annotated[
+        str,
+        Option(
+            "-m",
+            "--model",
+            help="Alias, owner/name, owner/name@revision, or a folder; tiny is built in.",
+            heading=MODEL,
+            per_task=True,
+        ),
+    ]
+    seed: Annotated[
+        int | None,
+        Option(
+            "--seed",
+            help="Seed of the first result of a prompt; drawn and recorded if not given.",
+            low=0,
+            high=MAX_SEED,
+            heading=OUTPUT,
+            needs="draws",
+        ),
+    ] = None
+
+    def __post_init__(self) -> None:
+        if not self.model.strip():
+            raise InputError("the model's name is empty")
+        check_ranges(self)
+
+    @property
+    def title(self) -> str:
+        """What the result is called by: the prompt, or the name of the file that it is made from."""
+        return next((file.name for file in self.inputs().values()), self.task)
+
+    def inputs(self) -> dict[str, Input]:
+        """The files that the result is made from, by their fields."""
+        values = ((field.name, getattr(self, field.name)) for field in fields(self))
+        return {name: value for name, value in values if isinstance(value, Input)}
+
+    def content(self) -> JsonObject:
+        """What the result is made from, as a record holds it."""
+        files = {name: file.record() for name, file in self.inputs().items()}
+        return {"inputs": files} if files else {}
+
+    def parameters(self) -> JsonObject:
+        """Every option that shapes the result, as JSON values."""
+        declared = declared_options(type(self))
+        values = {name: getattr(self, name) for name in list_parameters(type(self))}
+        for name, field in declared.items():
+            if field.option.omit_default and values.get(name) == field.default:
+                del values[name]
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+    def needs(self) -> ModelNeeds:
+        """Which model it takes, and how that is loaded."""
+        return ModelNeeds(self.task, self.model)
+
+    def batch_key(self) -> tuple[object, ...]:
+        """What requests to the same model share that it can take at once."""
+        return ()
+
+    def pace(self) -> str:
+        """What of the options decides how long the model takes, in words."""
+        return ""
+
+    def length(self) -> int:
+        """How long the input is: requests that are made at once are about as long as each other."""
+        return 0
+
+    @classmethod
+    def from_fields(cls, values: Mapping[str, object], folder: Path = Path()) -> Self:
+        """A request from a row's fields, named as options or as fields, as JSON values or as text (CSV).
+
+        The paths of files are relative to `folder`. Raises InputError.
+        """
+        arguments: JsonObject = read_mapping(cls, values, folder)
+        return cls(**arguments)
+
+
+def list_inputs(kind: type[Request]) -> list[str]:
+    """The fields that hold a file."""
+    return [name for name, hint in field_types(kind).items() if accepted_types(hint)[0] is Input]
+
+
+@keep_result
+def list_parameters(kind: type[Request]) -> list[str]:
+    """The fields that a record holds as parameters: all but prompt, files, model, and what stands for other fields."""
+    declared = declared_options(kind)
+    left_out = {PROMPT, "model", *list_inputs(kind)}
+    left_out |= {name for name, field in declared.items() if not field.option.recorded}
+    return [field.name for field in fields(kind) if field.name not in left_out]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptRequest(Request):
+    """A request whose result is made from words."""
+
+    prompt: str
+
+    def __post_init__(self) -> None:
+        if not self.prompt.strip():
+            raise InputError("the prompt is empty")
+        if "\0" in self.prompt:
+            raise InputError("the prompt holds a NUL character")
+        try:
+            self.prompt.encode()
+        except UnicodeEncodeError:
+            raise InputError("the prompt is not UTF-8") from None
+        super().__post_init__()
+
+    @property
+    def title(self) -> str:
+        return self.prompt
+
+    def content(self) -> JsonObject:
+        return {PROMPT: self.prompt, **super().content()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuantizableRequest(PromptRequest):
+    """A request to a model of transformers, whose linear weights may be put into fewer bits."""
+
+    quantize: Annotated[
+        str | None,
+        Option(
+            "--quantize",
+            help="int8 or int4: linear weights in 8 or 4 bits; less memory, other results.",
+            choices=("int8", "int4"),
+            heading=MODEL,
+            extra=("torchao", "quantize"),
+            omit_default=True,
+        ),
+    ] = None
+
+    def needs(self) -> ModelNeeds:
+        return super().needs()._replace(quantize=self.quantize)

@@ -1,0 +1,13 @@
+"""Options that several tasks share, because their models draw tokens by chance."""
+
+from typing import Annotated
+
+from genai_cli.request.option import Option
+
+Temperature = Annotated[
+    float | None,
+    Option(
+        "--temperature", help="Randomness; 0 takes the likeliest always.", default="the model's own", low=0, high=100
+    ),
+]
+TopK = Annotated[int | None, Option("--top-k", help="Draw from this many likeliest tokens; 0 from all.", low=0)]

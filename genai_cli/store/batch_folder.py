@@ -1,0 +1,113 @@
+"""A folder that a batch fills. Each item is written once, even after a kill. A manifest lists the finished items."""
+
+import contextlib
+import json
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from genai_cli.atomic import TEMPORARY, make_folder, removing, sweep, write_temporary
+from genai_cli.errors import OutputError
+from genai_cli.signals import hold_signals
+from genai_cli.store.json_lines import parse_object
+from genai_cli.store.lock import free_lock, take_lock
+from genai_cli.store.manifest import BAD, Manifest, Shard
+from genai_cli.store.names import Destination
+from genai_cli.store.writer import NewFile, Writer, make_write_error
+
+if TYPE_CHECKING:
+    from filelock import FileLock
+
+
+class BatchFolder(Writer):
+    """A writer that notes each finished item in the folder's manifest, and continues what an earlier run left.
+
+    Before a file gets its name, the name is noted in a hidden file beside the manifest. If the run dies before the
+    manifest has the item's line, the next run removes that one file and generates the item again.
+    """
+
+    is_batch = True
+
+    def __init__(self, destination: Destination, shard: Shard | None = None) -> None:
+        super().__init__(destination, f"{shard.number}-of-{shard.count}" if shard else "all")
+        self.shard = shard
+        self.manifest = Manifest(destination.folder, shard, self.tag)
+        self.next_file = destination.folder / f".{self.tag}.genai-next"
+        self.writing = ""
+        self.lock: FileLock | None = None
+
+    def open(self) -> None:
+        """Lock the folder, clean up after a killed run, and read what is finished. Raises OutputError."""
+        folder = self.destination.folder
+        try:
+            make_folder(folder)
+            busy = OutputError(f"another run is filling {folder}", hint="wait for it, or give each run a --shard I/N")
+            self.lock = take_lock(folder / f".{self.tag}.genai-lock", busy)
+            for subfolder in sorted({temporary.parent for temporary in folder.rglob(f".*{TEMPORARY}")}):
+                sweep(subfolder, self.tag)
+            self.folders.add(folder)
+            self.manifest.open()
+            self.base_seed = self.manifest.base_seed
+            self.remove_unfinished()
+        except OSError as error:
+            self.close()
+            raise make_write_error(folder, error) from error
+
+    def look(self) -> bool:
+        """Read what an earlier run finished, without a lock or a change. Returns whether there was such a run."""
+        return self.manifest.read()
+
+    def remove_unfinished(self) -> None:
+        """Remove the file that got its name just before a run died or failed, if the manifest does not list it."""
+        if not self.next_file.exists():
+            return
+        try:
+            noted = parse_object(self.next_file.read_bytes()) or {}
+            key, file = str(noted["key"]), PurePosixPath(noted["file"])
+        except (KeyError, TypeError):
+            key, file = "", PurePosixPath()  # torn: the file has no name yet
+        is_done = self.manifest.finished.get(key) == "done"
+        if file.name and not is_done and not file.is_absolute() and ".." not in file.parts:
+            for name in (file, file.with_name(f"{file.name}.json")):
+                (self.destination.folder / name).unlink(missing_ok=True)
+        self.next_file.unlink()
+
+    def close(self) -> None:
+        """Release the folder. If an unfinished file cannot be removed (gone or full disk), the next run removes it."""
+        if self.lock is not None:
+            with contextlib.suppress(OSError):
+                self.remove_unfinished()
+            free_lock(self.lock)
+            self.lock = None
+
+    def announce(self, target: Path) -> None:
+        """Note the name that the file gets next."""
+        file = target.relative_to(self.destination.folder).as_posix()
+        note = json.dumps({"key": self.writing, "file": file}).encode()
+        temporary = write_temporary(self.next_file, note, self.tag)
+        with removing(temporary):
+            temporary.replace(self.next_file)
+
+    def is_finished(self, key: str) -> str | None:
+        """The status of an item that an earlier run, or another shard, finished."""
+        return self.manifest.finished.get(key)
+
+    def write(self, file: NewFile) -> Path:
+        """Write a finished item and note it in the manifest, without a signal in between. Raises OutputError."""
+        with hold_signals():
+            self.writing = str(file.line["key"])
+            path = super().write(file)
+            self.note({**file.line, "file": path.relative_to(self.destination.folder).as_posix()})
+        return path
+
+    def note(self, line: Mapping[str, object]) -> None:
+        """Note an item without a file, such as one that failed. Raises OutputError."""
+        try:
+            self.manifest.append(line)
+        except OSError as error:
+            raise make_write_error(self.manifest.path, error) from error
+
+    def note_bad(self, error: str) -> None:
+        """Note a row that was skipped, once even if the batch runs again. Raises OutputError."""
+        if error not in self.manifest.bad:
+            self.note({"status": BAD, "error": error})

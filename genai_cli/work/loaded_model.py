@@ -1,0 +1,140 @@
+"""One loaded model: its files, the instance of its modality, and what was learnt while it was loaded."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from genai_cli.content.record import Origin
+from genai_cli.device.importing import import_libraries
+from genai_cli.device.learnt import Lesson, build_times_key, read_times
+from genai_cli.device.loading import asks_bfloat16
+from genai_cli.device.memory import describe_shortage
+from genai_cli.device.placement import read_free_memory, select_device, select_placement
+from genai_cli.device.policy import Decision, Situation, Times, decide
+from genai_cli.device.quantize import find_drawback
+from genai_cli.device.read_ahead import read_ahead
+from genai_cli.device.spec import ModelSpec
+from genai_cli.device.threads import describe_waiting, set_threads
+from genai_cli.errors import DeviceError, GenaiError
+from genai_cli.events import Detail, Emit, Notice
+from genai_cli.hub.access import Access
+from genai_cli.hub.fetching import ModelFiles, fetch
+from genai_cli.hub.files import FetchOptions
+from genai_cli.modality.modality import Modality, Result
+from genai_cli.modality.registry import find_modality, load_catalog
+from genai_cli.request.request import Request
+from genai_cli.work.assignment import Hints
+from genai_cli.work.batching import LOOKAHEAD
+
+
+class MemoryShortage(DeviceError):
+    """The device's memory does not suffice for what was asked of it at once."""
+
+
+class ModelSource:
+    """A model's files on this machine, and when they were first asked for."""
+
+    def __init__(self, spec: ModelSpec, access: Access, emit: Emit) -> None:
+        """Fetch what is missing. Raises ModelError, NetworkError, RefusedError, InputError, DeviceError."""
+        self.spec = spec
+        self.started = time.perf_counter()
+        placing = spec.placing
+        if placing.device not in ("auto", "cpu"):
+            select_device(placing.device)  # a device that is missing is said before gigabytes are fetched for it
+        catalog = load_catalog()
+        kind = catalog.kind(spec.task)
+        options = FetchOptions(kind, catalog, placing.variant, placing.dtype, spec.unused, access)
+        self.files: ModelFiles = fetch(spec.reference, options, emit)
+        self.downloaded = time.perf_counter()
+        read_ahead(self.files.weights)
+
+
+class LoadedModel:
+    """A model on its device."""
+
+    def __init__(self, source: ModelSource, hints: Hints, emit: Emit) -> None:
+        """Load the model from files at hand. Raises ModelError, DeviceError, InputError."""
+        started = time.perf_counter()
+        self.emit = emit
+        self.files, spec = source.files, source.spec
+        self.kind: type[Modality[Request]] = find_modality(spec.task)
+        import_libraries(self.files)
+        imported = time.perf_counter()
+        placement = select_placement(spec.placing.device, spec.placing.dtype, asks_bfloat16(self.files))
+        self.device = placement.device
+        self.lesson: Lesson | None = None
+        self.pace = hints.pace
+        decision = self.decide_compiling(spec, hints)
+        placement = replace(placement, quantize=spec.quantize, compile=decision.compile)
+        emit(Detail(f"device {placement.device}: {placement.device_reason}"))
+        emit(Detail(f"dtype {placement.dtype}: {placement.dtype_reason}"))
+        emit(Detail(f"compiled: {'yes' if decision.compile else 'no'}, {decision.reason}"))
+        if placement.device == "cpu":
+            threads = set_threads(self.files.count_weight_bytes())
+            emit(Detail(f"threads: {threads}, {describe_waiting()} while they wait for each other"))
+        if note := find_drawback(placement):
+            emit(Notice(note))
+        self.model = self.kind(self.files, placement)
+        self.free_bytes = read_free_memory(placement.device) or 0
+        seconds = {
+            "load": time.perf_counter() - source.started,
+            "download": source.downloaded - source.started,
+            "import": imported - started,
+        }
+        emit(Detail("loaded in {load:.1f} s: download {download:.1f} s, import {import:.1f} s".format(**seconds)))
+        reference = self.files.reference
+        self.origin = Origin(
+            {
+                "id": reference.id,
+                "revision": reference.revision,
+                "variant": self.files.variant,
+                "license": self.files.license,
+            },
+            placement.record(),
+            seconds,
+            self.kind.libraries,
+        )
+        self.told_failure = False
+
+    def decide_compiling(self, spec: ModelSpec, hints: Hints) -> Decision:
+        """Whether to compile the model; on cuda the times of most of its items are watched for the next decision."""
+        times = Times()
+        if self.device.startswith("cuda"):
+            self.lesson = Lesson(build_times_key(spec.task, hints.pace, self.files.reference.id, self.device))
+            times = read_times(self.lesson.key)
+        weights, free = self.files.count_weight_bytes(), read_free_memory(self.device)
+        estimate, asked = self.kind.compile_times, spec.placing.compile
+        return decide(Situation(spec.task, self.device, hints.items, weights, free, estimate, times, asked))
+
+    def watch_compiling(self, request: Request, seconds: float) -> None:
+        """Learn from the time of an item of the usual pace, and say once where the compiler failed."""
+        compiled = self.model.compiled
+        if compiled is not None and compiled.failure and not self.told_failure:
+            self.told_failure = True
+            self.emit(Notice(f"the model could not be compiled and runs as it is: {compiled.failure}"))
+        if self.lesson and request.pace() == self.pace and not (compiled and compiled.failure):
+            self.lesson.take(seconds, compiled is not None)
+
+    def choose_batch_size(self, request: Request, most: int | None) -> int:
+        """How many items like this one the model is to make at once; `most` is asked for or was found out."""
+        size = most or self.model.choose_batch_size(request, self.device, self.free_bytes)
+        return min(size, self.kind.limit_batch_size(self.device) or LOOKAHEAD)
+
+    def generate(self, requests: Sequence[Request]) -> list[Result | GenaiError]:
+        """Run the model: a result, or an error of its own, for each request. Raises MemoryShortage.
+
+        Any other failure of a library becomes a plain GenaiError, so that it costs one item and no more.
+        """
+        try:
+            return list(self.model.generate(requests, self.emit))
+        except (GenaiError, OSError):
+            raise  # an OSError is the console's: whoever reads the streamed text went away, or its disk is full
+        except Exception as error:  # whatever one item meets in a library, the others go on
+            shortage = describe_shortage(error)
+            if shortage is None:
+                reason = f"{type(error).__name__}: {(str(error).strip() or 'no message').splitlines()[0]}"
+                raise GenaiError(f"the model failed: {reason}", hint="--debug shows where; please report it") from error
+        # Here, and not above: an exception that is being handled holds on to the memory that it did not suffice for.
+        raise MemoryShortage(
+            f"out of memory on {self.device}: {shortage}", hint="try a smaller size, --dtype float16 or --device cpu"
+        )

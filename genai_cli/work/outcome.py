@@ -1,0 +1,30 @@
+"""What becomes of a job: an artifact to keep, or a failure."""
+
+from dataclasses import dataclass
+
+from genai_cli.content.record import Record
+from genai_cli.errors import GenaiError
+from genai_cli.work.job import Job
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A finished result: its record, the file's bytes, and the record to stand beside a file that cannot carry it."""
+
+    job: Job
+    record: Record
+    data: bytes
+    beside: Record | None
+    suffix: str
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A job that gave nothing to keep; `status` is `failed` or `filtered`."""
+
+    job: Job
+    error: GenaiError
+    status: str = "failed"
+
+
+Outcome = Artifact | Failure
