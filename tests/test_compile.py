@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from conftest import Genai, RunMain
 
-from genai_cli.device.learnt import Lesson, build_times_key, find_times_file, read_times
-from genai_cli.device.policy import Decision, Situation, Times, decide
+from genai_cli.device.compile_decision import Decision, Situation, Times, decide
+from genai_cli.device.compile_times import Lesson, build_times_key, find_times_file, read_times
 from genai_cli.modality.image import ImageRequest
 from genai_cli.modality.text import TextRequest
 from genai_cli.request.request import Request

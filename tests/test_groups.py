@@ -25,7 +25,7 @@ from genai_cli.modality.image import Image, ImageRequest
 from genai_cli.modality.registry import load_catalog
 from genai_cli.modality.text import TextRequest
 from genai_cli.work.assignment import Assignment, Hints
-from genai_cli.work.batching import LOOKAHEAD, InputOrder, cut_groups, parse_batch_size
+from genai_cli.work.batching import LOOKAHEAD, InputSequence, cut_groups, parse_batch_size
 from genai_cli.work.job import Job
 from genai_cli.work.loaded_model import LoadedModel, ModelSource
 from genai_cli.work.producer import Producer
@@ -240,7 +240,7 @@ def test_a_picture_too_big_is_decoded_in_tiles_and_then_given_up(stable_diffusio
 
 def test_the_noise_makes_an_exact_sample() -> None:
     logits = torch.tensor([1.5, 0.0, -1.0, float("-inf"), 0.5])
-    chance = OwnChance([7], "cpu", rows_of_item=20_000)
+    chance = OwnChance([7], "cpu", sequences_per_item=20_000)
     drawn = chance(None, logits.expand(20_000, -1)).argmax(dim=-1)
     shares = torch.bincount(drawn, minlength=5) / len(drawn)
     assert shares[3] == 0
@@ -277,7 +277,7 @@ def test_outcomes_are_put_back_into_order() -> None:
         def __init__(self, job: Job) -> None:
             self.job = job
 
-    order = InputOrder()
+    order = InputSequence()
     given = list(order.watch(jobs(list("abcde"))))
     shuffled = [End(given[place]) for place in (2, 0, 1, 4, 3)]
     assert [end.job.index for end in order.restore(shuffled)] == [0, 1, 2, 3, 4]

@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers import ClassifierFreeGuidanceLogitsProcessor, LogitsProcessorList
 
-from genai_cli.modality.decoding.sampling import FiniteRows, GuidedProcessor, OwnChance, build_sampling_processors
+from genai_cli.modality.decoding.sampling import FiniteScores, GuidedProcessor, OwnChance, build_sampling_processors
 
 ITEMS, CODEBOOKS, VOCABULARY, STEPS = 3, 4, 64, 20
 ROWS = ITEMS * CODEBOOKS
@@ -70,7 +70,7 @@ def test_the_tokens_are_those_of_processors_behind_the_guidance(
 @pytest.mark.parametrize("scale", [3.0, 1.0])
 def test_rows_that_are_not_finite_are_noted(scale: float) -> None:
     generator = torch.Generator().manual_seed(0)
-    finite = FiniteRows()
+    finite = FiniteScores()
     assert finite.find_broken_items(ITEMS) == [False] * ITEMS
     guided = GuidedProcessor(scale, ROWS, [finite, *make_processors(0.7, 5, noise=True)])
     run_library(scale, [guided], draw_scores(scale, generator))

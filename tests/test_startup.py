@@ -6,7 +6,18 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = ("torch", "numpy", "PIL", "transformers", "diffusers", "huggingface_hub", "soundfile", "accelerate", "mutagen")
+HEAVY = (
+    "pydantic",
+    "torch",
+    "numpy",
+    "PIL",
+    "transformers",
+    "diffusers",
+    "huggingface_hub",
+    "soundfile",
+    "accelerate",
+    "mutagen",
+)
 PROGRAM = """
 import json, sys
 from genai_cli.cli.main import main

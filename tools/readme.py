@@ -32,10 +32,10 @@ def collect() -> dict[str, tuple[Declared, list[str], str]]:
     """Each option by its names, with the commands that show it, and its help."""
     found: dict[str, tuple[Declared, list[str], str]] = {}
     for command in list_commands():
-        for declared, group in command.declared().values():
+        for declared, owner in command.declared().values():
             option = declared.option
             hidden = command.modality is not None and not is_offered(option, command.modality)
-            if hidden or group in command.plain:
+            if hidden or owner in command.plain:
                 continue
             names = ", ".join(option.names)
             default = None if declared.name == "model" else declared.default

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from genai_cli.cli.command import Command, Given
-from genai_cli.cli.options import RUN_GROUPS
+from genai_cli.cli.options import RUN_OPTIONS
 from genai_cli.errors import InputError
 from genai_cli.modality.registry import list_requests
 from genai_cli.request.option import MODEL, OUTPUT, Option
@@ -48,7 +48,7 @@ def run_batch(given: Given) -> int:
     values = {"seed": own.seed, "model": own.model}
     fields: dict[str, object] = {name: value for name, value in values.items() if value is not None}
     requests = list_requests()
-    subjects = list(dict.fromkeys(kind.subject for kind in requests.values()))
+    subjects = list(dict.fromkeys(request_class.subject for request_class in requests.values()))
     rows = read_rows([], given.arguments[0], sys.stdin.buffer, None, subjects)
     return run_rows(rows, Defaults(requests, fields, options.output.num), options, is_openai=own.format == OPENAI)
 
@@ -58,7 +58,7 @@ COMMAND = Command(
     "Make all that a file asks for, of any kinds, into a folder; killed and run again, it does what is missing.\n\n"
     'A row: {"task": "image", "prompt": "a red circle", "seed": 1, "id": "circle"}',
     run_batch,
-    (JobsOptions, *RUN_GROUPS),
+    (JobsOptions, *RUN_OPTIONS),
     "JOBS",
     "A .jsonl or .csv file of jobs; - is stdin.",
     single=True,

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 ARGUMENT = "argument"
 VERSION = "version"
-Group = TypeVar("Group")
+Options = TypeVar("Options")
 
 
 class Given:
@@ -40,9 +40,9 @@ class Given:
         self.named = set(named)
         """The fields that were set on the command line itself, not in the environment or the settings."""
 
-    def read(self, group: type[Group]) -> Group:
+    def read(self, owner: type[Options]) -> Options:
         """A class of options with its values."""
-        return group(**{name: self.values[name] for name in declared_options(group)})
+        return owner(**{name: self.values[name] for name in declared_options(owner)})
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,8 @@ class Command:
     name: str
     help: str
     run: Callable[[Given], int]
-    groups: tuple[type, ...]
+    classes: tuple[type, ...]
+    """The classes whose fields declare its options."""
     argument: str | None = None
     """The metavar of its arguments; None where it takes none."""
     argument_help: str = ""
@@ -68,14 +69,14 @@ class Command:
     def declared(self) -> dict[str, tuple[Declared, type]]:
         """Its options by their fields, each with its class; the first class that declares a field has it."""
         found: dict[str, tuple[Declared, type]] = {}
-        for group in self.groups:
-            for name, option in declared_options(group).items():
-                found.setdefault(name, (option, group))
+        for owner in self.classes:
+            for name, option in declared_options(owner).items():
+                found.setdefault(name, (option, owner))
         return found
 
     def words(self) -> dict[str, str]:
         """The fields that a settings file may set, by all their names."""
-        declared = {name: option for name, (option, group) in self.declared().items() if group not in self.plain}
+        declared = {name: option for name, (option, owner) in self.declared().items() if owner not in self.plain}
         words = {word: name for name, option in declared.items() for word in option.option.words}
         return words | {name: name for name in declared}
 
@@ -84,11 +85,11 @@ class Command:
         declared = self.declared()
         parameters = [inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)]
         if self.argument is not None:
-            kind = str if self.single else list[str]
+            annotation = str if self.single else list[str]
             information = typer.Argument(metavar=self.argument, help=self.argument_help, show_default=False)
             default = inspect.Parameter.empty if self.single or self.required else None
-            parameters.append(make_parameter(ARGUMENT, Annotated[kind, information], default))
-        parameters += [self.make_option(option, group) for option, group in declared.values()]
+            parameters.append(make_parameter(ARGUMENT, Annotated[annotation, information], default))
+        parameters += [self.make_option(option, owner) for option, owner in declared.values()]
         version = typer.Option("--version", callback=show_version, is_eager=True, help="Show the version and stop.")
         parameters.append(make_parameter(VERSION, Annotated[bool, version], False))
 
@@ -109,14 +110,14 @@ class Command:
         command.take_options({name: option for name, (option, _) in declared.items()})
         return command
 
-    def make_option(self, declared: Declared, group: type) -> inspect.Parameter:
+    def make_option(self, declared: Declared, owner: type) -> inspect.Parameter:
         """An option as a parameter that Typer understands."""
         option, name = declared.option, declared.name
-        is_plain = group in self.plain
+        is_plain = owner in self.plain
         wanted, _, _ = accepted_types(declared.hint)
         default = None if is_plain else declared.default
         if name == "model" and not is_plain:
-            default = getattr(group, "default_model", None)
+            default = getattr(owner, "default_model", None)
         information = typer.Option(
             *option.names,
             help=describe(option, default),
@@ -127,9 +128,9 @@ class Command:
             hidden=self.modality is not None and not is_offered(option, self.modality),
             autocompletion=make_completion(declared),
         )
-        kind = list[str] if wanted is tuple else wanted
+        annotation = list[str] if wanted is tuple else wanted
         default = None if wanted is tuple else default
-        return make_parameter(name, Annotated[kind | None, information], default)
+        return make_parameter(name, Annotated[annotation | None, information], default)
 
     def list_variables(self, option: Option) -> list[str]:
         """The environment variables of an option, the one of the task first."""

@@ -174,10 +174,10 @@ def remove_model(given: Given) -> int:
 NAME_HELP = "Alias, owner/name, owner/name@revision, or a folder."
 
 
-def make(name: str, help: str, run: Callable[[Given], int], *groups: type, named: bool = True) -> Command:
+def make(name: str, help: str, run: Callable[[Given], int], *classes: type, named: bool = True) -> Command:
     """One of the commands."""
     argument = "NAME" if named else None
-    return Command(name, help, run, (*groups, NetworkOptions, MessageOptions), argument, NAME_HELP, single=True)
+    return Command(name, help, run, (*classes, NetworkOptions, MessageOptions), argument, NAME_HELP, single=True)
 
 
 LIST = make(

@@ -112,5 +112,5 @@ class PromptOptions:
     ] = None
 
 
-RUN_GROUPS = (OutputOptions, NetworkOptions, LicenseOptions, Placing, BatchOptions, Engine, MessageOptions)
+RUN_OPTIONS = (OutputOptions, NetworkOptions, LicenseOptions, Placing, BatchOptions, Engine, MessageOptions)
 """The classes of options of every command that runs models."""

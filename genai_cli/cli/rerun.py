@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, cast
 
 from genai_cli.cli.command import Command, Given
-from genai_cli.cli.options import RUN_GROUPS
+from genai_cli.cli.options import RUN_OPTIONS
 from genai_cli.cli.run import RunOptions, run_rows
 from genai_cli.cli.verify import Copy, verify_copies
 from genai_cli.content.record import Record, to_json
@@ -38,7 +38,11 @@ class RerunOptions:
 def rerun_files(given: Given) -> int:
     """Make each file again from its record, with the changes given; with --verify, compare and keep nothing."""
     options, own = RunOptions.read(given), given.read(RerunOptions)
-    changes = {name: given.values[name] for name in given.named if any(name in declared_options(k) for k in kinds())}
+    changes = {
+        name: given.values[name]
+        for name in given.named
+        if any(name in declared_options(owner) for owner in list_classes())
+    }
     number = options.output.num if "num" in given.named else 1
     if own.verify and (changes or number > 1):
         raise InputError("--verify compares the same request: leave the other options out")
@@ -55,7 +59,7 @@ def rerun_files(given: Given) -> int:
     return run_rows(rows, Defaults(list_requests(), {}, number), options)
 
 
-def kinds() -> list[type[Request]]:
+def list_classes() -> list[type[Request]]:
     """The request classes of all tasks."""
     return list(list_requests().values())
 
@@ -65,17 +69,17 @@ def read_record(file: Path) -> Record:
     record = find_provenance(file).record
     if record is None:
         raise InputError(f"{file} was written by another tool", hint="genai show FILE shows what it says")
-    kind = list_requests().get(str(record.get("task")))
-    if kind is None:
+    request_class = list_requests().get(str(record.get("task")))
+    if request_class is None:
         raise InputError(f"{file} holds a record of an unknown task {record.get('task')!r}")
-    is_file = kind.subject in list_inputs(kind)
-    held = record.get("inputs") if is_file else record.get(kind.subject)
+    is_file = request_class.subject in list_inputs(request_class)
+    held = record.get("inputs") if is_file else record.get(request_class.subject)
     if held is None or "parameters" not in record:
-        raise InputError(f"{file} does not hold its {kind.subject}: it was written with --no-metadata")
+        raise InputError(f"{file} does not hold its {request_class.subject}: it was written with --no-metadata")
     model, parameters, files = record.get("model"), record["parameters"], record.get("inputs", {})
     is_whole = isinstance(model, dict) and isinstance(model.get("id"), str) and isinstance(parameters, dict)
     is_whole = is_whole and isinstance(files, dict) and all(isinstance(stated, dict) for stated in files.values())
-    if not is_whole or (is_file and kind.subject not in files):
+    if not is_whole or (is_file and request_class.subject not in files):
         raise InputError(f"{file} holds a broken record")
     return record
 
@@ -85,13 +89,13 @@ def build_row(record: Record, changes: Mapping[str, object], file: Path, given_i
 
     Files are taken by the name and the content that the record states, and parameters set nothing but options.
     """
-    kind = list_requests()[record["task"]]
-    known, declared = {field.name for field in fields(kind)}, declared_options(kind)
+    request_class = list_requests()[record["task"]]
+    known, declared = {field.name for field in fields(request_class)}, declared_options(request_class)
     for name in changes:
         if name not in known:
             raise InputError(f"{file}: genai {record['task']} has no option {find_long_name(name)}")
     replaced = {other for name in changes for other in declared[name].option.sets}
-    kept = set(list_parameters(kind)) - replaced
+    kept = set(list_parameters(request_class)) - replaced
     row = {name: value for name, value in record["parameters"].items() if name in kept}
     for name, value in row.items():
         allowed = declared[name].option.allowed() if name in declared else ()
@@ -101,9 +105,9 @@ def build_row(record: Record, changes: Mapping[str, object], file: Path, given_i
     name, revision = model["id"], model.get("revision")
     if name != BUILT_IN and revision:
         name = f"{name}@{revision}"
-    names = list_inputs(kind)
-    if kind.subject not in names:
-        row[kind.subject] = record[kind.subject]  # type: ignore[literal-required]
+    names = list_inputs(request_class)
+    if request_class.subject not in names:
+        row[request_class.subject] = record[request_class.subject]  # type: ignore[literal-required]
     stated_files = {name: stated for name, stated in record.get("inputs", {}).items() if name in names}
     if given_input is not None and len(stated_files) != 1:
         raise InputError(f"--input names one file, and {file} was made from {len(stated_files) or 'none'}")
@@ -114,7 +118,7 @@ def build_row(record: Record, changes: Mapping[str, object], file: Path, given_i
 
 def find_long_name(field: str) -> str:
     """The option of a field, whichever task has it."""
-    return next(declared_options(kind)[field].option.long for kind in kinds() if field in declared_options(kind))
+    return next(options[field].option.long for options in map(declared_options, list_classes()) if field in options)
 
 
 def find_input(stated: JsonObject, file: Path) -> Path:
@@ -135,9 +139,9 @@ def make_command() -> Command:
         "Make files again from the records inside them; options given here override theirs.\n\n"
         "genai rerun cat-7.png --steps 50",
         rerun_files,
-        (RerunOptions, *kinds(), *RUN_GROUPS),
+        (RerunOptions, *list_classes(), *RUN_OPTIONS),
         "FILE",
         "Files that genai wrote.",
         required=True,
-        plain=frozenset(cast("list[type]", kinds())),
+        plain=frozenset(cast("list[type]", list_classes())),
     )

@@ -3,7 +3,7 @@
 import sys
 
 from genai_cli.cli.command import Command, Given
-from genai_cli.cli.options import RUN_GROUPS, PromptOptions
+from genai_cli.cli.options import RUN_OPTIONS, PromptOptions
 from genai_cli.errors import InputError
 from genai_cli.modality.registry import Entry, find_modality
 from genai_cli.request.option import declared_options
@@ -14,8 +14,8 @@ from genai_cli.types import JsonObject
 def make_command(entry: Entry) -> Command:
     """The command of a task."""
     modality = find_modality(entry.task)
-    kind = modality.request
-    is_file = kind.subject in list_inputs(kind)
+    request_class = modality.request
+    is_file = request_class.subject in list_inputs(request_class)
 
     def run(given: Given) -> int:
         from genai_cli.cli.run import RunOptions, run_rows
@@ -23,25 +23,29 @@ def make_command(entry: Entry) -> Command:
         from genai_cli.work.orders import Defaults
 
         prompts = given.read(PromptOptions)
-        stdin, subjects = sys.stdin.buffer, [kind.subject]
+        stdin, subjects = sys.stdin.buffer, [request_class.subject]
         rows = read_rows(given.arguments, prompts.prompts, stdin, prompts.column, subjects, is_file)
         options = RunOptions.read(given)
-        return run_rows(rows, Defaults({kind.task: kind}, collect_fields(kind, given), options.output.num), options)
+        return run_rows(
+            rows,
+            Defaults({request_class.task: request_class}, collect_fields(request_class, given), options.output.num),
+            options,
+        )
 
     return Command(
         entry.task,
         f"{entry.summary}\n\n{modality.example}",
         run,
-        (kind, PromptOptions, *RUN_GROUPS),
-        kind.subject.upper(),
+        (request_class, PromptOptions, *RUN_OPTIONS),
+        request_class.subject.upper(),
         f"{modality.argument}; {'- is stdin' if is_file else '- reads them from stdin, one a line'}.",
         modality=modality,
     )
 
 
-def collect_fields(kind: type[Request], given: Given) -> JsonObject:
+def collect_fields(request_class: type[Request], given: Given) -> JsonObject:
     """The fields of a request that the command sets. Raises InputError where two options set one field."""
-    declared = declared_options(kind)
+    declared = declared_options(request_class)
     given_values = {name: given.values[name] for name in declared}
     values = {name: value for name, value in given_values.items() if value not in (None, declared[name].default)}
     for name in values:

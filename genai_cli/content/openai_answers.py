@@ -35,10 +35,10 @@ def build_choice(index: int, record: JsonObject, said: JsonObject) -> JsonObject
     return {"index": index, **said, "logprobs": None, "finish_reason": record.get("finish_reason")}
 
 
-def build_answer(kind: str, prefix: str, records: list[JsonObject], choices: list[JsonObject]) -> JsonObject:
+def build_answer(object_name: str, prefix: str, records: list[JsonObject], choices: list[JsonObject]) -> JsonObject:
     """The body around the choices."""
     first = records[0]
-    head = {"id": f"{prefix}-{first['key']}", "object": kind, "created": read_time(first)}
+    head = {"id": f"{prefix}-{first['key']}", "object": object_name, "created": read_time(first)}
     return {**head, "model": first["model"]["id"], "choices": choices, **count_usage(records)}
 
 

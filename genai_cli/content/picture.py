@@ -99,12 +99,13 @@ class Picture(Content):
             image.save(stream, "PNG", pnginfo=png_texts(record, mark))
         else:
             packet = xmp_packet(record, mark, with_record=True).encode()
-            kind = "WEBP" if suffix == ".webp" else "JPEG"
+            format_name = "WEBP" if suffix == ".webp" else "JPEG"
             try:
-                image.save(stream, kind, quality=LOSSY_QUALITY, xmp=packet)
+                image.save(stream, format_name, quality=LOSSY_QUALITY, xmp=packet)
             except ValueError as error:
                 raise OutputError(
-                    f"the record does not fit into a {kind} file: {error}", hint="write .png, or use --no-metadata"
+                    f"the record does not fit into a {format_name} file: {error}",
+                    hint="write .png, or use --no-metadata",
                 ) from error
         return stream.getvalue()
 

@@ -92,7 +92,7 @@ def build_record(
 
 @functools.cache
 def find_version(name: str) -> str:
-    """The version of an installed library; looking it up takes longer than to classify a short text."""
+    """The version of an installed library; looking it up takes longer than a short text in a model."""
     from importlib.metadata import version
 
     return version(name)

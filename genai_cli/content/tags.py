@@ -50,8 +50,8 @@ def flac_comment(path: Path) -> bytes | None:
         for _ in range(MAX_PARTS):
             if len(header := stream.read(4)) < 4:
                 break
-            kind, size = header[0] & 0x7F, int.from_bytes(header[1:], "big")
-            if kind == 4:
+            block, size = header[0] & 0x7F, int.from_bytes(header[1:], "big")
+            if block == 4:
                 return read_whole(stream, size, path)
             if header[0] & 0x80:  # the last block before the sound
                 return None

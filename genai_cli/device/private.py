@@ -33,15 +33,15 @@ def multiply_by_onednn(values: "torch.Tensor", weight: "torch.Tensor", bias: "to
     return torch.ops.mkldnn._linear_pointwise.default(values, weight, bias, "none", [], "")
 
 
-def multiply_int8(rows: "torch.Tensor", weight: "torch.Tensor") -> "torch.Tensor":
-    """`rows @ weight.T` in int32, of int8 rows with an int8 weight of shape (outputs, inputs).
+def multiply_int8(vectors: "torch.Tensor", weight: "torch.Tensor") -> "torch.Tensor":
+    """`vectors @ weight.T` in int32, of int8 vectors with an int8 weight of shape (outputs, inputs).
 
     torch's public products of int8 sum in int8. torchao's public int_scaled_matmul calls the same op, but torch's
     compiler cannot trace it, and on processors with VNNI and without AMX it sums the whole weight at each call.
     """
     import torch
 
-    return torch._int_mm(rows, weight.t())
+    return torch._int_mm(vectors, weight.t())
 
 
 def has_fbgemm_product() -> bool:
@@ -60,8 +60,8 @@ def pack_for_fbgemm(weight: "torch.Tensor", scale: "torch.Tensor") -> "torch.Scr
     """An int8 weight of shape (outputs, inputs) with a scale for each output, packed for `multiply_by_fbgemm`.
 
     The public torch.quantize_per_channel makes such a tensor from float32 only: a copy four times as large. The public
-    torch.ao.nn.quantized.dynamic.Linear packs it, but gives all rows of its input one scale: what stands beside an item
-    in a batch would change it.
+    torch.ao.nn.quantized.dynamic.Linear packs it, but gives all vectors of its input one scale: what stands beside an
+    item in a batch would change it.
     """
     import torch
 
@@ -70,14 +70,16 @@ def pack_for_fbgemm(weight: "torch.Tensor", scale: "torch.Tensor") -> "torch.Scr
     return torch.ops.quantized.linear_prepack(quantized, None)
 
 
-def multiply_by_fbgemm(rows: "torch.Tensor", scale: float, zero: int, packed: "torch.ScriptObject") -> "torch.Tensor":
-    """`rows @ weight.T` in float32, where the rows become unsigned 8-bit numbers: `round(row / scale) + zero`.
+def multiply_by_fbgemm(
+    vectors: "torch.Tensor", scale: float, zero: int, packed: "torch.ScriptObject"
+) -> "torch.Tensor":
+    """`vectors @ weight.T` in float32, where the vectors become unsigned 8-bit numbers: `round(value / scale) + zero`.
 
     The public layers of torch.ao.nn.quantized choose the scale themselves, see `pack_for_fbgemm`.
     """
     import torch
 
-    return getattr(torch.ops.quantized, FBGEMM_PRODUCT)(rows, scale, zero, packed)
+    return getattr(torch.ops.quantized, FBGEMM_PRODUCT)(vectors, scale, zero, packed)
 
 
 def quantize_to_opaque_int4(weight: "torch.Tensor", group_size: int) -> "Int4OpaqueTensor":

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from genai_cli.device.quantized_layers import Bfloat16Linear, Int8Linear
 
 GROUP_SIZE = 32  # inputs that share a scale in int4
-ROWS_AT_ONCE = 2048  # rows of a weight that are quantized together, so that their float32 copies stay small
+OUTPUTS_AT_ONCE = 2048  # outputs of a weight that are quantized together, so that their float32 copies stay small
 SMALLEST_SIDE = 16  # a layer with fewer inputs or outputs (a classifier's last one) stays as it is
 
 
@@ -54,11 +54,11 @@ def quantize_model(model: "PreTrainedModel", placement: Placement) -> None:
         raise DeviceError("--quantize does not work on mps", hint="leave it out, or --device cpu")
     tied = {id(module.weight): name for name, module in model.named_modules() if type(module) is nn.Embedding}
     # The models that define subclasses of Linear read their weights in ways of their own.
-    kinds = (nn.Linear, Conv1D)
+    classes = (nn.Linear, Conv1D)
     wanted = [
         name
         for name, module in model.named_modules()
-        if type(module) in kinds and min(module.weight.shape) >= SMALLEST_SIDE
+        if type(module) in classes and min(module.weight.shape) >= SMALLEST_SIDE
     ]
     spent = SpentWeights()
     for name in wanted:
@@ -113,11 +113,13 @@ def quantize_to_int8(linear: "nn.Linear") -> "Int8Linear":
 
     weight = torch.empty(linear.weight.shape, dtype=torch.int8)
     scales, spent = [], SpentWeights()
-    for rows, place in zip(linear.weight.detach().split(ROWS_AT_ONCE), weight.split(ROWS_AT_ONCE), strict=True):
-        part = Int8Tensor.from_hp(rows.contiguous(), PerRow())
+    for part_of_weight, place in zip(
+        linear.weight.detach().split(OUTPUTS_AT_ONCE), weight.split(OUTPUTS_AT_ONCE), strict=True
+    ):
+        part = Int8Tensor.from_hp(part_of_weight.contiguous(), PerRow())
         place.copy_(part.qdata)
         scales.append(part.scale.reshape(-1))
-        spent.add(rows)
+        spent.add(part_of_weight)
     # Without VNNI the sum of two products saturates at 16 bits; with inputs of 7 bits it fits.
     largest = 63 if should_reduce_range(torch.device("cpu")) else 127
     return Int8Linear(weight, torch.cat(scales), linear.bias, largest)

@@ -8,8 +8,8 @@ from torch import nn  # noqa: TID253
 from genai_cli.device.private import has_fbgemm_product, multiply_by_fbgemm, multiply_int8, pack_for_fbgemm
 
 
-class RowScaledLinear(nn.Module, ABC):  # type: ignore[misc]
-    """A linear layer for a cpu in 8 bits: each row of the input gets a scale of its own and is rounded to int8."""
+class VectorScaledLinear(nn.Module, ABC):  # type: ignore[misc]
+    """A linear layer for a cpu in 8 bits: each vector of the input gets a scale of its own and is rounded to int8."""
 
     def __init__(self, bias: torch.Tensor | None) -> None:
         super().__init__()
@@ -17,19 +17,19 @@ class RowScaledLinear(nn.Module, ABC):  # type: ignore[misc]
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         """From (..., inputs) to (..., outputs), in the dtype of the input."""
-        rows = values.reshape(-1, values.shape[-1]).float()
-        row_scale = rows.abs().amax(dim=-1, keepdim=True).clamp_min(torch.finfo(torch.float32).tiny)
-        result = self.multiply(rows / row_scale).mul_(row_scale)
+        vectors = values.reshape(-1, values.shape[-1]).float()
+        vector_scale = vectors.abs().amax(dim=-1, keepdim=True).clamp_min(torch.finfo(torch.float32).tiny)
+        result = self.multiply(vectors / vector_scale).mul_(vector_scale)
         if self.bias is not None:
             result += self.bias
         return result.to(values.dtype).reshape(*values.shape[:-1], -1)
 
     @abstractmethod
-    def multiply(self, rows: torch.Tensor) -> torch.Tensor:
-        """The products, in float32, of rows of shape (rows, inputs), within -1 to 1, with the weight."""
+    def multiply(self, vectors: torch.Tensor) -> torch.Tensor:
+        """The products, in float32, of vectors of shape (vectors, inputs), within -1 to 1, with the weight."""
 
 
-class Int8Linear(RowScaledLinear):
+class Int8Linear(VectorScaledLinear):
     """One with an int8 weight of shape (outputs, inputs) and a scale for each output, multiplied as it is.
 
     `largest` is the largest value of an input in int8.
@@ -41,12 +41,12 @@ class Int8Linear(RowScaledLinear):
         self.register_buffer("scale", scale)
         self.largest = largest
 
-    def multiply(self, rows: torch.Tensor) -> torch.Tensor:
-        product = multiply_int8((rows * self.largest).round_().to(torch.int8), self.weight)
+    def multiply(self, vectors: torch.Tensor) -> torch.Tensor:
+        product = multiply_int8((vectors * self.largest).round_().to(torch.int8), self.weight)
         return product * (self.scale / self.largest)
 
 
-class PackedInt8Linear(RowScaledLinear):
+class PackedInt8Linear(VectorScaledLinear):
     """An Int8Linear whose weight is packed for FBGEMM, a library for x86 processors with VNNI and without.
 
     Source: https://arxiv.org/abs/2101.05615
@@ -59,10 +59,10 @@ class PackedInt8Linear(RowScaledLinear):
         self.weight = plain.weight.to("meta")
         self.packed = pack_for_fbgemm(plain.weight, plain.scale)
 
-    def multiply(self, rows: torch.Tensor) -> torch.Tensor:
+    def multiply(self, vectors: torch.Tensor) -> torch.Tensor:
         # FBGEMM takes its input in unsigned 8 bits, where this number stands for zero.
         zero = self.largest + 1
-        return multiply_by_fbgemm(rows, 1 / self.largest, zero, self.packed)
+        return multiply_by_fbgemm(vectors, 1 / self.largest, zero, self.packed)
 
 
 def has_fbgemm() -> bool:

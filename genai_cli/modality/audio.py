@@ -11,7 +11,7 @@ from genai_cli.errors import GenaiError, InputError, ResultError
 from genai_cli.events import Emit, Progress
 from genai_cli.hub.catalog import ModelKind
 from genai_cli.modality.checkpoint import read_optional_json
-from genai_cli.modality.decoding.sampling import FiniteRows, GuidedProcessor, OwnChance, build_sampling_processors
+from genai_cli.modality.decoding.sampling import FiniteScores, GuidedProcessor, OwnChance, build_sampling_processors
 from genai_cli.modality.decoding.seeding import seed_generators
 from genai_cli.modality.modality import TINY, Modality, Result
 from genai_cli.request.option import Option
@@ -170,7 +170,7 @@ class Audio(Modality[AudioRequest]):
 
         model, shared = self.pipeline.model, used[0]
         codebooks = int(model.config.get_text_config(decoder=True).num_codebooks)
-        finite = FiniteRows()
+        finite = FiniteScores()
         processors: list[Processor] = [finite]
         if shared.temperature:
             processors += build_sampling_processors(shared.temperature, shared.top_k, None)

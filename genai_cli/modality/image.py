@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 from genai_cli.content.content import Content
 from genai_cli.content.openai_answers import answer_images
 from genai_cli.content.picture import Picture
-from genai_cli.device.policy import Times
+from genai_cli.device.compile_decision import Times
 from genai_cli.errors import InputError
 from genai_cli.events import Emit, Notice, Progress
 from genai_cli.hub.catalog import ModelKind

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 import genai_cli
 from genai_cli.content.content import SIGNED_TYPES, Content
 from genai_cli.content.record import GENERATED
-from genai_cli.device.policy import Times
+from genai_cli.device.compile_decision import Times
 from genai_cli.errors import GenaiError
 from genai_cli.events import Emit
 from genai_cli.hub.catalog import ModelKind
@@ -38,7 +38,7 @@ class Result:
 
 
 class Modality(ABC, Generic[R]):
-    """A kind of result. The class holds the facts of its task; an instance is a model that is loaded for it."""
+    """What a task needs. The class holds the facts of the task; an instance is a model that is loaded for it."""
 
     request: ClassVar[type[Request]]
     content: ClassVar[type[Content]]
@@ -61,7 +61,7 @@ class Modality(ABC, Generic[R]):
     compile_times: ClassVar[Times | None] = None
     """A first estimate of what compiling takes and saves; None where nothing of the model is ever compiled."""
     batch_sizes: ClassVar[Mapping[str, int]] = {"cpu": 1, "cuda": 1, "mps": 1}
-    """How many items are made at once where the user names no number, by kind of device."""
+    """How many items are made at once where the user names no number, by the device's name."""
     chunk_sizes: ClassVar[tuple[int, int]] = (1, 16)
     """How many items a worker of a cluster is given at once, on a processor and on a GPU."""
     endpoints: ClassVar[tuple[Endpoint, ...]] = ()

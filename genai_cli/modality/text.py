@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from genai_cli.content import text as content
 from genai_cli.content.content import Content
 from genai_cli.content.openai_answers import answer_chat, answer_completions
-from genai_cli.device.policy import Times
+from genai_cli.device.compile_decision import Times
 from genai_cli.device.private import compile_on_all_devices, is_stateful
 from genai_cli.errors import GenaiError, InputError, RefusedError, ResultError
 from genai_cli.events import Emit, Event, Notice, TextPiece
 from genai_cli.hub.catalog import ModelKind
-from genai_cli.modality.decoding.sampling import FiniteRows, OwnChance, WithoutPadding, build_sampling_processors
+from genai_cli.modality.decoding.sampling import FiniteScores, OwnChance, WithoutPadding, build_sampling_processors
 from genai_cli.modality.decoding.streaming import PieceStream, StopEndedItems, make_incremental_decoder
 from genai_cli.modality.modality import TINY, Modality, Result
 from genai_cli.request.openai_rows import Endpoint, read_conversation, read_prompts
@@ -168,7 +168,7 @@ class Text(Modality[TextRequest]):
     def takes_several(self) -> bool:
         """Whether padding and neighbours change nothing for an item, as the model's kind goes.
 
-        Recurrent models read the padding, and these rotary embeddings are stretched to the longest row.
+        Recurrent models read the padding, and these rotary embeddings are stretched to the longest item.
         """
         config = self.model.config.get_text_config()
         rope = (getattr(config, "rope_parameters", None) or {}).get("rope_type")
@@ -253,7 +253,7 @@ class Text(Modality[TextRequest]):
         ends = config.eos_token_id if isinstance(config.eos_token_id, list) else [config.eos_token_id]
         tokens, mask = pad_left([item.tokens for item in items], config.pad_token_id or 0)
         device = self.model.device
-        finite = FiniteRows()
+        finite = FiniteScores()
         padding = (mask == 0).sum(dim=1, keepdim=True)
         with torch.inference_mode():
             self.model.generate(
@@ -321,16 +321,16 @@ def build_result(item: Prepared, stream: PieceStream) -> Result:
     return Result(content.Text(text, stream.text, stream.finish_reason, tokens), item.used.parameters())
 
 
-def pad_left(rows: Sequence[Sequence[int]], padding: int) -> "tuple[Tensor, Tensor]":
+def pad_left(prompts: Sequence[Sequence[int]], padding: int) -> "tuple[Tensor, Tensor]":
     """Token ids and attention mask of shape (items, longest)."""
     import torch
 
-    longest = max(map(len, rows))
-    tokens = torch.full((len(rows), longest), padding)
+    longest = max(map(len, prompts))
+    tokens = torch.full((len(prompts), longest), padding)
     mask = torch.zeros_like(tokens)
-    for position, row in enumerate(rows):
-        tokens[position, longest - len(row) :] = torch.tensor(row)
-        mask[position, longest - len(row) :] = 1
+    for position, prompt in enumerate(prompts):
+        tokens[position, longest - len(prompt) :] = torch.tensor(prompt)
+        mask[position, longest - len(prompt) :] = 1
     return tokens, mask
 
 

@@ -202,7 +202,7 @@ def read_text(content: object) -> str:
     texts = []
     for part in content:
         if not isinstance(part, dict) or part.get("type") != "text" or not isinstance(part.get("text"), str):
-            kind = part.get("type") if isinstance(part, dict) else part
-            raise InputError(f"a part of type {kind!r} cannot be read, only text")
+            type_name = part.get("type") if isinstance(part, dict) else part
+            raise InputError(f"a part of type {type_name!r} cannot be read, only text")
         texts.append(part["text"])
     return "\n".join(texts)

@@ -132,50 +132,50 @@ def keep_result(function: Callable[[type], Kept]) -> Callable[[type], Kept]:
 
 
 @keep_result
-def declared_options(kind: type) -> dict[str, Declared]:
+def declared_options(owner: type) -> dict[str, Declared]:
     """The options of a class by their fields, in the order in which they are declared."""
-    hints = typing.get_type_hints(kind, include_extras=True)
+    hints = typing.get_type_hints(owner, include_extras=True)
     found = {}
-    for field in fields(kind):
+    for field in fields(owner):
         option = next(
             (part for part in getattr(hints[field.name], "__metadata__", ()) if isinstance(part, Option)), None
         )
         if option is not None:
             hint = typing.get_args(hints[field.name])[0]
             default = field.default if field.default is not MISSING else None
-            heading = str(option.heading or getattr(kind, "heading", OWN))
+            heading = str(option.heading or getattr(owner, "heading", OWN))
             found[field.name] = Declared(field.name, option, hint, default, heading)
     return found
 
 
 @keep_result
-def field_types(kind: type) -> dict[str, object]:
+def field_types(owner: type) -> dict[str, object]:
     """The type of each field of a class, without what is annotated to it."""
-    hints = typing.get_type_hints(kind)
-    return {field.name: hints[field.name] for field in fields(kind)}
+    hints = typing.get_type_hints(owner)
+    return {field.name: hints[field.name] for field in fields(owner)}
 
 
 @keep_result
-def fields_by_word(kind: type) -> dict[str, str]:
+def fields_by_word(owner: type) -> dict[str, str]:
     """The field that each word means, a field's own name among them."""
-    declared = declared_options(kind)
+    declared = declared_options(owner)
     words = {word: name for name, field in declared.items() for word in field.option.words}
-    return words | {name: name for name in field_types(kind)}
+    return words | {name: name for name in field_types(owner)}
 
 
-def find_field(kind: type, word: str) -> str:
+def find_field(owner: type, word: str) -> str:
     """The field that a word of a row or a settings file stands for: `cfg-scale` is `guidance_scale`.
 
     A word that names no field is returned as a field's name would be written.
     """
     plain = word.strip().lower().replace("-", "_")
-    return fields_by_word(kind).get(plain, plain)
+    return fields_by_word(owner).get(plain, plain)
 
 
 @keep_result
-def checked_options(kind: type) -> list[tuple[str, Option]]:
+def checked_options(owner: type) -> list[tuple[str, Option]]:
     """The fields whose values need a check; a batch makes a hundred thousand requests."""
-    options = ((name, declared.option) for name, declared in declared_options(kind).items())
+    options = ((name, declared.option) for name, declared in declared_options(owner).items())
     return [(name, option) for name, option in options if option.low is not None or option.choices or option.extra]
 
 
@@ -232,12 +232,12 @@ def read_number(value: Any, wanted: type[int] | type[float]) -> int | float | No
 @functools.cache
 def accepted_types(hint: Any) -> tuple[Any, Any, bool]:
     """What a field's type takes: the type itself, of a tuple its items' type, and whether None too."""
-    kinds = typing.get_args(hint) if typing.get_origin(hint) in (Union, types.UnionType) else (hint,)
-    wanted = next(kind for kind in kinds if kind is not type(None))
+    parts = typing.get_args(hint) if typing.get_origin(hint) in (Union, types.UnionType) else (hint,)
+    wanted = next(part for part in parts if part is not type(None))
     if typing.get_origin(wanted) is not tuple:
-        return wanted, None, type(None) in kinds
+        return wanted, None, type(None) in parts
     item = typing.get_args(wanted)[0]
-    return tuple, typing.get_origin(item) or item, type(None) in kinds
+    return tuple, typing.get_origin(item) or item, type(None) in parts
 
 
 class FieldReader(NamedTuple):
@@ -250,28 +250,28 @@ class FieldReader(NamedTuple):
 
 
 @keep_result
-def readers_by_word(kind: type) -> dict[str, FieldReader]:
+def readers_by_word(owner: type) -> dict[str, FieldReader]:
     """How each field is read, by all words that mean it."""
-    hints, declared = field_types(kind), declared_options(kind)
+    hints, declared = field_types(owner), declared_options(owner)
     return {
         word: FieldReader(
             name, hints[name], accepted_types(hints[name])[0], declared[name].option if name in declared else None
         )
-        for word, name in fields_by_word(kind).items()
+        for word, name in fields_by_word(owner).items()
     }
 
 
-def read_mapping(kind: type, values: Mapping[str, object], folder: Path = Path()) -> dict[str, object]:
+def read_mapping(owner: type, values: Mapping[str, object], folder: Path = Path()) -> dict[str, object]:
     """The fields that named values set, each of its type; of two values for one field the later one holds.
 
     Raises InputError for a name or a value that cannot be.
     """
-    readers = readers_by_word(kind)
+    readers = readers_by_word(owner)
     found: dict[str, object] = {}
     for word, value in values.items():
-        reader = readers.get(word) or readers.get(find_field(kind, word))
+        reader = readers.get(word) or readers.get(find_field(owner, word))
         if reader is None:
-            whose = f" for {kind.task}" if hasattr(kind, "task") else ""
+            whose = f" for {owner.task}" if hasattr(owner, "task") else ""
             raise InputError(f"unknown field {word!r}{whose}", hint=nearest(word, list(readers)))
         option = reader.option
         if option is not None and option.parse is not None:

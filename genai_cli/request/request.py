@@ -123,18 +123,18 @@ class Request:
         return cls(**arguments)
 
 
-def list_inputs(kind: type[Request]) -> list[str]:
+def list_inputs(request_class: type[Request]) -> list[str]:
     """The fields that hold a file."""
-    return [name for name, hint in field_types(kind).items() if accepted_types(hint)[0] is Input]
+    return [name for name, hint in field_types(request_class).items() if accepted_types(hint)[0] is Input]
 
 
 @keep_result
-def list_parameters(kind: type[Request]) -> list[str]:
+def list_parameters(request_class: type[Request]) -> list[str]:
     """The fields that a record holds as parameters: all but prompt, files, model, and what stands for other fields."""
-    declared = declared_options(kind)
-    left_out = {PROMPT, "model", *list_inputs(kind)}
+    declared = declared_options(request_class)
+    left_out = {PROMPT, "model", *list_inputs(request_class)}
     left_out |= {name for name, field in declared.items() if not field.option.recorded}
-    return [field.name for field in fields(kind) if field.name not in left_out]
+    return [field.name for field in fields(request_class) if field.name not in left_out]
 
 
 @dataclass(frozen=True, kw_only=True)

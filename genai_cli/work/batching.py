@@ -48,7 +48,7 @@ class HasJob(Protocol):
 Outcome = TypeVar("Outcome", bound=HasJob)
 
 
-class InputOrder:
+class InputSequence:
     """Puts outcomes back into the order of their jobs; holds those that came early, at most a lookahead of them."""
 
     def __init__(self) -> None:

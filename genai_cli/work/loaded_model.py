@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from genai_cli.content.record import Origin
+from genai_cli.device.compile_decision import Decision, Situation, Times, decide
+from genai_cli.device.compile_times import Lesson, build_times_key, read_times
 from genai_cli.device.importing import import_libraries
-from genai_cli.device.learnt import Lesson, build_times_key, read_times
 from genai_cli.device.loading import asks_bfloat16
 from genai_cli.device.memory import describe_shortage
 from genai_cli.device.placement import read_free_memory, select_device, select_placement
-from genai_cli.device.policy import Decision, Situation, Times, decide
 from genai_cli.device.quantize import find_drawback
 from genai_cli.device.read_ahead import read_ahead
 from genai_cli.device.spec import ModelSpec
@@ -57,7 +57,7 @@ class LoadedModel:
         started = time.perf_counter()
         self.emit = emit
         self.files, spec = source.files, source.spec
-        self.kind: type[Modality[Request]] = find_modality(spec.task)
+        self.modality: type[Modality[Request]] = find_modality(spec.task)
         import_libraries(self.files)
         imported = time.perf_counter()
         placement = select_placement(spec.placing.device, spec.placing.dtype, asks_bfloat16(self.files))
@@ -74,7 +74,7 @@ class LoadedModel:
             emit(Detail(f"threads: {threads}, {describe_waiting()} while they wait for each other"))
         if note := find_drawback(placement):
             emit(Notice(note))
-        self.model = self.kind(self.files, placement)
+        self.model = self.modality(self.files, placement)
         self.free_bytes = read_free_memory(placement.device) or 0
         seconds = {
             "load": time.perf_counter() - source.started,
@@ -92,7 +92,7 @@ class LoadedModel:
             },
             placement.record(),
             seconds,
-            self.kind.libraries,
+            self.modality.libraries,
         )
         self.told_failure = False
 
@@ -103,7 +103,7 @@ class LoadedModel:
             self.lesson = Lesson(build_times_key(spec.task, hints.pace, self.files.reference.id, self.device))
             times = read_times(self.lesson.key)
         weights, free = self.files.count_weight_bytes(), read_free_memory(self.device)
-        estimate, asked = self.kind.compile_times, spec.placing.compile
+        estimate, asked = self.modality.compile_times, spec.placing.compile
         return decide(Situation(spec.task, self.device, hints.items, weights, free, estimate, times, asked))
 
     def watch_compiling(self, request: Request, seconds: float) -> None:
@@ -118,7 +118,7 @@ class LoadedModel:
     def choose_batch_size(self, request: Request, most: int | None) -> int:
         """How many items like this one the model is to make at once; `most` is asked for or was found out."""
         size = most or self.model.choose_batch_size(request, self.device, self.free_bytes)
-        return min(size, self.kind.limit_batch_size(self.device) or LOOKAHEAD)
+        return min(size, self.modality.limit_batch_size(self.device) or LOOKAHEAD)
 
     def generate(self, requests: Sequence[Request]) -> list[Result | GenaiError]:
         """Run the model: a result, or an error of its own, for each request. Raises MemoryShortage.

@@ -173,15 +173,15 @@ def make_order(
     fields: JsonObject, row: Row, defaults: Defaults, folder: Path, index: int, suffix: str | None = None
 ) -> Order:
     """The order of a row with these fields. Raises InputError for a field that cannot be."""
-    kind = select_request(fields, defaults.requests)
+    request_class = select_request(fields, defaults.requests)
     own = {name: value for name, value in fields.items() if name not in (NUMBER, ID, TASK)}
     for name, value in own.items():
         check_texts(name, value)
-    if kind.subject not in own:
-        raise lacks_field(kind.subject, row)
-    if kind.subject == PROMPT and not isinstance(own[PROMPT], str):
+    if request_class.subject not in own:
+        raise lacks_field(request_class.subject, row)
+    if request_class.subject == PROMPT and not isinstance(own[PROMPT], str):
         raise InputError(f"the prompt must be text, not {own[PROMPT]!r}")
-    request = kind.from_fields({"model": kind.default_model, **defaults.fields, **own}, folder)
+    request = request_class.from_fields({"model": request_class.default_model, **defaults.fields, **own}, folder)
     number = fields.get(NUMBER, defaults.number)
     if isinstance(number, bool) or not str(number).isdecimal() or int(number) < 1:
         raise InputError(f"--num must be 1 or more, not {number}")

@@ -92,7 +92,7 @@ class Producer:
     ) -> Iterator[list[Made]]:
         """The groups; where that gains, each is made while the one before it is taken care of."""
         on_accelerator = loaded.device.partition(":")[0] in ACCELERATORS
-        gains = loaded.kind.overlaps and assignment.hints.items > 1 and on_accelerator
+        gains = loaded.modality.overlaps and assignment.hints.items > 1 and on_accelerator
         return one_ahead(groups, self.model_thread) if self.model_thread and gains else groups
 
     def make_groups(self, loaded: LoadedModel, jobs: Sequence[Job]) -> Iterator[list[Made]]:
@@ -168,7 +168,7 @@ class Producer:
         kept = record if assignment.delivery.metadata else without_prompt(record)
         suffix = job.suffix or assignment.delivery.suffix or content.suffixes[0]
         try:
-            data = content.encode(kept, suffix, loaded.kind.mark)
+            data = content.encode(kept, suffix, loaded.modality.mark)
         except OutputError as error:
             return Failure(job, error)
         self.emit(Detail(f"encoded in {time.perf_counter() - started:.2f} s"))
@@ -177,11 +177,11 @@ class Producer:
 
 def check_jobs(jobs: Sequence[Job], source: ModelSource) -> tuple[list[Job], list[Failure]]:
     """The jobs that the model can do as its files tell, and a failure for each of the others."""
-    kind = find_modality(source.spec.task)
+    modality = find_modality(source.spec.task)
     fitting, failures = [], []
     for job in jobs:
         try:
-            kind.check(source.files.folder, job.request)
+            modality.check(source.files.folder, job.request)
             fitting.append(job)
         except GenaiError as error:
             failures.append(Failure(job, error))

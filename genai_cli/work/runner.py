@@ -24,7 +24,7 @@ from genai_cli.signals import hold_signals
 from genai_cli.store.names import slugify
 from genai_cli.store.writer import NewFile, Writer
 from genai_cli.work.assignment import Assignment, Delivery, Hints
-from genai_cli.work.batching import LOOKAHEAD, InputOrder
+from genai_cli.work.batching import LOOKAHEAD, InputSequence
 from genai_cli.work.engines.engine import Engine
 from genai_cli.work.engines.opening import open_engine
 from genai_cli.work.job import Job, Order, References, expand
@@ -145,7 +145,7 @@ def run(orders: Orders, settings: RunSettings, todo: Todo, emit: Emit) -> Iterat
             to_make = (job for job in jobs if todo.takes(job))
             first = list(islice(to_make, LOOKAHEAD))
             stream = HandedOut(chain(first, to_make))
-            order = InputOrder()
+            order = InputSequence()
             # What was done in earlier runs does not count where it shows: then these are all that is left.
             left = len(first) if len(first) < LOOKAHEAD else items
             hints = Hints(left, find_usual_pace(first), settings.batch_size)

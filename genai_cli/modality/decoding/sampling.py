@@ -1,6 +1,6 @@
 """Choosing the next token of each item of a group. The items share their options; each has its own randomness.
 
-Here, rows are the rows of the scores: one for each item, or one for each codebook of a sound.
+A sequence is what transformers calls one: there is one for each item, or one for each codebook of a sound.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,33 +14,33 @@ if TYPE_CHECKING:
 
 
 class OwnChance:
-    """A logits processor that adds Gumbel noise to each row: the likeliest token is then an exact sample.
+    """A logits processor that adds Gumbel noise to each sequence: the likeliest token is then an exact sample.
 
     The noise of an item depends on its seed and the step alone. So an item is the same in any group, at any place.
-    Source: the Gumbel-max trick, https://arxiv.org/abs/1411.0030, section 2. `rows_of_item` consecutive rows belong to
-    one item (the codebooks of a sound).
+    Source: the Gumbel-max trick, https://arxiv.org/abs/1411.0030, section 2. `sequences_per_item` consecutive sequences
+    belong to one item (the codebooks of a sound).
     """
 
-    def __init__(self, seeds: Sequence[int], device: "torch.device | str", rows_of_item: int = 1) -> None:
+    def __init__(self, seeds: Sequence[int], device: "torch.device | str", sequences_per_item: int = 1) -> None:
         import torch
 
         self.generators = [torch.Generator(device).manual_seed(seed) for seed in seeds]
-        self.rows_of_item = rows_of_item
+        self.sequences_per_item = sequences_per_item
 
     def __call__(self, input_ids: "torch.Tensor", scores: "torch.Tensor") -> "torch.Tensor":
-        """Scores of shape (items * rows_of_item, vocabulary), with noise."""
+        """Scores of shape (items * sequences_per_item, vocabulary), with noise."""
         import torch
 
         del input_ids
         smallest = torch.finfo(torch.float32).tiny
         noise = torch.empty_like(scores, dtype=torch.float32)
-        for rows, generator in zip(noise.split(self.rows_of_item), self.generators, strict=True):
-            rows.exponential_(generator=generator)
+        for part, generator in zip(noise.split(self.sequences_per_item), self.generators, strict=True):
+            part.exponential_(generator=generator)
         return scores - noise.clamp_min_(smallest).log_()
 
 
-class FiniteRows:
-    """A logits processor that notes in `broken` which rows had scores that are not finite: bools of shape (rows,)."""
+class FiniteScores:
+    """A logits processor that notes in `broken`, of shape (sequences,), which had scores that are not finite."""
 
     def __init__(self) -> None:
         self.broken: torch.Tensor | None = None
@@ -53,7 +53,7 @@ class FiniteRows:
         return scores
 
     def find_broken_items(self, items: int) -> list[bool]:
-        """For each item whether any of its rows had scores that were not finite."""
+        """For each item whether any of its sequences had scores that were not finite."""
         if self.broken is None:
             return [False] * items
         broken: list[bool] = self.broken.reshape(items, -1).any(dim=1).tolist()
@@ -64,23 +64,23 @@ class GuidedProcessor:
     """A logits processor that applies other processors to the scores of classifier-free guidance.
 
     MusicGen's generate appends its guidance to the processors that it is given, so they would run before it, on twice
-    the rows. This one computes the guided scores itself, applies the processors, and returns the result twice. The
+    the sequences. This one computes the guided scores itself, applies the processors, and returns the result twice. The
     library's guidance then gives exactly that result: u + (c - u) * scale, with c equal to u.
     """
 
-    def __init__(self, scale: float | None, rows: int, processors: "Sequence[Processor]") -> None:
+    def __init__(self, scale: float | None, sequences: int, processors: "Sequence[Processor]") -> None:
         from transformers import ClassifierFreeGuidanceLogitsProcessor
 
         self.guidance = ClassifierFreeGuidanceLogitsProcessor(scale) if scale is not None and scale > 1 else None
-        self.rows = rows
-        """The rows of scores without guidance; with guidance there are twice as many."""
+        self.sequences = sequences
+        """The sequences without guidance; with guidance there are twice as many."""
         self.processors = processors
 
     def __call__(self, input_ids: "torch.Tensor", scores: "torch.Tensor") -> "torch.Tensor":
-        """Scores of the given shape: (rows, vocabulary), or (2 * rows, vocabulary) with guidance."""
+        """Scores of the given shape: (sequences, vocabulary), or (2 * sequences, vocabulary) with guidance."""
         import torch
 
-        if self.guidance is None or scores.shape[0] != 2 * self.rows:
+        if self.guidance is None or scores.shape[0] != 2 * self.sequences:
             return self.apply(input_ids, scores)
         guided = self.apply(input_ids, self.guidance(input_ids, scores))
         # The guidance subtracts, and -inf minus -inf is NaN.
@@ -99,10 +99,10 @@ class WithoutPadding:
 
     def __init__(self, processor: "Processor", padding: "torch.Tensor") -> None:
         self.processor = processor
-        self.padding = padding  # how many tokens of each row are padding, of shape (rows, 1)
+        self.padding = padding  # how many tokens of each sequence are padding, of shape (sequences, 1)
 
     def __call__(self, input_ids: "torch.Tensor", scores: "torch.Tensor") -> "torch.Tensor":
-        """The scores after the other processor, which sees a repeated token of the row in place of padding."""
+        """The scores after the other processor, which sees a repeated token of the sequence in place of padding."""
         import torch
 
         positions = torch.arange(input_ids.shape[1], device=input_ids.device)

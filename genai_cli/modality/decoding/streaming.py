@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
-from genai_cli.modality.decoding.sampling import FiniteRows
+from genai_cli.modality.decoding.sampling import FiniteScores
 
 if TYPE_CHECKING:
     import torch
@@ -67,7 +67,7 @@ class PieceStream:
 class StopEndedItems:
     """A stopping criterion for transformers' generate that hands each item's new token to the item's own stream."""
 
-    def __init__(self, streams: Sequence[PieceStream], ends: Collection[int], finite: FiniteRows) -> None:
+    def __init__(self, streams: Sequence[PieceStream], ends: Collection[int], finite: FiniteScores) -> None:
         self.streams = streams
         self.ends = ends
         self.finite = finite

@@ -7,7 +7,7 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from statistics import median
 
-from genai_cli.device.policy import Times
+from genai_cli.device.compile_decision import Times
 from genai_cli.types import JsonObject
 
 
