@@ -31,7 +31,7 @@ def find_settings_file() -> Path:
 def load_settings(list_words: Callable[[], Words]) -> dict[str, JsonObject]:
     """The defaults of each command, as Typer's default_map takes them; `list_words` is asked where there is a file.
 
-    Raises InputError for a file that is broken, or names what no command has.
+    Raises InputError for a file that is broken, or has a name that no command knows.
     """
     path = find_settings_file()
     if not path.is_file():

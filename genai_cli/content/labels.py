@@ -28,7 +28,7 @@ class Labels(Text):
         return cls("\n".join(f"{label}\t{score:.4f}" for label, score in labels), labels=labels)
 
     def facts(self) -> JsonObject:
-        """All labels, and the best one by itself."""
+        """All labels, and the best one on its own."""
         labels = [{"label": label, "score": round(score, 6)} for label, score in self.labels]
         return {**labels[0], "labels": labels}
 

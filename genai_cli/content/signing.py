@@ -25,7 +25,7 @@ SETTINGS = {
     "builder": {"thumbnail": {"enabled": False}},  # would be ten times the manifest
     "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False},
 }
-PROFILE = "it must be issued by an authority (not by itself), for e-mail protection or document signing"
+PROFILE = "it must be issued by an authority (not self-signed), for e-mail protection or document signing"
 
 
 @dataclass(frozen=True)

@@ -192,7 +192,7 @@ def make_order(
 
 
 def check_texts(name: str, value: object) -> None:
-    """Raise InputError where a field's text cannot be: JSON can say what no text in UTF-8 holds."""
+    """Raise InputError for a text that UTF-8 cannot hold, which JSON can state, or with a NUL."""
     texts: Iterable[object] = value if isinstance(value, list) else (value,)
     for text in texts:
         if isinstance(text, str) and not text.isascii() and not is_utf8(text):
