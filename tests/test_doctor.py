@@ -106,6 +106,45 @@ def test_folders_that_cannot_be_written(genai: Genai, environment: Path) -> None
     assert "current folder: it cannot be written, so no result can be kept in it\nhint: -o" in error.decode()
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("model = ", "at end of document"),
+        ("[image]\nstepps = 3", "genai image has no option 'stepps'"),
+        ("[image]\nsteps = 'many'", "--steps must be a whole number, not 'many'"),
+        ("[doctor]\noffline = 'perhaps'", "--offline must be true or false"),
+        ("dtype = 'float8'", "unknown dtype 'float8'"),
+    ],
+)
+def test_a_broken_settings_file_is_named_and_all_else_is_looked_at(
+    run_main: RunMain, environment: Path, monkeypatch: pytest.MonkeyPatch, text: str, words: str
+) -> None:
+    path = environment / "config.toml"
+    path.write_text(text)
+    monkeypatch.setenv("GENAI_CONFIG", str(path))
+    done = run_main("doctor", "--json", "--offline")
+    assert done.code == 2, done.stderr
+    assert f"settings: {path}: " in done.stderr
+    assert words in done.stderr
+    assert {"device", "cache", "hub"} <= set(findings(done.lines))
+
+
+def test_a_variable_that_sets_nothing_is_named(run_main: RunMain, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GENAI_CONFIG", "GENAI_DEBUG", "GENAI_TRUST_ENDPOINT", "GENAI_IMAGE_MODEL", "GENAI_DRY_RUN"):
+        monkeypatch.setenv(name, os.environ.get(name, ""))
+    monkeypatch.setenv("GENAI_IMAGE_STEPS", "3")
+    monkeypatch.setenv("GENAI_STEPZ", "3")
+    done = run_main("doctor", "--json", "--offline")
+    problem = str(findings(done.lines)["environment"]["problem"])
+    assert "GENAI_IMAGE_STEPS sets nothing: genai has no such variable; did you mean GENAI_STEPS?" in problem
+    assert "GENAI_STEPZ sets nothing" in problem
+    assert problem.count("sets nothing") == 2
+    told = run_main("classify", "good", "-m", "tiny").stderr
+    assert told.count("sets nothing") == 2
+    assert all(line.startswith("genai: GENAI_") for line in told.splitlines())
+    assert run_main("classify", "good", "-m", "tiny", "-q").stderr == ""
+
+
 def test_a_hub_that_takes_the_call_and_says_nothing(genai: Genai) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         done = genai("doctor", "--json", env={"HF_ENDPOINT": f"http://127.0.0.1:{silent.getsockname()[1]}"})

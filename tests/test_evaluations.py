@@ -1,18 +1,22 @@
 """The evaluations of the built-in models tell right from wrong: they are held against cases whose answer is known."""
 
+import json
 import math
+import re
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from genai_cli.modality.modality import TINY
 from tools.train.audio.measure import measure_sound
 from tools.train.audio.synthesis import render
 from tools.train.audio.world import SAMPLING_RATE, Piece
 from tools.train.classify.metrics import accuracy, expected_calibration_error
+from tools.train.image.captions import NOUNS, PLURALS, write_caption
 from tools.train.image.drawing import draw
 from tools.train.image.measure import measure_picture
-from tools.train.image.scenes import Item, Scene
+from tools.train.image.scenes import SHAPES, Item, Scene, draw_training_scene
 from tools.train.text.metrics import bits_per_byte, closed_quote_share, known_word_share
 
 
@@ -94,3 +98,15 @@ def test_faults_of_a_sound_are_found() -> None:
     assert measure_sound(tone * 2, SAMPLING_RATE).clipped
     assert measure_sound(tone * 0, SAMPLING_RATE).silent
     assert measure_sound(np.cos(np.arange(SAMPLING_RATE * 2) / 8).astype(np.float32) / 2, SAMPLING_RATE).clicks
+
+
+def test_what_the_picture_model_says_that_it_knows_is_what_its_captions_hold() -> None:
+    known = json.loads((TINY / "image" / "knowledge.json").read_text())
+    nouns = {noun for names in NOUNS.values() for noun in names if " " not in noun}
+    assert set(known["subjects"]) == nouns | {PLURALS.get(noun, noun + "s") for noun in nouns} | {"plus"}
+    assert all(shape in known["draws"] for shape in SHAPES)
+    rng = np.random.default_rng(1)
+    captions = [write_caption(draw_training_scene(rng), rng).lower() for _ in range(2000)]
+    told = {word for caption in captions for word in re.findall(r"\w+", caption)}
+    assert told <= set(known["words"]) | set(known["subjects"])
+    assert not set(known["words"]) & {"astronaut", "horse", "cat", "shape"}

@@ -259,7 +259,7 @@ FAULTS = {
         [*CLASSIFY, "../../x", "-o", "out/{id}-{slug}.txt"], 0, "", pair("out/{key}-x.txt"), no_fault
     ),
     "a prompt like an option": Fault([*CLASSIFY, "-o", "out/", "--", "-rf"], 0, "", pair("out/rf-1.txt")),
-    "a prompt of emoji only": Fault([*CLASSIFY, "🦄🌈", "-o", "out/"], 0, "", pair("out/untitled-1.txt")),
+    "a prompt of emoji only": Fault([*CLASSIFY, "🦄🌈", "-o", "out/"], 0, "", pair("out/classify-1.txt")),
     "a prompt of 5 kB": Fault(
         [*CLASSIFY, "-q", "seventeen " * 500, "-o", "out/"],
         0,

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from conftest import RunMain
 
 from genai_cli.errors import InputError, OutputError
 from genai_cli.store.names import fill_template, parse_destination, slugify
@@ -18,15 +19,34 @@ IMAGE = (".png", ".jpg", ".jpeg", ".webp")
         ("../../etc/passwd", "etc-passwd"),
         ("-rf *", "rf"),
         (".hidden", "hidden"),
-        ("café Ünder", "cafe-under"),
-        ("🦄🌈", "untitled"),
+        ("Cafe\u0301 Ünder", "café-ünder"),
+        ("🦄🌈", "image"),
         ("a\nb\tc", "a-b-c"),
         ("con", "con-"),
-        ("日本語", "untitled"),
+        ("日本語 の 猫", "日本語-の-猫"),
+        ("Красный КРУГ, на синем", "красный-круг-на-синем"),
+        ("قطة كبيرة", "قطة-كبيرة"),
+        ("हिन्दी में", "हिन्दी-में"),
+        ("a\u202eb\u200bc", "abc"),
+        ("\u0301a", "a"),
     ],
 )
 def test_slugs(prompt: str, slug: str) -> None:
-    assert slugify(prompt) == slug
+    assert slugify(prompt, "image") == slug
+
+
+def test_a_slug_is_cut_at_a_character() -> None:
+    assert slugify("я" * 50) == "я" * 30
+    assert slugify("猫" * 50) == "猫" * 20
+    assert slugify("क्षि" * 30).encode().decode() == slugify("क्षि" * 30)
+
+
+def test_names_keep_the_letters_of_every_script(run_main: RunMain) -> None:
+    done = run_main("image", "большой красный круг", "-m", "tiny", "--seed", "1", "--steps", "4")
+    assert done.lines == ["большой-красный-круг-1.png"]
+    assert Path("большой-красный-круг-1.png").is_file()
+    Path("rows.jsonl").write_text('{"prompt": "a red circle", "id": "客户 7/8", "steps": 4}\n')
+    assert run_main("image", "--prompts", "rows.jsonl", "-m", "tiny", "-o", "out/").lines == ["out/客户-7-8.png"]
 
 
 def test_a_long_prompt_is_cut_between_words() -> None:

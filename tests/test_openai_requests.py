@@ -90,7 +90,7 @@ def test_a_picture(size: str, fields: dict[str, str]) -> None:
         ("/v1/completions", {"prompt": "a", "best_of": 3}, "'best_of'"),
         ("/v1/completions", {"prompt": [1, 2]}, "text or a list of texts"),
         (CHAT, {"messages": []}, "messages"),
-        (CHAT, {"messages": [*HELLO, {"role": "assistant", "content": "Hi"}]}, "last message"),
+        (CHAT, {"messages": [*HELLO, {"role": "assistant", "content": "Hi"}]}, "last message is the assistant's"),
         (CHAT, {"messages": [{"role": "tool", "content": "3"}]}, "'tool'"),
         (CHAT, {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "'image_url'"),
         ("/v1/images/generations", {"prompt": "a", "output_format": "gif"}, "'gif'"),
@@ -100,6 +100,38 @@ def test_what_cannot_be_done_is_named(url: str, body: dict[str, Any], words: str
     with pytest.raises(InputError) as raised:
         translate(request_for(url, body), None)
     assert words in raised.value.message
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "/chat/completions",
+        "/openai/v1/chat/completions",
+        "/openai/deployments/my-gpt/chat/completions",
+        "/openai/deployments/my-gpt/chat/completions?api-version=2024-10-21",
+    ],
+)
+def test_azure_s_addresses_are_openai_s(url: str) -> None:
+    (row,) = translate(request_for(url, {"messages": HELLO}), "tiny").rows
+    assert (row["task"], row["prompt"]) == ("text", "Hello")
+
+
+@pytest.mark.parametrize(
+    ("stated", "used"),
+    [
+        ({"top_p": 0, "temperature": 0.9}, {"temperature": 0}),
+        ({"top_p": 0.0}, {"temperature": 0}),
+        ({"top_k": -1}, {"top_k": 0}),
+        ({"top_k": 5, "top_p": 0.5}, {"top_k": 5, "top_p": 0.5}),
+    ],
+)
+def test_all_and_the_likeliest_alone_as_other_servers_write_them(stated: dict[str, Any], used: dict[str, Any]) -> None:
+    (order,) = make_orders(
+        Row(request_for(CHAT, {"messages": HELLO, **stated})), Defaults(list_requests(), {"model": "tiny"})
+    )
+    parameters = order.request.parameters()
+    names = ("top_k", "top_p", "temperature")
+    assert {name: parameters[name] for name in names if parameters[name] is not None} == used
 
 
 def test_a_hosted_model_needs_one_of_yours() -> None:

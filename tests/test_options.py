@@ -1,6 +1,7 @@
 """An option is declared once, on its field; the command, rows, settings, environment, help and completion follow."""
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -52,6 +53,27 @@ def test_what_is_declared_is_found_by_all_its_names() -> None:
 def test_values_are_read_by_their_type(field: str, value: object, read: object) -> None:
     found = read_mapping(Example, {field: value})[field]
     assert (found, type(found)) == (read, type(read))
+
+
+@pytest.mark.parametrize("value", ["42", "42.0", "4.2e1", " 42 ", 42, 42.0])
+def test_text_and_numbers_are_whole_numbers_by_one_rule(value: object) -> None:
+    assert convert(value, int | None, "seed") == 42
+
+
+@pytest.mark.parametrize("value", ["42.5", 42.5, "4.2", "nan", "inf", float("nan"), float("inf"), "1e999999999", "x"])
+def test_what_is_no_whole_number_is_none_in_every_form(value: object) -> None:
+    with pytest.raises(InputError, match="must be a whole number"):
+        convert(value, int | None, "seed")
+
+
+def test_limits_are_shown_with_all_their_digits() -> None:
+    for low, high, words in (
+        (0, 2**64 - 1, "0 to 18446744073709551615"),
+        (1, 1234567, "1 to 1234567"),
+        (0.25, 1.0, "0.25 to 1"),
+        (-1234567.5, math.inf, "-1234567.5 or more"),
+    ):
+        assert Option("--x", help="x", low=low, high=high).range_words() == words
 
 
 def test_large_whole_numbers_stay_whole() -> None:

@@ -26,6 +26,9 @@ OK = {"task": "text", "prompt": "x"}
         ({"messages": "hello"}, "a list of objects"),
         ({"messages": [{"role": "user", "content": "x"}], "chat": False}, "--no-chat"),
         ({"num": 0}, "--num"),
+        ({"num": 1.5}, "--num"),
+        ({"max_tokens": 3, "max-new-tokens": 4}, "'max_tokens' and 'max-new-tokens' set the same option"),
+        ({"task": "image", "size": "64x64", "width": 32}, "'size' and 'width' set the same option"),
         ({"prompt": 3}, "the prompt must be text, not 3"),
         ({"id": ""}, "the id"),
         ({"url": "/v1/embeddings", "body": {}}, "'/v1/embeddings'"),
@@ -37,6 +40,11 @@ def test_a_bad_row_is_named(fields: dict[str, Any], words: str) -> None:
     assert (survey.items, survey.bad) == (0, 1)
     assert survey.first_bad[0].message.startswith("jobs.jsonl:7: ")
     assert words in survey.first_bad[0].message
+
+
+@pytest.mark.parametrize("num", [2, 2.0, "2", "2.0"])
+def test_a_number_of_results_is_read_as_any_whole_number(num: object) -> None:
+    assert Orders([Row({**OK, "num": num})], Defaults(list_requests(), {})).survey.items == 2
 
 
 def test_a_row_without_a_prompt_says_what_it_has() -> None:

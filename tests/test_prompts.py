@@ -1,5 +1,6 @@
 """Prompts from files and standard input, with every broken row named as file:line."""
 
+import codecs
 import io
 import os
 import threading
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from genai_cli.errors import InputError
-from genai_cli.request.rows import BadRow, Row, read_rows
+from genai_cli.request.rows import BadRow, Reading, Row, read_rows
 
 
 def rows_of(path: Path, data: bytes) -> list[Row]:
@@ -69,6 +70,97 @@ def test_a_pipe_is_read_once_and_iterated_again(tmp_path: Path) -> None:
     writer.join()
     assert [*rows] == [*rows]
     assert len([*rows]) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("p.csv", b"prompt;seed\na, b;5\n"),
+        ("p.csv", b'"prompt";"seed"\n"a, b";"5"\n'),
+        ("p.csv", b"seed\tprompt\n5\ta, b\n"),
+        ("p.csv", b'\n\xef\xbb\xbfprompt,seed\n"a, b",5\n'[1:]),
+        ("p.tsv", b"prompt\tseed\na, b\t5\n"),
+        ("p.ndjson", b'{"prompt": "a, b", "seed": "5"}\n'),
+        ("p.csv", 'prompt,seed\n"a, b",5\n'.encode("utf-16")),
+        ("p.tsv", codecs.BOM_UTF16_BE + "prompt\tseed\na, b\t5\n".encode("utf-16-be")),
+        ("p.jsonl", '{"prompt": "a, b", "seed": "5"}\n'.encode("utf-32")),
+    ],
+)
+def test_delimiter_and_encoding_tell_themselves(tmp_path: Path, name: str, data: bytes) -> None:
+    assert [row.fields for row in rows_of(tmp_path / name, data)] == [{"prompt": "a, b", "seed": "5"}]
+
+
+def test_a_delimiter_can_be_forced(tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_bytes(b"n|text,seed\n1|a,b\n")
+    (row,) = read_rows([], str(tmp_path / "p.csv"), io.BytesIO(), "text,seed", reading=Reading.check(None, "|"))
+    assert isinstance(row, Row)
+    assert row.cells == ("1", "a,b")
+    (row,) = read_rows([], "-", io.BytesIO(b"prompt\tseed\na\t1\n"), reading=Reading.check(None, "tab"))
+    assert isinstance(row, Row)
+    assert row.fields == {"prompt": "a", "seed": "1"}
+    for wrong in ("", "ab", '"', "\n"):
+        with pytest.raises(InputError, match="--delimiter"):
+            Reading.check(None, wrong)
+    (tmp_path / "p.txt").write_bytes(b"a\n")
+    with pytest.raises(InputError, match="--delimiter is of a table"):
+        read_rows([], str(tmp_path / "p.txt"), io.BytesIO(), reading=Reading.check(None, ";"))
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "gb18030", "shift_jis", "utf-16-le", "utf-8", "cp1251"])
+def test_an_encoding_can_be_named(tmp_path: Path, encoding: str) -> None:
+    word = {"gb18030": "一只猫", "shift_jis": "ねこ", "cp1251": "кот"}.get(encoding, "Grüße")
+    text = f"{word} {'x' * 70000}\n{word}\n"  # over a piece, and a character may be cut at its end
+    reading = Reading.check(encoding, None)
+    (tmp_path / "p.txt").write_bytes(text.encode(encoding))
+    for rows in (
+        read_rows([], str(tmp_path / "p.txt"), io.BytesIO(), reading=reading),
+        read_rows(["-"], None, io.BytesIO(text.encode(encoding)), reading=reading),
+    ):
+        assert [row.fields["prompt"] for row in rows if isinstance(row, Row)] == text.splitlines()
+
+
+def test_an_encoding_that_does_not_fit_or_is_none_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "p.txt").write_bytes("Grüße\n".encode("cp1252"))
+    with pytest.raises(InputError, match=r"p\.txt is not shift_jis"):
+        list(read_rows([], str(tmp_path / "p.txt"), io.BytesIO(), reading=Reading.check("shift_jis", None)))
+    for wrong in ("utf-9", "base64", "a\0b"):
+        with pytest.raises(InputError, match="unknown encoding"):
+            Reading.check(wrong, None)
+    (tmp_path / "p.txt").write_bytes("Hello\n".encode("utf-16-be"))
+    with pytest.raises(InputError, match="UTF-16 without a byte order mark") as raised:
+        list(read_rows([], str(tmp_path / "p.txt"), io.BytesIO()))
+    assert raised.value.hint == "--encoding utf-16-be reads it"
+
+
+def test_the_hint_for_another_encoding_asks_which_and_guesses_none(tmp_path: Path) -> None:
+    (tmp_path / "p.txt").write_bytes("一只红色的狗\n".encode("gb18030"))
+    (bad,) = read_rows([], str(tmp_path / "p.txt"), io.BytesIO())
+    assert isinstance(bad, BadRow)
+    assert "--encoding NAME" in str(bad.error.hint)
+    assert "latin1" not in str(bad.error.hint)
+
+
+@pytest.mark.parametrize(
+    ("data", "column", "words"),
+    [
+        (b"prompt,seed,seed\na,1,2\n", None, "p.csv:1: two columns are named 'seed'"),
+        (b"\nid,text,text\n1,a,b\n", "text", "p.csv:2: two columns are named 'text'"),
+        (b"prompt,caf\xe9\na,1\n", None, "p.csv:1: the header is not UTF-8"),
+        (b"id,text,caf\xe9\n1,a,b\n", "text", "p.csv:1: the header is not UTF-8"),
+    ],
+)
+def test_a_header_that_would_lose_something_is_an_error(
+    tmp_path: Path, data: bytes, column: str | None, words: str
+) -> None:
+    (tmp_path / "p.csv").write_bytes(data)
+    with pytest.raises(InputError) as raised:
+        list(read_rows([], str(tmp_path / "p.csv"), io.BytesIO(), column))
+    assert words in raised.value.message
+
+
+def test_two_fields_of_one_name_in_json_are_a_bad_row(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"p\.jsonl:1: two fields are named 'seed'"):
+        rows_of(tmp_path / "p.jsonl", b'{"prompt": "a", "seed": 1, "seed": 2}\n')
 
 
 def test_other_columns_of_a_named_one_are_data(tmp_path: Path) -> None:

@@ -84,7 +84,9 @@ def test_pictures_of_other_tools(run_main: RunMain) -> None:
     texts.add_text("parameters", "a cat\nSteps: 20, Sampler: Euler a, Seed: 1")
     Image.new("RGB", (8, 8)).save("other.png", pnginfo=texts)
     Image.new("RGB", (8, 8)).save("bare.png")
-    assert run_main("show", "other.png").stdout == "a cat\nSteps: 20, Sampler: Euler a, Seed: 1\n"
+    shown = run_main("show", "other.png").stdout
+    assert shown.startswith("a cat\nSteps: 20, Sampler: Euler a, Seed: 1\n\ntool ")
+    assert "\nparameters.scheduler         euler-a\n" in shown
     assert run_main("rerun", "other.png").code == 2
     bare = run_main("show", "bare.png")
     assert (bare.code, bare.stdout) == (2, "")

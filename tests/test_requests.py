@@ -1,5 +1,6 @@
 """Requests refuse what cannot work, in words that name the option."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -25,8 +26,10 @@ from genai_cli.request.request import Request
         (ImageRequest, {"width": 0}, "--width"),
         (ImageRequest, {"height": -512}, "--height"),
         (ImageRequest, {"scheduler": "eular"}, "unknown scheduler"),
-        (ImageRequest, {"seed": -1}, "--seed"),
-        (ImageRequest, {"seed": 2**64}, "--seed"),
+        (ImageRequest, {"seed": -2}, "--seed must be 0 to 18446744073709551615, not -2"),
+        (ImageRequest, {"seed": 2**64}, "--seed must be 0 to 18446744073709551615, not 18446744073709551616"),
+        (TextRequest, {"repetition_penalty": float("inf")}, "--repetition-penalty is too large"),
+        (TextRequest, {"max_new_tokens": 10**400}, "--max-new-tokens is too large"),
         (TextRequest, {"max_new_tokens": 0}, "--max-new-tokens must be 1 or more"),
         (TextRequest, {"temperature": -0.1}, "--temperature"),
         (TextRequest, {"top_p": 0.0}, "--top-p must be above 0 and at most 1"),
@@ -86,6 +89,18 @@ def test_rows_with_wrong_fields_are_refused(fields: dict[str, Any], words: str) 
     with pytest.raises(InputError) as raised:
         ImageRequest.from_fields({"prompt": "a", "model": "tiny", **fields})
     assert words in raised.value.message
+
+
+@pytest.mark.parametrize("seed", [-1, -1.0, "-1", "-1.0", None, ""])
+def test_a_seed_of_minus_one_is_drawn_as_where_none_is_given(seed: object) -> None:
+    row = {"prompt": "a", "model": "m"}
+    assert TextRequest.from_fields({**row, "seed": seed}) == TextRequest.from_fields(row)
+
+
+@pytest.mark.parametrize("seed", [2**64 - 1, 2**53 + 1, 0])
+@pytest.mark.parametrize("form", [int, str, "{}.0".format, "+{}".format])
+def test_every_seed_is_kept_to_its_last_digit(seed: int, form: Callable[[int], object]) -> None:
+    assert TextRequest.from_fields({"prompt": "a", "model": "m", "seed": form(seed)}).seed == seed
 
 
 def test_lists_of_texts_are_read_from_rows() -> None:

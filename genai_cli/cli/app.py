@@ -53,13 +53,18 @@ def load_task(task: str) -> Command:
     return make_command(entry)
 
 
+def list_all_commands() -> list[Command]:
+    """The commands, those of menus included."""
+    from genai_cli.cli import batch, doctor, models, rerun, show
+
+    tasks = [load_task(task) for task in list_requests()]
+    own = [batch.COMMAND, show.COMMAND, rerun.make_command(), doctor.COMMAND]
+    return [*tasks, *own, models.LIST, models.SHOW, models.PULL, models.REMOVE]
+
+
 def list_words() -> dict[str, dict[str, str]]:
     """The words that a settings file may use for the options of each command."""
-    from genai_cli.cli import batch, doctor, rerun, show
-
-    commands = [load_task(task) for task in list_requests()]
-    commands += [batch.COMMAND, show.COMMAND, rerun.make_command(), doctor.COMMAND]
-    return {command.name: command.words() for command in commands}
+    return {command.name: command.words() for command in list_all_commands() if command.takes_settings}
 
 
 def install_for_shell(context: typer.Context, parameter: typer.CallbackParam, asked: bool) -> None:
@@ -87,7 +92,6 @@ def build_app() -> TyperGroup:
         cls=MainMenu,
         help="Pictures, text, labels and sound from open models, on your own machine.",
         epilog="Try it without any download: genai image 'a large red circle on a blue background' -m tiny",
-        no_args_is_help=True,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         add_completion=False,  # with options of its own below, which cost no start 60 ms

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from genai_cli.cli.command import Command, Given
-from genai_cli.cli.options import RUN_OPTIONS
+from genai_cli.cli.options import RUN_OPTIONS, ReadingOptions
 from genai_cli.errors import InputError
 from genai_cli.modality.registry import list_requests
 from genai_cli.request.option import MODEL, OUTPUT, Option
+from genai_cli.request.request import MAX_SEED
 
 OPENAI = "openai"
 
@@ -23,7 +24,14 @@ class JobsOptions:
     ] = None
     seed: Annotated[
         int | None,
-        Option("--seed", help="Seed of rows that have none; drawn and recorded if not given.", heading=OUTPUT),
+        Option(
+            "--seed",
+            help="Seed of rows that have none; drawn and recorded if not given or -1.",
+            low=0,
+            high=MAX_SEED,
+            heading=OUTPUT,
+            unset=-1,
+        ),
     ] = None
     format: Annotated[
         str,
@@ -39,7 +47,7 @@ class JobsOptions:
 def run_batch(given: Given) -> int:
     """Run the jobs of a file, of any tasks, into a folder or one file, and return the exit code."""
     from genai_cli.cli.run import RunOptions, run_rows
-    from genai_cli.request.rows import read_rows
+    from genai_cli.request.rows import Reading, read_rows
     from genai_cli.work.orders import Defaults
 
     options, own = RunOptions.read(given), given.read(JobsOptions)
@@ -49,7 +57,9 @@ def run_batch(given: Given) -> int:
     fields: dict[str, object] = {name: value for name, value in values.items() if value is not None}
     requests = list_requests()
     subjects = list(dict.fromkeys(request_class.subject for request_class in requests.values()))
-    rows = read_rows([], given.arguments[0], sys.stdin.buffer, None, subjects)
+    ways = given.read(ReadingOptions)
+    reading = Reading.check(ways.encoding, ways.delimiter)
+    rows = read_rows([], given.arguments[0], sys.stdin.buffer, None, subjects, reading=reading)
     return run_rows(rows, Defaults(requests, fields, options.output.num), options, is_openai=own.format == OPENAI)
 
 
@@ -58,8 +68,8 @@ COMMAND = Command(
     "Make all that a file asks for, of any kinds, into a folder; killed and run again, it does what is missing.\n\n"
     'A row: {"task": "image", "prompt": "a red circle", "seed": 1, "id": "circle"}',
     run_batch,
-    (JobsOptions, *RUN_OPTIONS),
+    (JobsOptions, ReadingOptions, *RUN_OPTIONS),
     "JOBS",
-    "A .jsonl or .csv file of jobs; - is stdin.",
+    "A .jsonl, .csv or .tsv file of jobs; - is stdin.",
     single=True,
 )

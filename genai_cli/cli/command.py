@@ -6,6 +6,7 @@ options themselves, which spares each start the import of Typer's own validators
 
 import importlib
 import inspect
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -15,6 +16,9 @@ from typer.core import TyperCommand, TyperGroup
 
 from genai_cli import __version__
 from genai_cli.cli.completion import make_completion
+from genai_cli.cli.console import tell
+from genai_cli.cli.settings import find_settings_file
+from genai_cli.cli.variables import find_unknown_variables
 from genai_cli.errors import InputError
 from genai_cli.request.option import HEADINGS, MESSAGES, Declared, Option, accepted_types, convert, declared_options
 
@@ -34,11 +38,19 @@ Options = TypeVar("Options")
 class Given:
     """What a user gave to a command: its arguments, and the values of its options by their fields."""
 
-    def __init__(self, arguments: Sequence[str], values: Mapping[str, object], named: Iterable[str]) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        values: Mapping[str, object],
+        named: Iterable[str],
+        list_commands: "Callable[[], Sequence[Command]]" = list,
+    ) -> None:
         self.arguments = list(arguments)
         self.values = values
         self.named = set(named)
         """The fields that were set on the command line itself, not in the environment or the settings."""
+        self.list_commands = list_commands
+        """All commands, for what concerns their options together."""
 
     def read(self, owner: type[Options]) -> Options:
         """A class of options with its values."""
@@ -63,6 +75,8 @@ class Command:
     """Whether it needs at least one argument."""
     modality: "type[Modality[Request]] | None" = None
     """Whose task it is; options that mean nothing for it are accepted and not shown."""
+    takes_settings: bool = True
+    """Whether a settings file may have a table of its name."""
     plain: frozenset[type] = frozenset()
     """Classes whose options are set on the command line alone, and have no defaults."""
 
@@ -98,7 +112,10 @@ class Command:
             named = [name for name, source in sources.items() if source.endswith("COMMANDLINE")]
             given = values.pop(ARGUMENT, None)
             arguments = [given] if isinstance(given, str) else given or []
-            return self.run(Given(arguments, values, named))  # type: ignore[arg-type]
+            if not values.get("quiet"):
+                for words in find_unknown_variables(context.obj or list):
+                    tell(words)
+            return self.run(Given(arguments, values, named, context.obj or list))  # type: ignore[arg-type]
 
         function.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         function.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
@@ -176,21 +193,33 @@ def show_version(asked: bool) -> None:
 class ValueReader:
     """Reads the value of an option, in place of Typer's validators."""
 
-    def __init__(self, declared: Declared) -> None:
+    def __init__(self, declared: Declared, variables: Sequence[str]) -> None:
         self.declared = declared
+        self.variables = variables
 
     def __call__(self, context: "Context", value: object) -> object:
-        """The value of the option's type. Raises InputError."""
-        del context
+        """The value of the option's type. Raises InputError, which names the variable or the file that states it."""
         option, hint = self.declared.option, self.declared.hint
         wanted, _, _ = accepted_types(hint)
         if wanted is tuple:
             value = tuple(value) if isinstance(value, list | tuple) else () if value is None else value
         elif value is None or (value == "" and wanted is str):
             return value
-        read = convert(value, hint, option.long)
-        option.check(read)
+        try:
+            read = convert(value, hint, option.long)
+            option.check(read)
+        except InputError as error:
+            source = name_source(context, self.declared.name, self.variables)
+            raise InputError(f"{error.message}{source}", error.hint) from None
         return read
+
+
+def name_source(context: "Context", field: str, variables: Sequence[str]) -> str:
+    """Where a value comes from that was not given on the command line, in brackets."""
+    source = str(context.get_parameter_source(field))
+    if source.endswith("ENVIRONMENT"):
+        return f" ({next((name for name in variables if os.environ.get(name)), 'environment')})"
+    return f" ({find_settings_file()})" if source.endswith("DEFAULT_MAP") else ""
 
 
 class ArgumentReader:
@@ -238,7 +267,9 @@ class HeadedCommand(LightHelp, TyperCommand):  # type: ignore[misc]
         self.headings = {name: option.heading for name, option in declared.items()}
         for parameter in self.params:
             if parameter.name in declared:
-                parameter.process_value = ValueReader(declared[parameter.name])  # type: ignore[method-assign, assignment]
+                variables = parameter.envvar or []
+                variables = [variables] if isinstance(variables, str) else list(variables)
+                parameter.process_value = ValueReader(declared[parameter.name], variables)  # type: ignore[method-assign, assignment]
             elif parameter.name == ARGUMENT:
                 parameter.process_value = ArgumentReader(parameter)  # type: ignore[method-assign, assignment]
 
@@ -272,6 +303,10 @@ class Menu(LightHelp, TyperGroup):  # type: ignore[misc]
     def list_items(self) -> Sequence[Item]:
         """The lines of the menu."""
         return ()
+
+    def parse_args(self, ctx: "Context", args: list[str]) -> list[str]:
+        """The arguments; none at all asks for the help."""
+        return super().parse_args(ctx, args if args or ctx.resilient_parsing else ["--help"])
 
     def load(self, item: Item) -> TyperCommand | TyperGroup:
         """The command of a line, built."""

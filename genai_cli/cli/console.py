@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typer._click._termui_impl import ProgressBar
 
 CLEAR_LINE = "\r\x1b[2K"  # ECMA-48: back to the first column, erase the line
+RULE = "-" * 40  # between texts on a terminal
 FETCHING = "fetching"  # how the label of a download begins
 
 
@@ -25,7 +26,12 @@ class Console:
         self.verbose = verbose
         self.debug = debug
         self.items = items
+        self.end = "\n"
+        """What ends a result on stdout."""
         self.streams_text = False
+        self.shows_paths = False
+        """Whether a text or label that has a file is shown by its path."""
+        self.has_results = False
         self.counts = False
         """Whether the bar counts items, so that their single steps are not shown."""
         self.lock = threading.RLock()
@@ -57,7 +63,7 @@ class Console:
         """One line on stderr."""
         with self.lock:
             self.clear_bar()
-            print(f"genai: {one_line(text)}", file=sys.stderr, flush=True)
+            tell(text)
 
     def fail(self, error: GenaiError) -> None:
         """The error's line on stderr, and its hint's; once where many items share it."""
@@ -76,9 +82,21 @@ class Console:
             self.clear_bar()
             self.write(text + "\n")
 
-    def write(self, text: str) -> None:
+    def result(self, text: str) -> None:
+        """One result that is text, or the path of one: a line, or with --null what a NUL ends."""
+        with self.lock:
+            self.clear_bar()
+            self.write(text, self.end)
+            self.has_results = True
+
+    def separate(self) -> None:
+        """Tell a text of several lines from the one before it; in a pipe nothing but results is written."""
+        if self.has_results and sys.stdout.isatty() and self.end == "\n":
+            self.line(f"\n{RULE}")
+
+    def write(self, text: str, end: str = "") -> None:
         """Text to stdout: exact to a pipe or file, harmless to a terminal."""
-        shown = show_controls(text) if sys.stdout.isatty() else text
+        shown = (show_controls(text) if sys.stdout.isatty() else text) + end
         try:
             sys.stdout.write(shown)
         except UnicodeEncodeError:  # a name that is not UTF-8, half of a character in a record, a terminal of 1990
@@ -150,6 +168,11 @@ def describe_amount(event: Progress) -> str:
     if event.label.startswith(FETCHING):
         return f"{event.done / 1e6:.1f} of {event.total / 1e6:.1f} MB"
     return f"{event.done}/{event.total}"
+
+
+def tell(text: str) -> None:
+    """One line on stderr."""
+    print(f"genai: {one_line(text)}", file=sys.stderr, flush=True)
 
 
 def print_error(message: str, hint: str | None = None) -> None:

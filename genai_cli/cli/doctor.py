@@ -6,8 +6,9 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from threading import Thread
@@ -17,7 +18,7 @@ from genai_cli import __version__
 from genai_cli.cli.command import Command, Given
 from genai_cli.cli.console import Console
 from genai_cli.cli.options import MessageOptions, NetworkOptions
-from genai_cli.errors import DeviceError, GenaiError, ModelError, OutputError
+from genai_cli.errors import DeviceError, GenaiError, InputError, ModelError, OutputError
 from genai_cli.harmless import one_line
 from genai_cli.hub.environment import TRUST_VARIABLE, may_have_token
 from genai_cli.hub.fetching import is_offline
@@ -26,7 +27,12 @@ from genai_cli.request.option import Option
 HUB_TIMEOUT = 2.0  # seconds
 UNTRUSTED = f"which {TRUST_VARIABLE} does not name"
 SHOWN = 3  # broken files that are named
-EXIT_CODES = {"device": DeviceError.exit_code, "current folder": OutputError.exit_code}
+EXIT_CODES = {
+    "device": DeviceError.exit_code,
+    "current folder": OutputError.exit_code,
+    "settings": InputError.exit_code,
+    "environment": InputError.exit_code,
+}
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,10 @@ class DoctorOptions:
 
 
 def run_doctor(given: Given) -> int:
-    """Print the findings; the exit code tells what is wrong: 7 the device, 6 the current folder, 4 anything else."""
+    """Print the findings; the exit code tells what is wrong.
+
+    7: the device, 6: the current folder, 2: settings or environment, 4: anything else; the highest of several.
+    """
     options, offline = (
         given.read(MessageOptions),
         given.read(NetworkOptions).offline,
@@ -57,7 +66,12 @@ def run_doctor(given: Given) -> int:
         console.tell(f"removed {repair_cache()} broken or unfinished files from the cache")
     probe = HubProbe(offline)  # asks while the libraries below are imported
     problems: list[Finding] = []
-    for check in (programs, device, cache, folder, settings, probe.findings):
+    commands = given.list_commands()
+    stated: list[Callable[[], Iterator[Finding]]] = [
+        partial(settings, [command for command in commands if command.takes_settings]),
+        partial(environment, commands),
+    ]
+    for check in (programs, device, cache, folder, *stated, probe.findings):
         for finding in check():
             if finding.problem:
                 problems.append(finding)
@@ -185,12 +199,26 @@ def folder() -> Iterator[Finding]:
     )
 
 
-def settings() -> Iterator[Finding]:
-    """The settings file."""
-    from genai_cli.cli.settings import find_settings_file
+def settings(commands: Sequence[Command]) -> Iterator[Finding]:
+    """The settings file, and what in it no command takes."""
+    from genai_cli.cli.settings import check_settings, find_settings_file
 
     path = find_settings_file()
-    yield Finding("settings", f"{path}" if path.is_file() else f"none ({path})")
+    problem = remedy = None
+    try:
+        check_settings(commands)
+    except InputError as error:
+        problem, remedy = error.message, error.hint or "mend it, or remove it"
+    value = f"{path}" if path.is_file() else f"none ({path})"
+    yield Finding("settings", value, problem, remedy)
+
+
+def environment(commands: Sequence[Command]) -> Iterator[Finding]:
+    """The variables that set options, and those that no option has."""
+    from genai_cli.cli.variables import find_unknown_variables, list_set_variables
+
+    unknown = list(find_unknown_variables(lambda: commands))
+    yield Finding("environment", ", ".join(list_set_variables()) or "none", "; ".join(unknown) or None)
 
 
 class HubProbe:

@@ -9,18 +9,23 @@ from typing import NoReturn
 
 import typer
 
-from genai_cli.cli.app import build_app, list_words
+from genai_cli.cli.app import build_app, list_all_commands, list_words
 from genai_cli.cli.console import print_error, print_traceback
+from genai_cli.cli.redirect import find_hint, redirect
 from genai_cli.cli.settings import load_settings
 from genai_cli.device.environment import prepare_environment
 from genai_cli.errors import GenaiError, InputError, Terminated
+from genai_cli.types import JsonObject
 
 COMPLETION_VARIABLE = "_GENAI_COMPLETE"
+DOCTOR = "doctor"
+STREAMS = {"stdin": "r", "stdout": "w", "stderr": "w"}  # in the order of their descriptors
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    open_closed_streams()
+    arguments = redirect(list(sys.argv[1:] if arguments is None else arguments))
     debug = "--debug" in arguments or os.environ.get("GENAI_DEBUG", "") not in ("", "0")
     previous = signal.signal(signal.SIGTERM, on_terminate)
     try:
@@ -44,9 +49,22 @@ def dispatch(arguments: list[str]) -> int:
     runs = arguments and not {"-h", "--help", "--version"} & set(arguments)
     if runs:
         prepare_environment()
-    defaults = load_settings(list_words) if runs else None
-    code = build_app().main(args=arguments, prog_name="genai", standalone_mode=False, default_map=defaults)
+    defaults = read_settings(arguments) if runs else None
+    # Each command finds the list of all of them in its context.
+    code = build_app().main(
+        args=arguments, prog_name="genai", standalone_mode=False, default_map=defaults, obj=list_all_commands
+    )
     return int(code or 0)
+
+
+def read_settings(arguments: Sequence[str]) -> dict[str, JsonObject]:
+    """The settings file's defaults. The doctor works without them, and says itself what is wrong. Raises InputError."""
+    try:
+        return load_settings(list_words)
+    except InputError:
+        if arguments[0] == DOCTOR:
+            return {}
+        raise
 
 
 def explain(error: BaseException) -> int:
@@ -55,8 +73,7 @@ def explain(error: BaseException) -> int:
         print_error(error.message, error.hint)
         return error.exit_code
     if isinstance(error, typer.TyperException):
-        context = getattr(error, "ctx", None)
-        print_error(error.format_message(), f"{context.command_path} --help" if context else None)
+        print_error(error.format_message(), find_hint(error))
         return InputError.exit_code
     if isinstance(error, KeyboardInterrupt | typer.Abort):
         return 128 + signal.SIGINT
@@ -66,7 +83,7 @@ def explain(error: BaseException) -> int:
     if isinstance(error, BrokenPipeError) or isinstance(error.__context__, BrokenPipeError):
         silence_stdout()
         return 128 + signal.SIGPIPE
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG):
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG, errno.EBADF):
         silence_stdout()
         print_error(f"cannot write: {error.strerror}", "free some space, or name another place with -o")
         return 6
@@ -74,6 +91,26 @@ def explain(error: BaseException) -> int:
         return error.code if isinstance(error.code, int) else 1
     print_error(f"a bug in genai: {type(error).__name__}: {error}", "--debug shows where; please report it")
     return 1
+
+
+def open_closed_streams() -> None:
+    """Give the standard streams that the caller closed (`<&-`, `>&-`) an end: nothing is read there, nothing is kept.
+
+    Otherwise the first files that are opened take their places, and what is written to stdout goes into them.
+    """
+    for number, (name, mode) in enumerate(STREAMS.items()):
+        if getattr(sys, name) is not None:
+            continue
+        descriptor = os.open(os.devnull, os.O_RDWR)
+        if descriptor != number:
+            try:
+                os.fstat(number)  # something else has the place already
+            except OSError:
+                os.dup2(descriptor, number)
+                os.close(descriptor)
+                descriptor = number
+        os.set_inheritable(descriptor, True)  # as a standard stream is
+        setattr(sys, name, os.fdopen(descriptor, mode, encoding="utf-8", closefd=False))
 
 
 def silence_stdout() -> None:

@@ -39,7 +39,6 @@ def build_menu() -> "typer.core.TyperGroup":
     app = typer.Typer(
         cls=ModelsMenu,
         help=SUMMARY,
-        no_args_is_help=True,
         rich_markup_mode=None,
         context_settings=CONTEXT,
         add_completion=False,
@@ -177,7 +176,16 @@ NAME_HELP = "Alias, owner/name, owner/name@revision, or a folder."
 def make(name: str, help: str, run: Callable[[Given], int], *classes: type, named: bool = True) -> Command:
     """One of the commands."""
     argument = "NAME" if named else None
-    return Command(name, help, run, (*classes, NetworkOptions, MessageOptions), argument, NAME_HELP, single=True)
+    return Command(
+        name,
+        help,
+        run,
+        (*classes, NetworkOptions, MessageOptions),
+        argument,
+        NAME_HELP,
+        single=True,
+        takes_settings=False,
+    )
 
 
 LIST = make(

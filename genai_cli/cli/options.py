@@ -58,6 +58,9 @@ class OutputOptions:
             help="A folder (ends in /), a file, a template with {slug} {seed} {index} {key} {id}, or - for stdout.",
         ),
     ] = None
+    null: Annotated[
+        bool, Option("-0", "--null", help="End each result on stdout with NUL instead of a newline: for xargs -0.")
+    ] = False
     num: Annotated[int, Option("-n", "--num", help="How many results for each prompt.", low=1, needs="draws")] = 1
     metadata: Annotated[
         bool,
@@ -104,11 +107,38 @@ class PromptOptions:
     heading: ClassVar[str] = BATCHES
 
     prompts: Annotated[
-        str | None, Option("--prompts", help="Read prompts from a .txt (one a line), .jsonl or .csv file; - is stdin.")
+        str | None,
+        Option("--prompts", help="Read prompts from a .txt (one a line), .jsonl, .csv or .tsv file; - is stdin."),
     ] = None
     column: Annotated[
         str | None,
         Option("--column", metavar="NAME", help="The table's column that holds the prompt; all others are kept."),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadingOptions:
+    """How files of prompts and jobs are read."""
+
+    heading: ClassVar[str] = BATCHES
+
+    delimiter: Annotated[
+        str | None,
+        Option(
+            "--delimiter",
+            metavar="CHAR",
+            help="What is between a table's cells: a character, or tab.",
+            default="what the header tells of , ; and tab",
+        ),
+    ] = None
+    encoding: Annotated[
+        str | None,
+        Option(
+            "--encoding",
+            metavar="NAME",
+            help="The encoding of the prompts: cp1252, gb18030, shift_jis, ...",
+            default="UTF-8, or UTF-16 by its byte order mark",
+        ),
     ] = None
 
 

@@ -131,7 +131,8 @@ def show_files(orders: Orders, destination: Destination | None, one_file: str | 
             template = re.sub(rf"\{{({unknown})[^}}]*\}}", lambda field: field[1].upper(), destination.template)
             suffix = destination.suffix or find_modality(job.request.task).content.suffixes[0]
             files.append(str(replace(destination, template=template).make_path(name_fields(job), suffix)))
-    console.write("".join(f"{file}\n" for file in files))
+    for file in files:
+        console.result(file)
     models = ", ".join(sorted({str(reference) for reference in references.values()}))
     results = f"{console.items} result{'s' * (console.items != 1)}"
     console.emit(Notice(f"would make {results} with {models}; nothing was loaded or written"))

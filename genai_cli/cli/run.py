@@ -1,5 +1,7 @@
 """What the commands that run models share: rows become orders, orders run, results are shown."""
 
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,17 +11,19 @@ from genai_cli.cli.command import Given
 from genai_cli.cli.console import Console
 from genai_cli.cli.options import BatchOptions, LicenseOptions, MessageOptions, NetworkOptions, OutputOptions
 from genai_cli.cli.plan import show_files, show_plan
+from genai_cli.cli.row_order import RowOrder
 from genai_cli.content.content import SIGNED_TYPES, Content
 from genai_cli.content.record import to_json
 from genai_cli.content.signing import Signer, load_signer
 from genai_cli.device.spec import Placing
-from genai_cli.errors import InputError, Terminated
-from genai_cli.events import Notice
+from genai_cli.errors import GenaiError, InputError, Terminated
+from genai_cli.events import Event, Notice
 from genai_cli.hub.access import Access
 from genai_cli.hub.license import parse_licenses
 from genai_cli.hub.names import parse_name
 from genai_cli.modality.registry import find_modality, load_catalog
 from genai_cli.request.rows import BadRow, FileRows, Rows
+from genai_cli.request.tables import COMMA, TAB
 from genai_cli.store.batch_folder import BatchFolder
 from genai_cli.store.manifest import parse_shard
 from genai_cli.store.names import Destination, parse_destination
@@ -30,7 +34,7 @@ from genai_cli.work.batching import parse_batch_size
 from genai_cli.work.engines.engine import LOCAL, Engine
 from genai_cli.work.orders import Defaults, Orders, Survey
 from genai_cli.work.report import Report
-from genai_cli.work.results import FILE_TYPES, Form, place_results
+from genai_cli.work.results import FILE_TYPES, KINDS, Form, place_results
 from genai_cli.work.runner import Finished, RunSettings, Todo, list_jobs, run
 
 TO_STDOUT = "-"
@@ -58,7 +62,12 @@ class RunOptions:
     def make_console(self, items: int) -> Console:
         """What shows messages and results of so many items."""
         messages = self.messages
-        return Console(quiet=messages.quiet, verbose=messages.verbose, debug=messages.debug, items=items)
+        console = Console(quiet=messages.quiet, verbose=messages.verbose, debug=messages.debug, items=items)
+        if self.output.null:
+            if messages.json:
+                raise InputError("--null and --json: each record is a line already", hint="leave one of them out")
+            console.end = "\0"
+        return console
 
     def make_settings(self, suffix: str | None = None, signer: Signer | None = None) -> RunSettings:
         """How the options want jobs to be run. Raises InputError."""
@@ -72,11 +81,15 @@ def find_content(task: str) -> type[Content]:
     return find_modality(task).content
 
 
-def run_rows(rows: Rows, defaults: Defaults, options: RunOptions, is_openai: bool = False) -> int:
+def run_rows(
+    rows: Rows, defaults: Defaults, options: RunOptions, is_openai: bool = False, notices: Sequence[Event] = ()
+) -> int:
     """Check everything that can be checked beforehand, run what is left to do, and return the exit code."""
     orders = Orders(rows, defaults)
     survey = orders.survey
     console = options.make_console(survey.items)
+    for notice in notices:
+        console.emit(notice)
     refuse_bad_rows(survey, options, console)
     form = select_form(rows, survey, options, is_openai)
     destination = None if form else select_destination(survey.tasks, options, survey.items)
@@ -93,7 +106,9 @@ def run_rows(rows: Rows, defaults: Defaults, options: RunOptions, is_openai: boo
         return 0
     streams = len(survey.tasks) == 1 and find_modality(next(iter(survey.tasks))).streams
     is_local = settings.engine.engine == LOCAL
-    console.streams_text = streams and survey.items == 1 and is_local and not (options.messages.json or form)
+    console.shows_paths = destination is not None and fills_folder(destination, options)
+    is_shown = not (options.messages.json or form or console.shows_paths)
+    console.streams_text = streams and survey.items == 1 and is_local and is_shown
     console.counts = writer is not None and writer.is_batch
     with closing(console), writer or nullcontext():
         if writer and survey.bad:
@@ -101,6 +116,11 @@ def run_rows(rows: Rows, defaults: Defaults, options: RunOptions, is_openai: boo
                 if isinstance(entry, BadRow):
                     writer.note_bad(entry.error.message)
         return run_orders(orders, settings, todo, form, options, console)
+
+
+def fills_folder(destination: Destination, options: RunOptions) -> bool:
+    """Whether results go to a folder that the user names: their paths are then what stdout shows."""
+    return options.output.output is not None and not destination.overwrite
 
 
 def check_model_name(survey: Survey) -> None:
@@ -113,11 +133,11 @@ def check_model_name(survey: Survey) -> None:
 def select_form(rows: Rows, survey: Survey, options: RunOptions, is_openai: bool) -> Form | None:
     """How all results stand in the one file that -o names; None where each has a file of its own. Raises InputError."""
     path = Path(options.output.output or "").expanduser()
-    suffix = path.suffix.lower()
-    is_file = suffix in FILE_TYPES and not path.is_dir() and not set(str(path)) & set("{}")
+    suffix = KINDS.get(path.suffix.lower())
+    is_file = suffix is not None and not path.is_dir() and not set(str(path)) & set("{}")
     if not is_openai and not (is_file and are_printed(survey.tasks)):
         return None
-    if is_openai and not (is_file and suffix == ".jsonl"):
+    if suffix is None or (is_openai and not (is_file and suffix == ".jsonl")):
         raise InputError("--format openai writes one file", hint="-o results.jsonl names it")
     if is_openai and survey.openai < survey.items:
         others = survey.items - survey.openai
@@ -125,7 +145,7 @@ def select_form(rows: Rows, survey: Survey, options: RunOptions, is_openai: bool
     if suffix == ".csv" and len(survey.tasks) > 1:
         raise InputError("a table holds results of one kind", hint="-o out.jsonl takes several, -o out/ all")
     is_table = suffix == ".csv" or (isinstance(rows, FileRows) and rows.column is not None)
-    return Form(suffix, is_table, is_openai)
+    return Form(suffix, is_table, is_openai, TAB if path.suffix.lower() == ".tsv" else COMMA)
 
 
 def are_printed(tasks: set[str]) -> bool:
@@ -199,6 +219,9 @@ def select_destination(tasks: set[str], options: RunOptions, items: int) -> Dest
     if output == TO_STDOUT:
         if options.messages.json:
             raise InputError("-o - and --json both want stdout", hint="give one of them")
+        if not are_printed(tasks) and sys.stdout.isatty():
+            what = "-o - would write the bytes of a file to the terminal"
+            raise InputError(what, hint="-o NAME writes a file; or pipe the bytes to a program")
         if items > 1 and not are_printed(tasks):
             raise InputError(f"-o - writes one file and there are {items} results", hint="-o out/ names a folder")
         return None
@@ -221,27 +244,33 @@ def run_orders(
 ) -> int:
     """Run the orders, show each result, and return the exit code."""
     report, messages = todo.report, options.messages
-    to_resume = f"/{report.items} done; run the same command to resume"
+    in_order = RowOrder(orders, todo, holds=not (messages.json or form))
     try:
-        for finished in run(orders, settings, todo, console.emit):
-            show(finished, form, messages.json, console)
+        for finished in tell_failures(run(orders, settings, todo, console.emit), console):
+            show_all(in_order.take(finished), form, messages.json, console)
             if console.counts:
                 console.show_count(report.done + report.failed, report.left, report.text())
-    except (KeyboardInterrupt, Terminated):
-        if console.counts and todo.writer:
+        show_all(in_order.rest(), form, messages.json, console)
+    except (KeyboardInterrupt, Terminated, GenaiError) as error:
+        show_all(in_order.rest(), form, messages.json, console)
+        if console.counts and todo.writer and not isinstance(error, GenaiError):
             is_one = len(orders.survey.needs) == 1
-            done = report.all_done if is_one else count_done(orders, todo, todo.writer)
-            console.tell(f"{done}{to_resume}")
+            tell_rest(report.all_done if is_one else count_done(orders, todo, todo.writer), report, console)
         raise
     if form and isinstance(todo.writer, OneFile):
         if place_results(orders, todo.references, todo.writer, form):
             if not messages.json:
-                console.line(str(todo.writer.path))
+                console.result(str(todo.writer.path))
         elif report.left and not messages.quiet:
-            console.tell(f"{report.all_done}{to_resume}")
+            tell_rest(report.all_done, report, console)
     if console.counts and not messages.quiet:
         console.tell(report.text())
     return report.exit_code()
+
+
+def tell_rest(done: int, report: Report, console: Console) -> None:
+    """Say how far a batch came, and how it goes on."""
+    console.tell(f"{done}/{report.items} done; run the same command to resume")
 
 
 def count_done(orders: Orders, todo: Todo, writer: Writer) -> int:
@@ -249,23 +278,37 @@ def count_done(orders: Orders, todo: Todo, writer: Writer) -> int:
     return sum(writer.is_finished(job.key) == "done" for job in list_jobs(orders, todo.references, writer))
 
 
+def tell_failures(results: Iterable[Finished], console: Console) -> Iterator[Finished]:
+    """The same, with the error of each that failed on stderr."""
+    for finished in results:
+        if finished.error:
+            console.fail(finished.error)
+        yield finished
+
+
+def show_all(results: Iterable[Finished], form: Form | None, as_json: bool, console: Console) -> None:
+    """Show the ends of several jobs."""
+    for finished in results:
+        show(finished, form, as_json, console)
+
+
 def show(finished: Finished, form: Form | None, as_json: bool, console: Console) -> None:
-    """Show one job's end: its line on stdout, or its error on stderr; what goes into one file is shown when it is."""
-    if finished.error:
-        console.fail(finished.error)
+    """Show one job's end on stdout; what goes into one file is shown when it is written."""
     if as_json:
         console.line(to_json(finished.line()))
         return
     if finished.error or form:
         return
     request = finished.job.request
-    content = find_content(request.task)
+    modality = find_modality(request.task)
     if console.streams_text:
-        console.line("")
-    elif content.printed:
-        for line in content.lines(finished.record, request.title if console.items > 1 else None):
-            console.line(line)
+        console.result("")
+    elif modality.content.printed and not (console.shows_paths and finished.file):
+        if modality.streams and console.items > 1:
+            console.separate()
+        lines = modality.content.lines(finished.record, request.title if console.items > 1 else None)
+        console.result("\n".join(lines))
     elif finished.file is not None:
-        console.line(str(finished.file))
+        console.result(str(finished.file))
     else:
         console.write_bytes(finished.data)

@@ -7,11 +7,16 @@ steps = 30
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from genai_cli.errors import InputError, nearest
+from genai_cli.request.option import convert
 from genai_cli.types import JsonObject
+
+if TYPE_CHECKING:
+    from genai_cli.cli.command import Command
 
 FILE_VARIABLE = "GENAI_CONFIG"
 
@@ -57,6 +62,19 @@ def load_settings(list_words: Callable[[], Words]) -> dict[str, JsonObject]:
         | {words[plain(name)]: value for name, value in tables.get(command, {}).items()}
         for command, words in commands.items()
     }
+
+
+def check_settings(commands: "Sequence[Command]") -> None:
+    """Raise InputError for a file that is broken, or has a name or a value that no command takes."""
+    stated = load_settings(lambda: {command.name: command.words() for command in commands})
+    for command in commands:
+        declared = command.declared()
+        for field, value in stated.get(command.name, {}).items():
+            option = declared[field][0]
+            try:
+                option.option.check(convert(value, option.hint, option.option.long))
+            except InputError as error:
+                raise InputError(f"{find_settings_file()}: {error.message}", error.hint) from None
 
 
 def plain(name: str) -> str:

@@ -10,7 +10,7 @@ from genai_cli.content.record import to_json
 from genai_cli.content.signing import read_signature
 from genai_cli.errors import GenaiError
 from genai_cli.harmless import one_line
-from genai_cli.store.provenance import find_provenance
+from genai_cli.store.provenance import Provenance, find_provenance
 from genai_cli.work.report import Report
 
 
@@ -29,17 +29,33 @@ def show_records(given: Given) -> int:
         report.take(None)
         signature = read_signature(file)
         if options.json:
-            said: Mapping[str, object] = found.record if found.record is not None else {"parameters": found.parameters}
-            console.line(to_json({**said, **({"signature": signature} if signature else {})}))
+            console.line(to_json({**as_json(found), **({"signature": signature} if signature else {})}))
             continue
         if len(files) > 1:
             console.line(f"{'' if number == 0 else chr(10)}{one_line(str(file))}")
-        lines = record_lines(found.record) if found.record is not None else str(found.parameters).splitlines()
-        for line in lines:
-            console.line(line if found.record is not None else one_line(line))
+        for line in list_lines(found):
+            console.line(line)
         for line in record_lines({"signature": signature}) if signature else ():
             console.line(line)
     return report.exit_code()
+
+
+def as_json(found: Provenance) -> Mapping[str, object]:
+    """The record; of another tool's picture its text as `parameters`, and the `request` that this states."""
+    if found.record is not None:
+        return found.record
+    return found.foreign.fields() if found.foreign is not None else {}
+
+
+def list_lines(found: Provenance) -> Iterator[str]:
+    """The record; of another tool's picture its text as it stands, then what of it can be told."""
+    if found.record is not None:
+        yield from record_lines(found.record)
+    elif found.foreign is not None:
+        yield from map(one_line, found.foreign.text.splitlines())
+        if found.foreign.request:
+            yield ""
+            yield from record_lines(found.foreign.summary())
 
 
 def record_lines(record: Mapping[str, object]) -> Iterator[str]:

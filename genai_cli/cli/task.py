@@ -3,11 +3,11 @@
 import sys
 
 from genai_cli.cli.command import Command, Given
-from genai_cli.cli.options import RUN_OPTIONS, PromptOptions
+from genai_cli.cli.options import RUN_OPTIONS, PromptOptions, ReadingOptions
 from genai_cli.errors import InputError
 from genai_cli.modality.registry import Entry, find_modality
 from genai_cli.request.option import declared_options
-from genai_cli.request.request import Request, list_inputs
+from genai_cli.request.request import PROMPT, Request, list_inputs
 from genai_cli.types import JsonObject
 
 
@@ -18,25 +18,30 @@ def make_command(entry: Entry) -> Command:
     is_file = request_class.subject in list_inputs(request_class)
 
     def run(given: Given) -> int:
+        from genai_cli.cli.arguments import take_arguments
         from genai_cli.cli.run import RunOptions, run_rows
-        from genai_cli.request.rows import read_rows
+        from genai_cli.request.rows import Reading, read_rows
         from genai_cli.work.orders import Defaults
 
-        prompts = given.read(PromptOptions)
+        prompts, ways = given.read(PromptOptions), given.read(ReadingOptions)
+        reading = Reading.check(ways.encoding, ways.delimiter)
         stdin, subjects = sys.stdin.buffer, [request_class.subject]
-        rows = read_rows(given.arguments, prompts.prompts, stdin, prompts.column, subjects, is_file)
+        joins_words = modality.joins_words and request_class.subject == PROMPT
+        taken = take_arguments(given.arguments, prompts.prompts is not None, joins_words, reading.encoding)
+        rows = read_rows(taken.arguments, prompts.prompts, stdin, prompts.column, subjects, is_file, reading)
         options = RunOptions.read(given)
         return run_rows(
             rows,
             Defaults({request_class.task: request_class}, collect_fields(request_class, given), options.output.num),
             options,
+            notices=taken.notices,
         )
 
     return Command(
         entry.task,
         f"{entry.summary}\n\n{modality.example}",
         run,
-        (request_class, PromptOptions, *RUN_OPTIONS),
+        (request_class, PromptOptions, ReadingOptions, *RUN_OPTIONS),
         request_class.subject.upper(),
         f"{modality.argument}; {'- is stdin' if is_file else '- reads them from stdin, one a line'}.",
         modality=modality,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypedDict, cast
+from typing import NotRequired, TypedDict, cast
 
 from genai_cli.content.text import Text
 from genai_cli.harmless import one_line
@@ -10,33 +10,47 @@ from genai_cli.types import JsonObject
 
 
 class Label(TypedDict):
-    """A label as a record holds it."""
+    """A label as a record holds it. The value of a regression has a label only if the checkpoint names it."""
 
-    label: str
+    label: NotRequired[str]
     score: float
 
 
 @dataclass(frozen=True)
 class Labels(Text):
-    """Labels with scores, best first; the text is a line each."""
+    """Labels with scores, best first; the text is a line each. A regression's values have no label, or their names."""
 
-    labels: tuple[tuple[str, float], ...] = ()
+    labels: tuple[tuple[str | None, float], ...] = ()
+    ranked: bool = True
 
     @classmethod
     def rank(cls, labels: tuple[tuple[str, float], ...]) -> "Labels":
         """Labels that are ranked already."""
         return cls("\n".join(f"{label}\t{score:.4f}" for label, score in labels), labels=labels)
 
+    @classmethod
+    def list_values(cls, values: tuple[tuple[str | None, float], ...]) -> "Labels":
+        """The values of a regression in the order of the model's outputs, each with its name if it has one."""
+        lines = (f"{name}\t{show(value)}" if name else show(value) for name, value in values)
+        return cls("\n".join(lines), labels=values, ranked=False)
+
     def facts(self) -> JsonObject:
-        """All labels, and the best one on its own."""
-        labels = [{"label": label, "score": round(score, 6)} for label, score in self.labels]
-        return {**labels[0], "labels": labels}
+        """All labels, and the best one on its own; of a regression all values, and a single one on its own."""
+        labels = [
+            {"score": round(score, 6)} if label is None else {"label": label, "score": round(score, 6)}
+            for label, score in self.labels
+        ]
+        first = labels[0] if self.ranked or len(labels) == 1 else {}
+        return {**first, "labels": labels, **({} if self.ranked else {"problem_type": "regression"})}
 
     @classmethod
     def lines(cls, record: Mapping[str, object], title: str | None) -> Iterator[str]:
         end = "" if title is None else f"\t{one_line(title)}"
+        is_regression = record.get("problem_type") == "regression"
         for label in list_labels(record):
-            yield f"{one_line(label['label'])}\t{label['score']:.4f}{end}"
+            score = show(label["score"]) if is_regression else f"{label['score']:.4f}"
+            name = [one_line(label["label"])] if "label" in label else []
+            yield "\t".join([*name, score]) + end
 
     @classmethod
     def count_cells(cls, record: Mapping[str, object]) -> int:
@@ -44,13 +58,13 @@ class Labels(Text):
 
     @classmethod
     def columns(cls, count: int) -> list[str]:
-        """label, score, label_2, score_2, and so on."""
+        """label, score, label_2, score_2, and so on. The cell of a label is empty for a value without a name."""
         numbers = ["", *(f"_{number}" for number in range(2, count + 1))]
         return [f"{name}{number}" for number in numbers for name in ("label", "score")]
 
     @classmethod
     def cells(cls, record: Mapping[str, object], count: int) -> list[object]:
-        pairs: list[tuple[object, object]] = [(pair["label"], pair["score"]) for pair in list_labels(record)]
+        pairs: list[tuple[object, object]] = [(pair.get("label"), pair["score"]) for pair in list_labels(record)]
         filled = (pairs + [(None, None)] * count)[:count]
         return [value for pair in filled for value in pair]
 
@@ -58,3 +72,8 @@ class Labels(Text):
 def list_labels(record: Mapping[str, object]) -> list[Label]:
     """The labels in a record; none where nothing was made."""
     return cast(list[Label], record.get("labels", []))
+
+
+def show(value: float) -> str:
+    """A value with four decimals, or with four digits where those would all be zeros."""
+    return f"{value:.4f}" if value == 0 or abs(value) >= 0.001 else f"{value:.4g}"

@@ -79,7 +79,8 @@ class Picture(Content):
             hint = "try another prompt or seed, or --no-safety"
             raise FilteredError("the model's safety checker blanked the picture", hint=hint)
         if not numpy.isfinite(self.values).all():
-            raise ResultError("the picture is not finite (NaN)", hint="try --dtype float32")
+            hint = "try --dtype float32, another --scheduler or more --steps"
+            raise ResultError("the picture is not finite (NaN)", hint=hint)
         if float(self.values.max() - self.values.min()) < 1 / 255:
             raise ResultError("the picture is a single colour", hint="try --dtype float32, or another seed")
 

@@ -1,32 +1,36 @@
-"""The record inside a file that genai wrote, and the `parameters` of pictures that other tools wrote.
+"""The record inside a file that genai wrote, and the parameters in pictures that other tools wrote.
 
 The files may be anyone's: how much is read is bounded before anything is decoded, and no pixel or sample is decoded.
 """
 
-import io
-import struct
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
-from xml.etree import ElementTree
 
+from genai_cli.content import jpeg_segments, png_chunks
+from genai_cli.content.embedded import GENAI, MAX_RECORD, Embedded, is_too_large
+from genai_cli.content.exif import read_exif
+from genai_cli.content.foreign import PROPERTIES, Foreign, find_foreign
 from genai_cli.content.record import Record, from_json
-from genai_cli.content.tags import comment_text, flac_comment, id3_text, mp3_tag, ogg_comment, riff_chunk
+from genai_cli.content.tags import comment_text, flac_comment, id3_text, mp3_tag, ogg_comment, riff_chunks
+from genai_cli.content.xmp import RECORD, read_properties
 from genai_cli.errors import InputError
 
 PICTURES = (".png", ".jpg", ".jpeg")
-MAX_HEAD = 32_000_000  # bytes: what may stand before the pixels of a picture
-MAX_RECORD = 10_000_000  # bytes
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """What a file says about how it was made: genai's record, or the text that another tool left."""
+    """What a file says about how it was made: genai's record, or what another tool left."""
 
     record: Record | None
-    parameters: str | None = None
+    foreign: Foreign | None = None
+
+    @property
+    def parameters(self) -> str | None:
+        """The text of another tool as it stands."""
+        return self.foreign.text if self.foreign else None
 
 
 class NoRecordError(InputError):
@@ -35,14 +39,14 @@ class NoRecordError(InputError):
 
 def read_provenance(path: Path) -> Provenance:
     """What a file says. Raises InputError where it is missing or broken, NoRecordError where it has no record."""
-    readers = {".txt": read_beside, ".json": read_sidecar, ".webp": read_webp, ".wav": read_wave, ".mp3": read_mp3}
-    readers |= {".flac": read_flac, ".ogg": read_ogg, **dict.fromkeys(PICTURES, read_picture)}
+    readers = {".txt": read_beside, ".json": read_sidecar, ".wav": read_wave, ".mp3": read_mp3}
+    readers |= {".flac": read_flac, ".ogg": read_ogg, **dict.fromkeys((*PICTURES, ".webp"), read_picture)}
     try:
         check_file(path, tuple(readers))
         found = readers[path.suffix.lower()](path)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
-    if found.record is None and found.parameters is None:
+    if found.record is None and found.foreign is None:
         raise NoRecordError(f"{path} has no genai record", hint="another program wrote it, or removed the record")
     return found
 
@@ -61,64 +65,59 @@ def check_file(path: Path, suffixes: tuple[str, ...]) -> None:
         raise InputError(f"{path} is empty")
 
 
-def read_head(path: Path) -> io.BytesIO:
-    """The beginning of a picture, where its texts stand: the library does not see what is behind the limit."""
-    with path.open("rb") as stream:
-        return io.BytesIO(stream.read(MAX_HEAD))
-
-
-def broken(path: Path, error: Exception | str) -> InputError:
-    """The error for a picture that cannot be read, perhaps because its head was cut off."""
-    if path.stat().st_size > MAX_HEAD:
-        return InputError(f"{path} cannot be read: broken, or more than {MAX_HEAD // 10**6} MB of texts: {error}")
-    return InputError(f"{path} cannot be read: {error}")
-
-
 def read_picture(path: Path) -> Provenance:
-    """From the text chunks of a PNG, or the XMP of a JPEG."""
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # above twice that size it is an error
-            with Image.open(read_head(path), formats=("PNG", "JPEG")) as image:
-                texts = {str(name): value for name, value in image.info.items() if isinstance(value, str)}
-                packet = image.info.get("xmp", b"")
-    except UnidentifiedImageError:
-        raise broken(path, "not a whole PNG or JPEG file") from None
-    except (OSError, ValueError, SyntaxError, struct.error, IndexError, Image.DecompressionBombError) as error:
-        raise broken(path, error) from None
-    if "genai" in texts:
-        return Provenance(parse_record(texts["genai"], path))
-    if "parameters" in texts:
-        return Provenance(None, texts["parameters"])
-    return Provenance(record_in_xmp(packet, path) if isinstance(packet, bytes) and packet else None)
-
-
-def read_webp(path: Path) -> Provenance:
-    """From the XMP of a WebP."""
-    packet = riff_chunk(path, b"WEBP", b"XMP ")
-    return Provenance(record_in_xmp(packet, path) if packet else None)
+    """From the texts, the XMP and the EXIF of a PNG, JPEG or WebP, whichever its first bytes say it is."""
+    with path.open("rb") as stream:
+        begin = stream.read(12)
+    if begin.startswith(png_chunks.SIGNATURE):
+        embedded = png_chunks.read_png(path)
+    elif begin.startswith(jpeg_segments.SIGNATURE):
+        embedded = jpeg_segments.read_jpeg(path)
+    elif path.suffix.lower() == ".webp" or begin[8:] == b"WEBP":
+        embedded = read_webp(path)
+    else:
+        raise InputError(f"{path} cannot be read: not a whole PNG, JPEG or WebP file")
+    if record := embedded.texts.get(GENAI):
+        return Provenance(parse_record(record, path))
+    properties, problem = merge_properties(embedded.packets, path)
+    if record := properties.get(RECORD):
+        return Provenance(parse_record(record, path))
+    foreign = find_foreign(embedded.texts, read_exif(embedded.exif), properties)
+    if foreign is None and problem is not None:
+        raise problem
+    return Provenance(None, foreign)
 
 
-def record_in_xmp(packet: bytes, path: Path) -> Record | None:
-    """The record in an XMP packet, or None where it holds none."""
-    if len(packet) > MAX_RECORD:
-        raise InputError(f"{path} cannot be read: its XMP is {len(packet) // 10**6} MB")
-    xml = packet.decode(errors="replace").strip("\0 \n\ufeff")
-    if "<!DOCTYPE" in xml or "<!ENTITY" in xml:
-        raise InputError(f"{path} cannot be read: its XMP declares entities")
-    try:
-        found = ElementTree.fromstring(xml).iter("{urn:genai:}record")
-    except ElementTree.ParseError as error:
-        raise InputError(f"{path} cannot be read: its XMP is broken: {error}") from None
-    text = next((element.text for element in found), None)
-    return parse_record(text, path) if text else None
+def read_webp(path: Path) -> Embedded:
+    """The XMP and the EXIF of a WebP, before or behind its pixels."""
+    found = Embedded()
+    for name, body in riff_chunks(path, b"WEBP", b"xmp ", b"exif"):
+        if name == b"exif":
+            found.add_exif(body)
+        else:
+            found.packets.append(body)
+    return found
+
+
+def merge_properties(packets: Iterable[bytes], path: Path) -> tuple[Mapping[str, str], InputError | None]:
+    """The properties of all packets, the first of a name, and what is wrong with one that is broken."""
+    found: dict[str, str] = {}
+    problem: InputError | None = None
+    for packet in packets:
+        try:
+            found = {**read_properties(packet, PROPERTIES | {RECORD}, path), **found} if packet.strip(b"\0 ") else found
+        except InputError as error:
+            problem = error
+    return found, problem
 
 
 def read_wave(path: Path) -> Provenance:
-    """From the ID3 tag in a WAV."""
-    return record_in_tag(riff_chunk(path, b"WAVE", b"id3 "), id3_text, path)
+    """From the ID3 tags in a WAV."""
+    for _, tag in riff_chunks(path, b"WAVE", b"id3 "):
+        found = record_in_tag(tag, id3_text, path)
+        if found.record is not None:
+            return found
+    return Provenance(None)
 
 
 def read_mp3(path: Path) -> Provenance:
@@ -138,7 +137,7 @@ def read_ogg(path: Path) -> Provenance:
 
 def record_in_tag(tag: bytes | None, find: Callable[[bytes, str], str | None], path: Path) -> Provenance:
     """The record that `find` finds in a tag, or none."""
-    text = find(tag, "genai") if tag is not None else None
+    text = find(tag, GENAI) if tag is not None else None
     return Provenance(parse_record(text, path) if text else None)
 
 
@@ -157,7 +156,7 @@ def read_sidecar(path: Path) -> Provenance:
 
 def parse_record(text: str, path: Path) -> Record:
     """A record from its JSON. Raises InputError."""
-    if len(text) > MAX_RECORD:
+    if is_too_large(len(text)):
         raise InputError(f"{path} cannot be read: more than {MAX_RECORD // 10**6} MB are not a record")
     try:
         record = from_json(text)

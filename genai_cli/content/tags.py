@@ -14,11 +14,14 @@ from genai_cli.errors import InputError
 
 MAX_TEXTS = 16_000_000  # bytes of one tag: a record is a few thousand, a picture of the cover a few million
 MAX_PARTS = 100_000  # chunks, blocks or pages that are skipped on the way to the texts
+MAX_TAGS = 10  # ID3 tags before a FLAC
 ENCODINGS = ("latin-1", "utf-16", "utf-16-be", "utf-8")  # ID3v2.4, section 4
 
 
-def riff_chunk(path: Path, form: bytes, wanted: bytes) -> bytes | None:
-    """The first chunk of that name in a RIFF file, in upper or lower case, or None. Raises InputError, OSError."""
+def riff_chunks(path: Path, form: bytes, *wanted: bytes) -> list[tuple[bytes, bytes]]:
+    """All chunks of those names in a RIFF file, in upper or lower case, as they follow. Raises InputError, OSError."""
+    found: list[tuple[bytes, bytes]] = []
+    left = MAX_TEXTS
     with path.open("rb") as stream:
         begin = stream.read(12)
         if len(begin) < 12 or begin[:4] != b"RIFF" or begin[8:] != form:
@@ -27,10 +30,22 @@ def riff_chunk(path: Path, form: bytes, wanted: bytes) -> bytes | None:
             if len(header := stream.read(8)) < 8:
                 break
             name, size = struct.unpack("<4sI", header)
-            if name.lower() == wanted.lower():
-                return read_whole(stream, size, path)
-            stream.seek(size + size % 2, io.SEEK_CUR)
-    return None
+            name = name.replace(b"\0", b" ").lower()
+            if name in wanted:
+                if found and size > left:
+                    break
+                try:
+                    body = read_whole(stream, size, path)
+                except InputError:
+                    if found:
+                        break  # what was found before the damage counts
+                    raise
+                found.append((name, body))
+                left -= size
+                stream.seek(size % 2, io.SEEK_CUR)
+            else:
+                stream.seek(size + size % 2, io.SEEK_CUR)
+    return found
 
 
 def mp3_tag(path: Path) -> bytes | None:
@@ -45,6 +60,8 @@ def mp3_tag(path: Path) -> bytes | None:
 def flac_comment(path: Path) -> bytes | None:
     """The Vorbis comment block of a FLAC (RFC 9639, section 8), or None. Raises InputError, OSError."""
     with path.open("rb") as stream:
+        begin = stream.read(10)
+        skip_id3(stream, begin)
         if stream.read(4) != b"fLaC":
             raise InputError(f"{path} cannot be read: it is not a FLAC file")
         for _ in range(MAX_PARTS):
@@ -59,8 +76,21 @@ def flac_comment(path: Path) -> bytes | None:
     raise InputError(f"{path} cannot be read: it is cut off")
 
 
+def skip_id3(stream: BinaryIO, begin: bytes) -> None:
+    """Go behind the ID3 tags that some taggers put before a FLAC, from its first bytes."""
+    at = 0
+    for _ in range(MAX_TAGS):
+        if begin[:3] != b"ID3" or len(begin) < 10:
+            break
+        has_footer = begin[3] == 4 and begin[5] & 0x10
+        at += 10 + synchsafe(begin[6:10]) + (10 if has_footer else 0)
+        stream.seek(at)
+        begin = stream.read(10)
+    stream.seek(at)
+
+
 def ogg_comment(path: Path) -> bytes | None:
-    """The comment header of an Ogg Vorbis file, its second packet (RFC 3533, section 6). Raises InputError, OSError."""
+    """The Vorbis comment of an Ogg file, in its second packet (RFC 3533, section 6). Raises InputError, OSError."""
     packet, number = bytearray(), 0
     with path.open("rb") as stream:
         for _ in range(MAX_PARTS):
@@ -75,9 +105,17 @@ def ogg_comment(path: Path) -> bytes | None:
                 if size == 255:
                     continue  # the packet goes on
                 if number == 1:
-                    return bytes(packet[7:]) if packet.startswith(b"\x03vorbis") else None
+                    return strip_packet(bytes(packet))
                 packet, number = bytearray(), number + 1
     raise InputError(f"{path} cannot be read: it is not an Ogg Vorbis file, or cut off")
+
+
+def strip_packet(packet: bytes) -> bytes | None:
+    """The comment in a packet of Vorbis, Opus (RFC 7845, section 5.2) or FLAC in Ogg (its block 4); None of others."""
+    for begin in (b"\x03vorbis", b"OpusTags"):
+        if packet.startswith(begin):
+            return packet[len(begin) :]
+    return packet[4:] if packet and packet[0] & 0x7F == 4 else None
 
 
 def read_whole(stream: BinaryIO, size: int, path: Path) -> bytes:
@@ -91,30 +129,72 @@ def read_whole(stream: BinaryIO, size: int, path: Path) -> bytes:
 
 
 def id3_text(tag: bytes, name: str) -> str | None:
-    """The user text of that name in an ID3v2.3 or 2.4 tag (section 4.2.6), or None; compressed ones are skipped."""
-    for body in id3_frames(tag, b"TXXX"):
+    """The user text of that name, in upper or lower case, in an ID3v2 tag, or None; compressed ones are skipped."""
+    for body in id3_frames(tag):
         try:
             texts = body[1:].decode(ENCODINGS[body[0]], errors="replace").split("\0")
         except IndexError:
             continue  # empty, or of no known encoding
-        if texts[0] == name and len(texts) > 1:
+        if texts[0].removeprefix("\ufeff").lower() == name and len(texts) > 1:
             return texts[1].removeprefix("\ufeff")
     return None
 
 
-def id3_frames(tag: bytes, wanted: bytes) -> Iterator[bytes]:
-    """The bodies of the frames of that name that are neither compressed nor encrypted."""
-    if len(tag) < 10 or tag[:3] != b"ID3" or tag[3] not in (3, 4):
+def id3_frames(tag: bytes) -> Iterator[bytes]:
+    """The bodies of the user texts (TXXX) that are neither compressed nor encrypted, in ID3v2.2, 2.3 and 2.4."""
+    version = tag[3] if len(tag) >= 10 and tag[:3] == b"ID3" else 0
+    if version not in (2, 3, 4):
         return
-    is_2_4, at = tag[3] == 4, 10
-    if tag[5] & 0x40 and len(tag) >= 14:  # an extended header; in 2.3 its size leaves itself out
-        at += synchsafe(tag[10:14]) if is_2_4 else int.from_bytes(tag[10:14], "big") + 4
-    while at + 10 <= len(tag) and tag[at]:
-        size = synchsafe(tag[at + 4 : at + 8]) if is_2_4 else int.from_bytes(tag[at + 4 : at + 8], "big")
-        packed = tag[at + 9] & (0x0F if is_2_4 else 0xC0)
-        if tag[at : at + 4] == wanted and not packed:
-            yield tag[at + 10 : at + 10 + size]
-        at += 10 + size
+    unsynchronised = bool(tag[5] & 0x80)
+    if unsynchronised and version < 4:  # the whole tag; in 2.4 each frame for itself
+        tag = tag[:10] + resynchronise(tag[10:])
+    at = 10
+    if version > 2 and tag[5] & 0x40 and len(tag) >= 14:  # an extended header; in 2.3 its size leaves itself out
+        at += synchsafe(tag[10:14]) if version == 4 else int.from_bytes(tag[10:14], "big") + 4
+    wanted, length = (b"TXX", 6) if version == 2 else (b"TXXX", 10)
+    while at + length <= len(tag) and tag[at]:
+        size = frame_size(tag, at, version)
+        if tag[at : at + len(wanted)] == wanted:
+            body = tag[at + length : at + length + size]
+            flags = tag[at + 9] if version > 2 else 0
+            yield from plain_body(body, flags, version, unsynchronised)
+        at += length + size
+
+
+def frame_size(tag: bytes, at: int, version: int) -> int:
+    """The size of a frame's body. Some taggers write 2.4 with the sizes of 2.3: the one before another frame holds."""
+    if version == 2:
+        return int.from_bytes(tag[at + 3 : at + 6], "big")
+    stated = tag[at + 4 : at + 8]
+    plain = int.from_bytes(stated, "big")
+    if version == 3:
+        return plain
+    size = synchsafe(stated)
+    if size != plain and not is_frame(tag, at + 10 + size) and is_frame(tag, at + 10 + plain):
+        return plain
+    return size
+
+
+def is_frame(tag: bytes, at: int) -> bool:
+    """Whether a frame, padding or the tag's end stands there."""
+    name = tag[at : at + 4]
+    return at == len(tag) or name[:1] == b"\0" or (len(name) == 4 and name.isalnum() and name == name.upper())
+
+
+def plain_body(body: bytes, flags: int, version: int, unsynchronised: bool) -> Iterator[bytes]:
+    """A frame's body without what its flags put into it; nothing if it is compressed or encrypted."""
+    if flags & (0x0C if version == 4 else 0xC0):
+        return
+    if version == 4:
+        body = body[bool(flags & 0x40) + 4 * bool(flags & 0x01) :]  # its group; its length before resynchronising
+        yield resynchronise(body) if unsynchronised or flags & 0x02 else body
+    else:
+        yield body[bool(flags & 0x20) :]
+
+
+def resynchronise(data: bytes) -> bytes:
+    """Data without the zeros that keep players from taking it for sound (ID3v2.4, section 6.1)."""
+    return data.replace(b"\xff\0", b"\xff")
 
 
 def synchsafe(data: bytes) -> int:

@@ -89,3 +89,8 @@ class Text(Content):
         text, parameters = str(record["text"]), record.get("parameters")
         echoes = isinstance(parameters, dict) and parameters.get("echo")
         return [text.removeprefix(str(record.get("prompt"))) if echoes else text]
+
+
+def build_part(text: str) -> dict[str, str]:
+    """A text as a part of a chat message, beside which pictures may stand."""
+    return {"type": "text", "text": text}

@@ -6,7 +6,9 @@ from contextlib import suppress
 from functools import cache
 
 from genai_cli.collector import collector_off
+from genai_cli.device.failures import first_line
 from genai_cli.device.loading import quiet_libraries
+from genai_cli.errors import DeviceError
 from genai_cli.hub.fetching import ModelFiles
 from genai_cli.hub.storage import read_json
 
@@ -16,11 +18,16 @@ LIBRARIES = ("diffusers", "transformers")
 def import_libraries(files: ModelFiles) -> None:
     """Import torch and the modules of the classes that a checkpoint names. Loading it imports what else it needs.
 
-    A class that its library does not have is skipped: the library says so when it loads the checkpoint.
+    A class that its library does not have is skipped: the library says so when it loads the checkpoint. Raises
+    DeviceError if torch itself is broken.
     """
     with collector_off():
-        import torch  # noqa: F401
-
+        try:
+            import torch  # noqa: F401
+        except (ImportError, OSError) as error:
+            raise DeviceError(
+                f"torch cannot be imported: {first_line(error)}", hint="pip install --force-reinstall torch"
+            ) from error
         quiet_libraries()  # after torch, which sets the level of its logger when it is imported
         for library, name in find_classes(files):
             with suppress(ImportError, RuntimeError):

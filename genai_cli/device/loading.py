@@ -5,12 +5,15 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from genai_cli.device.placement import Placement
+from genai_cli.device.failures import explain_missing_package, first_line, is_from_library
+from genai_cli.device.memory import describe_shortage
+from genai_cli.device.placement import Placement, fit_hint
 from genai_cli.device.quantize import quantize_model
 from genai_cli.device.threads import SMALL
-from genai_cli.errors import DeviceError, ModelError
+from genai_cli.errors import DeviceError, GenaiError, ModelError
 from genai_cli.hub.fetching import ModelFiles
 from genai_cli.hub.storage import read_json
 
@@ -30,30 +33,27 @@ def quiet_libraries() -> None:
 
 
 def asks_bfloat16(files: ModelFiles) -> bool:
-    """Whether the checkpoint names bfloat16 as its dtype, or stores its main weights in it."""
-    configs = [files.folder / name for name in ("config.json", "transformer/config.json", "unet/config.json")]
-    for config in configs:
-        if config.is_file():
+    """Whether the checkpoint names bfloat16 as its dtype, or stores its main weights in it. Only chosen files count."""
+    for part in (files.folder, files.folder / "transformer", files.folder / "unet"):
+        weights = [file for file in files.weights if file.parent == part]
+        config = part / "config.json"
+        if weights and config.is_file():
             stated = read_json(files.folder, config.relative_to(files.folder).as_posix())
-            if (stated.get("dtype") or stated.get("torch_dtype")) == "bfloat16" or stores_bfloat16(config.parent):
+            if (stated.get("dtype") or stated.get("torch_dtype")) == "bfloat16" or stores_bfloat16(min(weights)):
                 return True
     return False
 
 
-def stores_bfloat16(folder: Path) -> bool:
-    """Whether the first tensor of a folder's safetensors is bfloat16; only the header is read."""
+def stores_bfloat16(file: Path) -> bool:
+    """Whether the first tensor of a safetensors file is bfloat16; only the header is read."""
     from safetensors import SafetensorError, safe_open
 
-    for file in sorted(folder.glob("*.safetensors")):
-        try:
-            with safe_open(file, framework="numpy") as tensors:
-                name = next(iter(tensors.keys()), None)
-                return name is not None and tensors.get_slice(name).get_dtype() == "BF16"
-        except SafetensorError as error:
-            raise ModelError(
-                f"{file.name} is broken: {error}", hint="download it again: genai models pull NAME"
-            ) from None
-    return False
+    try:
+        with safe_open(file, framework="numpy") as tensors:
+            name = next(iter(tensors.keys()), None)
+            return name is not None and tensors.get_slice(name).get_dtype() == "BF16"
+    except SafetensorError as error:
+        raise ModelError(f"{file.name} is broken: {error}", hint="download it again: genai models pull NAME") from None
 
 
 def load_pipeline(files: ModelFiles, placement: Placement, unused: frozenset[str]) -> "DiffusionPipeline":
@@ -68,9 +68,9 @@ def load_pipeline(files: ModelFiles, placement: Placement, unused: frozenset[str
     left_out: dict[str, bool | None] = dict.fromkeys([*unused, *absent])
     if "safety_checker" in unused:
         left_out["requires_safety_checker"] = False
-    with explain_failures(files, placement):
+    with explain_failures(files, placement), hide_bare_names(files) as folder:
         pipeline = DiffusionPipeline.from_pretrained(
-            files.folder,
+            folder,
             torch_dtype=placement.torch_dtype(),
             variant=files.variant,
             use_safetensors=True,
@@ -82,6 +82,29 @@ def load_pipeline(files: ModelFiles, placement: Placement, unused: frozenset[str
         for part in pipeline.components.values():
             speed_up(part, files, placement)
         return pipeline if placement.device == "cuda" else pipeline.to(placement.device)
+
+
+@contextmanager
+def hide_bare_names(files: ModelFiles) -> Iterator[Path]:
+    """The checkpoint's folder, or one of links to it without what has no dot in its name beside a component's files.
+
+    To find a variant diffusers splits each name at its dots, and fails on LICENSE.
+    """
+    bare = [path for path in files.folder.glob("*/*") if "." not in path.name] if files.variant else []
+    if not bare:
+        yield files.folder
+        return
+    with TemporaryDirectory(prefix="genai-") as place:
+        for path in files.folder.resolve().glob("*"):
+            link = Path(place, path.name)
+            if path.is_dir():
+                link.mkdir()
+                for file in path.glob("*"):
+                    if "." in file.name:
+                        (link / file.name).symlink_to(file)
+            else:
+                link.symlink_to(path)
+        yield Path(place)
 
 
 def load_model(class_name: str, files: ModelFiles, placement: Placement) -> "PreTrainedModel":
@@ -133,30 +156,23 @@ def speed_up(part: object, files: ModelFiles, placement: Placement) -> None:
 
 @contextmanager
 def explain_failures(files: ModelFiles, placement: Placement | None) -> Iterator[None]:
-    """Raise ModelError (broken files) or DeviceError (memory) for what the libraries raise while loading."""
-    import torch
-    from safetensors import SafetensorError
-
+    """Raise ModelError (broken files, a missing package) or DeviceError (memory) for what the libraries raise."""
+    name = files.reference.id
     try:
         yield
-    except torch.OutOfMemoryError as error:
-        device = placement.device if placement else "cpu"
-        raise DeviceError(
-            f"{files.reference.id} does not fit into the memory of {device}",
-            hint="try --dtype float16, or --device cpu",
-        ) from error
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        ImportError,
-        RuntimeError,
-        SafetensorError,
-    ) as error:
-        reason = str(error).strip().split("\n")[0][:300] or type(error).__name__
+    except GenaiError:
+        raise
+    except Exception as error:  # the libraries share no class: tokenizers raises Exception itself
+        if describe_shortage(error) is not None:
+            device = placement.device if placement else "cpu"
+            dtype = placement.dtype if placement else "float32"
+            hint = fit_hint("try --dtype float16, or --device cpu", device, dtype)
+            raise DeviceError(f"{name} does not fit into the memory of {device}", hint) from error
+        if not (isinstance(error, OSError) or is_from_library(error)):
+            raise
+        if missing := explain_missing_package(f"model {name}", error):
+            raise missing from error
         raise ModelError(
-            f"model {files.reference.id} could not be loaded: {reason}",
+            f"model {name} could not be loaded: {first_line(error)}",
             hint="--debug shows where; its files may be broken",
         ) from error

@@ -110,3 +110,17 @@ def has_amx() -> bool:
     if not hasattr(torch.cpu, "get_capabilities"):  # the oldest versions of torch that genai supports
         return False
     return bool(torch.cpu.get_capabilities().get("amx_bf16", False))
+
+
+def fit_hint(hint: str | None, device: str, dtype: str) -> str | None:
+    """A hint of the form `try A, B or C` without what is so already, or what the device does not gain from."""
+    if hint is None or not hint.startswith("try "):
+        return hint
+    wanted = re.split(r",? or |, ", hint.removeprefix("try "))
+    pointless = {f"--dtype {dtype}", f"--device {device.partition(':')[0]}"}
+    if device == "cpu":
+        pointless.add("--dtype float16")
+    kept = [part for part in wanted if part not in pointless]
+    if len(kept) == len(wanted):
+        return hint
+    return "try " + " or ".join(kept or ["another seed", "another prompt"])

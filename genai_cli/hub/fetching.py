@@ -15,7 +15,15 @@ from genai_cli.hub.kinds import read_architecture, wrong_kind
 from genai_cli.hub.license import check_license, explain_license, read_license
 from genai_cli.hub.reference import COMMIT, ModelReference
 from genai_cli.hub.safety import refuse_code_settings
-from genai_cli.hub.storage import DamagedError, list_names, locate_snapshot, read_branch, read_json, remember_branch
+from genai_cli.hub.storage import (
+    DamagedError,
+    list_names,
+    locate_snapshot,
+    read_branch,
+    read_json,
+    refuse_pointer,
+    remember_branch,
+)
 from genai_cli.types import JsonObject
 
 
@@ -131,6 +139,9 @@ def select_local_files(reference: ModelReference, folder: Path, options: FetchOp
         raise ModelError("its card, which states the licence, is not in the cache")
     check_license(reference.id, read_license(folder), licenses)
     refuse_code_settings(choice.files, read)
+    for name in choice.files:
+        if name != CARD:
+            refuse_pointer(folder, name)
     check_weights(folder, choice.files)
     return choice
 
@@ -139,7 +150,7 @@ def unusable(error: ModelError, reference: ModelReference) -> GenaiError:
     """The error for a model whose files do not suffice and cannot be fetched now, with a hint how to mend it."""
     if not isinstance(error, DamagedError):
         return not_cached(reference) if reference.folder is None else name_model(error, reference)
-    hint = "copy or download that file again"
+    hint = error.hint or "copy or download that file again"
     if reference.folder is None:
         hint = f"with a network: genai models pull {reference} (genai doctor --repair removes broken files)"
     return name_model(DamagedError(error.message, hint), reference)

@@ -16,7 +16,7 @@ ReadJson = Callable[[str], JsonObject]
 """Reads one of a repository's JSON files by its name."""
 
 # Configurations, tokenizers and processors, which are fetched with the weights. Never code, never pickles.
-SMALL_FILE = re.compile(r".+\.(json|txt|model|jinja|tiktoken)")
+SMALL_FILE = re.compile(r"(.+/)?\w[\w.+-]*\.(json|txt|model|jinja|tiktoken)")
 CARD = "README.md"
 # The stems under which transformers and diffusers look for weights.
 WEIGHT_STEMS = ("model", "diffusion_pytorch_model")
@@ -109,7 +109,10 @@ def list_component_folders(names: Collection[str], read_json: ReadJson, unused: 
 
 
 def list_small_files(names: Collection[str], folder: str) -> list[str]:
-    """The configuration and tokenizer files directly in a folder. Indices of weights come with the weights."""
+    """The configuration and tokenizer files directly in a folder. Indices of weights come with the weights.
+
+    What a desktop leaves beside them is not chosen: `._config.json` of macOS, "config copy.json", "config (1).json".
+    """
     inside = sorted(name for name in names if name.startswith(folder) and "/" not in name[len(folder) :])
     return [name for name in inside if SMALL_FILE.fullmatch(name) and ".index." not in name]
 
@@ -163,8 +166,9 @@ def needs_weights(names: Collection[str], folder: str) -> bool:
 def missing_weights(names: Collection[str], folders: Iterable[str], variant: str) -> ModelError | RefusedError:
     """The error for a checkpoint that lacks the weights of a variant."""
     models = [folder for folder in folders if not folder or needs_weights(names, folder)]
-    unsafe = [name for name in names if name.endswith(UNSAFE_SUFFIXES) and name.startswith(tuple(models))]
-    safe = [name for name in names if name.endswith(".safetensors") and name.startswith(tuple(models))]
+    files = [name for name in names if name.startswith(tuple(models)) and not name.rpartition("/")[2].startswith(".")]
+    unsafe = [name for name in files if name.endswith(UNSAFE_SUFFIXES)]
+    safe = [name for name in files if name.endswith(".safetensors")]
     if unsafe and not safe:
         return RefusedError(
             f"its weights are pickled files ({sorted(unsafe)[0]}), which can run code when they are read; "

@@ -3,6 +3,7 @@
 import os
 import re
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 
 from genai_cli.errors import InputError, ModelError, nearest
 from genai_cli.hub.catalog import Catalog
@@ -14,6 +15,7 @@ __all__ = ["BUILT_IN", "RENAMED", "ModelReference", "parse_name"]
 RENAMED = {"runwayml/stable-diffusion-v1-5": "stable-diffusion-v1-5/stable-diffusion-v1-5"}
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+WEIGHT_SUFFIXES = (".safetensors", ".ckpt", ".gguf")
 REVISION = re.compile(r"[\w][\w./-]*")
 
 
@@ -33,8 +35,10 @@ def parse_name(name: str, task: str | None, catalog: Catalog) -> ModelReference:
     asked, at, revision = name.partition("@")
     aliases = catalog.aliases
     # An alias means the same everywhere, even in a folder that holds a folder of that name.
-    if asked not in aliases and (name.startswith((".", "/", "~")) or name.endswith(os.sep) or Path(name).is_dir()):
+    if asked not in aliases and is_path(name):
         return parse_folder(name)
+    if at and S_ISREG(read_mode(Path(asked))):
+        return parse_folder(asked)  # which raises: a file has no revisions, and its name is not asked of the hub
     repository = RENAMED.get(asked, aliases.get(asked, asked))
     if not HUB_NAME.fullmatch(repository) or ".." in repository:
         known = [BUILT_IN, *aliases]
@@ -45,14 +49,33 @@ def parse_name(name: str, task: str | None, catalog: Catalog) -> ModelReference:
     return ModelReference(repository, revision or None)
 
 
+def is_path(name: str) -> bool:
+    """Whether a name is that of a path: it exists, is written as one, or ends as a file of weights does.
+
+    What is on this machine is never asked of the hub, which would learn its name.
+    """
+    written = name.startswith((".", "/", "~")) or name.endswith(os.sep) or name.lower().endswith(WEIGHT_SUFFIXES)
+    return written or os.path.lexists(name)  # a link that leads nowhere is a path too
+
+
+def read_mode(path: Path) -> int:
+    """What kind of file a path is; 0 if there is none, or if no file can have such a name."""
+    try:
+        return path.stat().st_mode
+    except (OSError, ValueError):
+        return 0
+
+
 def parse_folder(name: str) -> ModelReference:
     """A folder that the user names. Raises ModelError if it does not exist or is a file."""
     folder = Path(name).expanduser()
-    if not folder.exists():
+    mode = read_mode(folder)
+    if not mode:
+        what = "file" if name.lower().endswith(WEIGHT_SUFFIXES) else "folder"
         raise ModelError(
-            f"there is no folder {name!r}", hint="a model is an alias, owner/name from the hub, or a folder"
+            f"there is no {what} {name!r}", hint="a model is an alias, owner/name from the hub, or a folder"
         )
-    if not folder.is_dir():
+    if not S_ISDIR(mode):
         raise ModelError(
             f"{name!r} is a file, not a model folder",
             hint="a model is a folder with model_index.json (diffusers) or config.json (transformers) in it",

@@ -13,8 +13,10 @@ from genai_cli.errors import RefusedError
 from genai_cli.types import JsonObject
 
 LIBRARIES = ("diffusers", "transformers")
-# The JSON files that the libraries read settings from. Vocabularies and indices of weights name no code.
-SETTINGS = re.compile(r"(.*/)?([^/]*config[^/]*|model_index)\.json")
+# The JSON files that the libraries read settings from: config.json, tokenizer_config.json, or config.4.0.0.json, which
+# a checkpoint names for some versions of the library. Vocabularies and indices of weights name no code.
+SETTINGS = re.compile(r"(.*/)?(\w[\w-]*)?(config(\.\d[\w.]*)?|model_index)\.json")
+VERSIONS_SETTING = "configuration_files"
 # diffusers' name for a pipeline inside the repository, and the name it makes up if a repository gives none.
 PIPELINE_FILES = ("pipeline.py", "None.py")
 GENERATE_FILE = "custom_generate/generate.py"
@@ -63,6 +65,10 @@ def refuse_setting(file: str, key: str, value: object) -> None:
         raise refused(file, f"asks for a kernel from the hub ({key}: {value})")
     if key in KERNEL_SETTINGS and value:
         raise refused(file, f"asks for kernels from the hub ({key})")
+    if key == VERSIONS_SETTING and isinstance(value, list):
+        for name in value:
+            if not isinstance(name, str) or "/" in name or not SETTINGS.fullmatch(name):
+                raise refused(file, f"takes its settings from a file of another name ({key}: {name})")
     if key == WEIGHTS_SETTING and value and not str(value).endswith(SAFE_WEIGHTS):
         raise refused(file, f"names weights that are not safetensors ({key}: {value})")
 

@@ -11,6 +11,8 @@ from genai_cli.errors import ModelError
 from genai_cli.hub.reference import ModelReference
 from genai_cli.types import JsonObject
 
+POINTER = b"version https://git-lfs.github.com/spec/"  # https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md
+LARGEST_POINTER = 1024  # bytes
 LARGEST_JSON = 64 * 2**20  # bytes; the indices of the largest models have a few million
 
 
@@ -59,9 +61,26 @@ def list_names(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in [*folder.glob("*"), *folder.glob("*/*")] if path.is_file()}
 
 
+def refuse_pointer(folder: Path, name: str) -> None:
+    """Raise DamagedError if a file is what Git leaves in place of a large file that it did not fetch."""
+    file = folder / name
+    try:
+        if file.stat().st_size > LARGEST_POINTER:
+            return
+        content = file.read_bytes()
+    except OSError as error:
+        raise DamagedError(f"{name} cannot be read: {error.strerror}") from None
+    if content.startswith(POINTER):
+        raise DamagedError(
+            f"{name} is a Git LFS pointer, not the file itself", hint="fetch the large files: git lfs pull"
+        )
+
+
 def read_json(folder: Path, name: str) -> JsonObject:
     """One of a checkpoint's JSON files. Raises DamagedError if it is broken, or larger than such a file can be."""
     file = folder / name
+    if file.is_file():
+        refuse_pointer(folder, name)
     try:
         if file.stat().st_size > LARGEST_JSON:
             raise DamagedError(f"{name} is broken: larger than {LARGEST_JSON >> 20} MiB")

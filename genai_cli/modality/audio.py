@@ -11,8 +11,22 @@ from genai_cli.errors import GenaiError, InputError, ResultError
 from genai_cli.events import Emit, Progress
 from genai_cli.hub.catalog import ModelKind
 from genai_cli.modality.checkpoint import read_optional_json
+from genai_cli.modality.decoding.reading import report_cut, report_unread
 from genai_cli.modality.decoding.sampling import FiniteScores, GuidedProcessor, OwnChance, build_sampling_processors
 from genai_cli.modality.decoding.seeding import seed_generators
+from genai_cli.modality.decoding.settings import (
+    DRAWING,
+    OTHER_WAYS,
+    RANGES,
+    SHAPING,
+    ProcessorProbe,
+    StatedSettings,
+    build_shaping,
+    drop_unsupported,
+    is_idle,
+    list_stated,
+    take_settings,
+)
 from genai_cli.modality.modality import TINY, Modality, Result
 from genai_cli.request.option import Option
 from genai_cli.request.request import QuantizableRequest, Request
@@ -23,6 +37,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
+    from transformers import PreTrainedModel
     from transformers.utils import ModelOutput
 
     from genai_cli.device.placement import Placement
@@ -31,6 +46,9 @@ if TYPE_CHECKING:
 
 DEFAULT_DURATION = 8.0  # seconds
 DEFAULT_TOP_K = 50  # what transformers takes where a checkpoint states none
+BARK_READS = 256  # tokens, where a checkpoint states no number
+BARK_STAGES = {"semantic": "semantic_config", "coarse": "coarse_acoustics_config", "fine": "fine_acoustics_config"}
+APPLIED_BY_LIBRARY = ("top_p", "repetition_penalty", *DRAWING, *SHAPING)
 FULL_SCALE = 32767 / 32768  # the largest 16-bit sample
 
 
@@ -79,12 +97,22 @@ class FrameClock:
     codebooks: int
     limit: float
 
+    def count_frames(self, duration: float) -> int:
+        """The frames of a duration."""
+        return max(1, round(duration * self.frame_rate))
+
+    def state_duration(self, duration: float) -> float:
+        """The duration of whole frames; as it was asked for, if it is one."""
+        made = self.count_frames(duration) / self.frame_rate
+        return duration if abs(made - duration) < 1e-6 else made
+
     def count_tokens(self, duration: float) -> int:
         """New tokens to generate for a duration; the delay pattern takes one more for each codebook but the first.
 
-        Source: MusicGen, https://arxiv.org/abs/2306.05284, section 2.2.
+        Source: MusicGen, https://arxiv.org/abs/2306.05284, section 2.2. The library leaves the pattern out where there
+        are fewer frames than that, and gives frames that no codebook but the first was meant for.
         """
-        return round(duration * self.frame_rate) + self.codebooks - 1
+        return max(self.count_frames(duration), self.codebooks - 1) + self.codebooks - 1
 
 
 class Audio(Modality[AudioRequest]):
@@ -123,10 +151,12 @@ class Audio(Modality[AudioRequest]):
         tokenizer = load_companion("AutoTokenizer", files)
         if placement.device == "cpu" and hasattr(model, "audio_encoder"):
             model.audio_encoder.decode = OneByOne(model.audio_encoder.decode)
+        self.clock = read_clock(files.folder)
+        self.own = read_optional_json(files.folder / "generation_config.json")
+        self.stated = take_audio_settings(model, self.clock is not None)
         self.pipeline = TextToAudioPipeline(
             model=model, tokenizer=tokenizer, processor=processor, device=placement.device
         )
-        self.clock = read_clock(files.folder)
 
     @classmethod
     def check(cls, folder: Path, request: AudioRequest) -> None:
@@ -145,22 +175,48 @@ class Audio(Modality[AudioRequest]):
     def generate(self, requests: Sequence[AudioRequest], emit: Emit) -> list[Result | GenaiError]:
         """Make a sound for each request."""
         used = [self.fill_defaults(request) for request in requests]
+        self.stated.report(emit)
+        unread = [self.read_prompt(request, emit) for request in used]
         if self.clock is None:
-            return [self.generate_alone(request) for request in used]
-        return self.generate_together(self.clock, used, emit)
+            return [error or self.generate_alone(request) for request, error in zip(used, unread, strict=True)]
+        read = [request for request, error in zip(used, unread, strict=True) if error is None]
+        made = iter(self.generate_together(self.clock, read, emit) if read else [])
+        return [error or next(made) for error in unread]
+
+    def read_prompt(self, request: AudioRequest, emit: Emit) -> GenaiError | None:
+        """Say what of the prompt the model does not read. Returns an error where that is all of it."""
+        try:
+            report_unread(self.pipeline.tokenizer, request.prompt, request.model, emit)
+        except InputError as error:
+            return error
+        if self.pipeline.model.config.model_type == "bark":
+            stated = self.own.get("semantic_config") or {}
+            limit = stated.get("max_input_semantic_length") or BARK_READS
+            report_cut(self.pipeline.tokenizer, request.prompt, int(limit), emit)
+        return None
 
     def generate_alone(self, used: AudioRequest) -> Result:
         """Make one sound with a model that draws from the global generator where it likes."""
         options: JsonObject = {}
+        stages = find_stages(self.own)
         if self.pipeline.model.can_generate():
-            options["do_sample"] = bool(used.temperature)
-            if used.temperature:
-                options["temperature"] = used.temperature
+            if used.temperature is None:
+                options |= {name: value for stage in stages for name, value in stage.items()}
+            options["do_sample"] = used.temperature is None or used.temperature > 0
+            if used.temperature or used.temperature is None:
+                options["temperature"] = used.temperature or 1.0
             if used.top_k is not None:
                 options["top_k"] = used.top_k
         with seed_generators(used.seed):
             output = self.pipeline(used.prompt, **({"generate_kwargs": options} if options else {}))
-        return Result(Sound(fit_full_scale(output["audio"]), int(output["sampling_rate"])), used.parameters())
+        sound = Sound(fit_full_scale(output["audio"]), int(output["sampling_rate"]))
+        return Result(sound, self.list_parameters(used))
+
+    def list_parameters(self, used: AudioRequest) -> JsonObject:
+        """What shaped a sound: the options, and what else the checkpoint states."""
+        stages = {name: value for stage in find_stages(self.own) for name, value in stage.items()}
+        applied = self.stated.applied | (stages if used.temperature is None else {})
+        return used.parameters() | ({"generation_config": applied} if applied else {})
 
     def generate_together(
         self, clock: FrameClock, used: Sequence[AudioRequest], emit: Emit
@@ -172,11 +228,16 @@ class Audio(Modality[AudioRequest]):
         codebooks = int(model.config.get_text_config(decoder=True).num_codebooks)
         finite = FiniteScores()
         processors: list[Processor] = [finite]
+        applied = self.stated.applied
+        if "suppress_tokens" in applied:
+            processors.append(build_shaping("suppress_tokens", applied["suppress_tokens"], [], 1, model.device))
         if shared.temperature:
-            processors += build_sampling_processors(shared.temperature, shared.top_k, None)
+            top_p = applied.get("top_p")
+            processors += build_sampling_processors(shared.temperature, shared.top_k, top_p, applied)
             processors.append(OwnChance([request.seed or 0 for request in used], model.device, codebooks))
         inputs = self.pipeline.preprocess([request.prompt for request in used], padding=True).to(model.device)
-        steps = clock.count_tokens(shared.duration or DEFAULT_DURATION)
+        duration = shared.duration or DEFAULT_DURATION
+        steps, frames = clock.count_tokens(duration), clock.count_frames(duration)
         with torch.inference_mode():
             sounds = model.generate(
                 **inputs,
@@ -187,10 +248,13 @@ class Audio(Modality[AudioRequest]):
                 streamer=TokenCounter(steps, emit),
             )
         rate = int(self.pipeline.sampling_rate)
+        sounds = sounds[..., : round(frames * rate / clock.frame_rate)]
+        # Frames are whole: what was made is recorded.
+        used = [replace(request, duration=clock.state_duration(duration)) for request in used]
         return [
             ResultError("the model's probabilities are not finite (NaN)", hint="try --dtype float32")
             if broken
-            else Result(Sound(fit_full_scale(sound.float().cpu().numpy()), rate), request.parameters())
+            else Result(Sound(fit_full_scale(sound.float().cpu().numpy()), rate), self.list_parameters(request))
             for request, sound, broken in zip(used, sounds, finite.find_broken_items(len(used)), strict=True)
         ]
 
@@ -203,18 +267,55 @@ class Audio(Modality[AudioRequest]):
             if refused:
                 raise InputError(f"{type(model).__name__} takes no {' and no '.join(refused)}")
             return request
-        stated = model.generation_config
+        stated, known = self.stated, self.stated.values
+        top_k = int(stated.choose("top_k", -1, 0, 2**31))
         filled: JsonObject = {
-            "temperature": getattr(stated, "temperature", None) or 1.0,
-            "top_k": getattr(stated, "top_k", None),
+            "temperature": stated.choose("temperature", 1.0, *RANGES["temperature"]) or 1.0,
+            "top_k": None if top_k < 0 else top_k,
         }
+        if known.get("do_sample") is False and request.top_k is None:
+            filled["temperature"] = 0.0
+        elif find_stages(self.own):
+            filled["temperature"] = None  # each stage has its own
         if self.clock is not None:
-            filled["top_k"] = DEFAULT_TOP_K if filled["top_k"] is None else filled["top_k"]
+            filled["top_k"] = max(0, int(stated.choose("top_k", DEFAULT_TOP_K, -1, 2**31)))
             filled["duration"] = min(DEFAULT_DURATION, self.clock.limit)
-            filled["guidance_scale"] = getattr(stated, "guidance_scale", None) or 3.0
+            filled["guidance_scale"] = stated.choose("guidance_scale", 0, 1, 100) or 3.0
         elif request.guidance_scale is not None:
             raise InputError(f"{type(model).__name__} takes no guidance_scale")
         return replace(request, **{name: value for name, value in filled.items() if getattr(request, name) is None})
+
+
+def take_audio_settings(model: "PreTrainedModel", together: bool) -> StatedSettings:
+    """What the checkpoint states, as far as it is done; the rest is taken out of the model.
+
+    MusicGen's tokens are chosen by genai's own processors. In other models the library chooses them, in stages perhaps,
+    and applies what they state itself.
+    """
+    if not model.can_generate():
+        return StatedSettings({})
+    if together:
+        vocabulary = int(model.config.get_text_config(decoder=True).vocab_size)
+        others = [name for name in (*OTHER_WAYS, "repetition_penalty", "stop_strings") if name != "guidance_scale"]
+        stated = take_settings(model, (*DRAWING, "suppress_tokens"), ProcessorProbe(vocabulary, []), others)
+        top_p = stated.choose("top_p", 1.0, *RANGES["top_p"])
+        return replace(stated, applied=stated.applied | ({"top_p": top_p} if top_p < 1 else {}))
+    known = list_stated(model.generation_config)
+    parts = [stage for name in BARK_STAGES.values() if (stage := getattr(model.generation_config, name, None))]
+    ignored = [words for part in (model.generation_config, *parts) for words in drop_unsupported(part)]
+    applied = {name: known[name] for name in APPLIED_BY_LIBRARY if name in known and not is_idle(name, known[name])}
+    return StatedSettings(known, applied, tuple(ignored))
+
+
+def find_stages(stated: JsonObject) -> list[JsonObject]:
+    """How Bark's stages draw, as options of its generate, where a checkpoint gives one of them a way of its own."""
+    stages = []
+    for prefix, name in BARK_STAGES.items():
+        values: JsonObject = stated.get(name) or {}
+        temperature, samples = values.get("temperature") or 1.0, values.get("do_sample")
+        own = {f"{prefix}_temperature": temperature} if temperature != 1 else {}
+        stages.append(own | ({f"{prefix}_do_sample": False} if samples is False else {}))
+    return [stage for stage in stages if stage]
 
 
 def read_clock(folder: Path) -> FrameClock | None:

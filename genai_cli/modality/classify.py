@@ -1,12 +1,14 @@
 """Labels for texts, with any sequence classifier of transformers."""
 
-from collections.abc import Sequence
+import inspect
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from genai_cli.content.content import Content
 from genai_cli.content.labels import Labels
-from genai_cli.errors import ModelError
+from genai_cli.errors import GenaiError, ModelError, ResultError
 from genai_cli.events import Emit, Notice
 from genai_cli.hub.catalog import ModelKind
 from genai_cli.modality.decoding.batch_invariance import make_batch_invariant
@@ -16,13 +18,16 @@ from genai_cli.request.request import QuantizableRequest, Request
 
 if TYPE_CHECKING:
     from torch import Tensor
-    from transformers import BatchEncoding, PretrainedConfig, PreTrainedTokenizerBase
+    from transformers import BatchEncoding, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
     from genai_cli.device.placement import Placement
     from genai_cli.hub.fetching import ModelFiles
 
 OVERLAP = 0.25  # of a window, shared with the next
 WINDOWS_AT_ONCE = 64
+POSITION_TABLES = ("position_embeddings", "embed_positions", "wpe")  # what transformers' models call them
+WITHOUT_LIMIT = 2**31 - 1  # tokens; tokenizers takes no larger number as a length
+NO_TOKEN = -1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,11 +76,11 @@ class Classify(Modality[ClassifyRequest]):
             make_batch_invariant(self.model)
         if not self.tokenizer.is_fast:
             raise ModelError(f"{files.reference.id} has no tokenizer that can cut a text into windows (tokenizer.json)")
-        if self.tokenizer.pad_token is None:
-            self.tokenizer.pad_token = self.tokenizer.eos_token
-        self.window = find_window(self.model.config, self.tokenizer)
+        self.window = find_window(self.model, self.tokenizer)
+        self.inputs = list(inspect.signature(self.model.forward).parameters)
+        read_last_token(self.model.config.get_text_config())
 
-    def generate(self, requests: Sequence[ClassifyRequest], emit: Emit) -> list[Result]:
+    def generate(self, requests: Sequence[ClassifyRequest], emit: Emit) -> list[Result | GenaiError]:
         """Labels for each text; a long one is read in overlapping windows, whose scores are averaged."""
         encoded = self.tokenizer(
             [request.prompt for request in requests],
@@ -88,14 +93,24 @@ class Classify(Modality[ClassifyRequest]):
         windows: list[list[Tensor]] = [[] for _ in requests]
         for owner, scores in zip(owners, self.score_windows(encoded), strict=True):
             windows[owner].append(scores)
-        results = []
+        results: list[Result | GenaiError] = []
         for request, scores in zip(requests, windows, strict=True):
             if len(scores) > 1:
                 emit(Notice(f"a text is longer than the model reads at once: {len(scores)} windows averaged"))
-            average = sum(scores) / len(scores)
-            labels = rank_labels(average.tolist(), self.model.config.id2label, request.top)
-            results.append(Result(Labels.rank(labels), request.parameters() | {"windows": len(scores)}))
+            average = (sum(scores) / len(scores)).tolist()
+            results.append(self.build_result(request, average, len(scores)))
         return results
+
+    def build_result(self, request: ClassifyRequest, scores: list[float], windows: int) -> Result | GenaiError:
+        """The best labels, or all values of a regression in the model's order."""
+        if not all(map(math.isfinite, scores)):
+            return ResultError("the model's scores are not finite (NaN)", hint="try --dtype float32")
+        config = self.model.config
+        if is_regression(config):
+            labels = Labels.list_values(tuple(zip(name_values(config), scores, strict=True)))
+        else:
+            labels = Labels.rank(rank_labels(scores, config.id2label, request.top))
+        return Result(labels, request.parameters() | {"windows": windows})
 
     def score_windows(self, encoded: "BatchEncoding") -> "list[Tensor]":
         """Scores of shape (labels,) for each window of the tokenizer's output, in its order.
@@ -104,33 +119,96 @@ class Classify(Modality[ClassifyRequest]):
         """
         import torch
 
-        by_length: dict[int, list[int]] = {}
-        for position, tokens in enumerate(encoded["input_ids"]):
-            by_length.setdefault(len(tokens), []).append(position)
         scores: dict[int, Tensor] = {}
-        for alike in by_length.values():
+        for alike in group_windows(encoded["input_ids"], self.model.config):
             for first in range(0, len(alike), WINDOWS_AT_ONCE):
                 positions = alike[first : first + WINDOWS_AT_ONCE]
                 inputs = {
                     name: torch.tensor([values[position] for position in positions], device=self.model.device)
                     for name, values in encoded.items()
+                    if name in self.inputs
                 }
+                restore_attention(self.model)
                 with torch.inference_mode():
                     logits = self.model(**inputs).logits
                 scores.update(zip(positions, compute_scores(logits.float().cpu(), self.model.config), strict=True))
         return [scores[position] for position in range(len(scores))]
 
 
-def find_window(config: "PretrainedConfig", tokenizer: "PreTrainedTokenizerBase") -> int:
-    """How many tokens the model reads at once."""
-    positions = getattr(config, "max_position_embeddings", None) or tokenizer.model_max_length
-    # RoBERTa and its kin count positions from the padding index on.
-    reserved = (config.pad_token_id or 0) + 1 if "roberta" in config.model_type else 0
-    return int(min(tokenizer.model_max_length, positions - reserved))
+def find_window(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> int:
+    """How many tokens the model reads at once, special ones included."""
+    return int(min([tokenizer.model_max_length, *find_position_limits(model), WITHOUT_LIMIT]))
+
+
+def find_position_limits(model: "PreTrainedModel") -> Iterator[int]:
+    """How many positions the configuration states, and how many each table of positions holds.
+
+    RoBERTa and its relatives (CamemBERT, XLM-R, MPNet, Longformer, Data2Vec and others) count from the one after the
+    padding index on. Their tables have such an index, and no others do.
+    """
+    stated = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    if stated and stated > 0:
+        yield stated
+    for name, module in model.named_modules():
+        weight = getattr(module, "weight", None)
+        if name.rpartition(".")[2] in POSITION_TABLES and weight is not None:
+            padding = getattr(module, "padding_idx", None)
+            yield len(weight) if padding is None else len(weight) - padding - 1
+
+
+def read_last_token(config: "PretrainedConfig") -> None:
+    """Have a decoder's classifier without a padding token read each window's last token, as it does for one alone.
+
+    It looks for the last token that is no padding, and takes no group where none is stated. -1 is no token.
+    """
+    if getattr(config, "pad_token_id", None) is None:
+        config.pad_token_id = NO_TOKEN
+
+
+def group_windows(windows: Sequence[Sequence[int]], config: "PretrainedConfig") -> list[list[int]]:
+    """The positions of the windows that the model takes together: those of one length.
+
+    BART's kin read the last end token and refuse a group in which a text holds more of them than another.
+    """
+    end = config.eos_token_id if config.is_encoder_decoder else None
+    alike: dict[tuple[int, int], list[int]] = {}
+    for position, tokens in enumerate(windows):
+        alike.setdefault((len(tokens), tokens.count(end) if isinstance(end, int) else 0), []).append(position)
+    return list(alike.values())
+
+
+def restore_attention(model: "PreTrainedModel") -> None:
+    """Give BigBird the attention that its configuration states: after one short text it would keep another for all."""
+    stated = getattr(model.config, "attention_type", None)
+    if stated == "block_sparse":
+        for module in model.modules():
+            if hasattr(module, "set_attention_type"):
+                module.set_attention_type(stated)
+
+
+def is_regression(config: "PretrainedConfig") -> bool:
+    """Whether the outputs are values, and not the scores of labels.
+
+    A head of one output that states no problem and no name of its label is trained as a regression by transformers.
+    """
+    if config.problem_type is not None:
+        return bool(config.problem_type == "regression")
+    return config.num_labels == 1 and name_values(config) == [None]
+
+
+def name_values(config: "PretrainedConfig") -> list[str | None]:
+    """The names that a checkpoint gives its outputs; None for one that only has transformers' LABEL_0."""
+    names = [str(config.id2label[index]) for index in range(config.num_labels)]
+    return [None if name == f"LABEL_{index}" else name for index, name in enumerate(names)]
 
 
 def compute_scores(logits: "Tensor", config: "PretrainedConfig") -> "Tensor":
-    """Probabilities from logits of shape (windows, labels): independent for a multi-label model, else a softmax."""
+    """Scores from logits of shape (windows, outputs): a regression's values, or probabilities of labels.
+
+    Those are independent for a multi-label model and for a single label, else a softmax.
+    """
+    if is_regression(config):
+        return logits
     independent = config.problem_type == "multi_label_classification" or logits.shape[-1] == 1
     return logits.sigmoid() if independent else logits.softmax(dim=-1)
 

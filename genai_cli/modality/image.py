@@ -1,7 +1,7 @@
 """Pictures from text with any text-to-image pipeline of diffusers."""
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Self
@@ -11,16 +11,28 @@ from genai_cli.content.openai_answers import answer_images
 from genai_cli.content.picture import Picture
 from genai_cli.device.compile_decision import Times
 from genai_cli.errors import InputError
-from genai_cli.events import Emit, Notice, Progress
+from genai_cli.events import Emit, Notice
 from genai_cli.hub.catalog import ModelKind
 from genai_cli.modality.checkpoint import read_optional_json
+from genai_cli.modality.diffusion.guidance import explain_unused_negative_prompt, ignores_guidance
+from genai_cli.modality.diffusion.pipelines import (
+    list_components,
+    make_callback,
+    makes_pictures,
+    read_default_steps,
+    read_defaults,
+    size_multiple,
+)
 from genai_cli.modality.diffusion.prompt_encoding import remember_encodings
+from genai_cli.modality.diffusion.prompts import report_cut_prompts, report_unknown_subject, report_unknown_words
+from genai_cli.modality.diffusion.scheduler_choice import choose_scheduler
 from genai_cli.modality.diffusion.schedulers import (
     FAST_SCHEDULER,
     FAST_STEPS,
     SCHEDULERS,
-    check_checkpoint_takes,
-    select_scheduler,
+    describe_scheduler,
+    name_scheduler,
+    read_own_scheduler,
 )
 from genai_cli.modality.diffusion.vae_decoding import finite_decoding
 from genai_cli.modality.modality import TINY, Modality, Result
@@ -30,10 +42,6 @@ from genai_cli.request.request import ModelNeeds, PromptRequest, Request
 from genai_cli.types import JsonObject
 
 if TYPE_CHECKING:
-    from diffusers import DiffusionPipeline, SchedulerMixin
-    from torch import Tensor
-    from transformers import PreTrainedTokenizerBase
-
     from genai_cli.device.placement import Placement
     from genai_cli.hub.fetching import ModelFiles
 
@@ -178,8 +186,9 @@ class Image(Modality[ImageRequest]):
         if pipeline_class is not None and not makes_pictures(pipeline_class):
             raise files.wrong_kind("a diffusers pipeline of another kind")
         self.pipeline = load_pipeline(files, placement, files.unused & set(list_components(pipeline_class)))
-        self.own_scheduler = self.pipeline.scheduler
-        self.defaults = read_defaults(self.pipeline, files.folder)
+        self.folder = files.folder
+        self.own_scheduler = describe_scheduler(self.pipeline.scheduler, files.folder)
+        self.defaults = read_defaults(type(self.pipeline), files.folder)
         self.memory: list[str] = []
         """What was done since to need less memory."""
         remember_encodings(self.pipeline)
@@ -194,8 +203,9 @@ class Image(Modality[ImageRequest]):
                 f"--fast takes {FAST_STEPS} steps and {request.model} takes {stated} by its own settings",
                 hint="leave --fast out",
             )
-        if request.scheduler is not None:
-            check_checkpoint_takes(folder, request.scheduler)
+        own = read_own_scheduler(folder) if request.scheduler is not None else None
+        if own is not None:
+            choose_scheduler(own, request.scheduler, request.num_inference_steps or read_default_steps(folder))
         multiple = size_multiple(folder)
         for name, value in (("width", request.width), ("height", request.height)):
             if value is not None and value % multiple:
@@ -248,12 +258,12 @@ class Image(Modality[ImageRequest]):
         import torch
 
         shared = requests[0]
-        self.pipeline.scheduler = select_scheduler(self.own_scheduler, shared.scheduler)
         arguments = self.choose_arguments(shared, emit)
+        spacing = self.place_scheduler(shared, arguments.get("num_inference_steps"), emit)
         if shared.negative_prompt:
             arguments["negative_prompt"] = [request.negative_prompt for request in requests]
         for request in requests:
-            report_cut_prompts(self.pipeline, request, emit)
+            self.report_unread(request, emit)
         generators = [torch.Generator("cpu").manual_seed(request.seed) for request in requests]
         try:
             with finite_decoding(self.pipeline) as repaired:
@@ -263,10 +273,45 @@ class Image(Modality[ImageRequest]):
         except ValueError as error:
             raise InputError(f"the pipeline refused: {str(error).splitlines()[0]}") from error
         flags = getattr(output, "nsfw_content_detected", None) or [False] * len(requests)
+        used = self.find_used(shared, arguments, emit)
+        facts: JsonObject = {"noise_spacing": spacing} if spacing else {}
         return [
-            self.describe(request, Picture(pixels, bool(flagged)), arguments, place in repaired)
+            self.describe(
+                request,
+                Picture(pixels, bool(flagged)),
+                {**used, "negative_prompt": request.negative_prompt if used["negative_prompt"] else ""},
+                facts | ({"vae_dtype": "float32"} if place in repaired else {}),
+            )
             for place, (request, pixels, flagged) in enumerate(zip(requests, output.images, flags, strict=True))
         ]
+
+    def place_scheduler(self, request: ImageRequest, steps: int | None, emit: Emit) -> str | None:
+        """Give the pipeline a new scheduler, and return its noise spacing if that is not the checkpoint's."""
+        self.pipeline.scheduler, spacing = choose_scheduler(self.own_scheduler, request.scheduler, steps)
+        if spacing:
+            because = f"the model's own are too far apart at {steps} steps"
+            emit(Notice(f"the scheduler {request.scheduler} takes {spacing} noise levels: {because}", once=True))
+        return spacing
+
+    def report_unread(self, request: ImageRequest, emit: Emit) -> None:
+        """Say what of a request's prompts the model does not read or know."""
+        report_cut_prompts(self.pipeline, request.prompt, request.negative_prompt, emit)
+        report_unknown_words(self.pipeline, request.prompt, request.negative_prompt, emit)
+        advice = f"-m {request.default_model} draws anything"
+        report_unknown_subject(self.folder, request.prompt, advice, emit)
+
+    def find_used(self, request: ImageRequest, arguments: JsonObject, emit: Emit) -> JsonObject:
+        """The steps, guidance and negative prompt that shaped the pictures; what was asked for in vain is said."""
+        used = {name: arguments.get(name) for name in ("num_inference_steps", "guidance_scale", "negative_prompt")}
+        reason = explain_unused_negative_prompt(self.pipeline, arguments) if request.negative_prompt else None
+        if reason:
+            used["negative_prompt"] = None
+            emit(Notice(f"the negative prompt has no effect: {reason}", once=True))
+        if ignores_guidance(self.pipeline):
+            used["guidance_scale"] = None
+            if request.guidance_scale is not None:
+                emit(Notice("--guidance has no effect: this model takes none", once=True))
+        return used
 
     def choose_arguments(self, request: ImageRequest, emit: Emit) -> JsonObject:
         """The pipeline's arguments that several requests share. Raises InputError for options that it does not take."""
@@ -283,101 +328,13 @@ class Image(Modality[ImageRequest]):
         if refused:
             raise InputError(f"{type(self.pipeline).__name__} takes no {' and no '.join(refused)}")
         if "callback_on_step_end" in taken:
-            arguments["callback_on_step_end"] = make_callback(emit, arguments.get("num_inference_steps"))
+            arguments["callback_on_step_end"] = make_callback(emit)
         return arguments
 
-    def describe(self, request: ImageRequest, picture: Picture, arguments: JsonObject, repaired: bool) -> Result:
+    def describe(self, request: ImageRequest, picture: Picture, used: JsonObject, facts: JsonObject) -> Result:
         """The picture with the options that shaped it, defaults filled in, and with what was done for it."""
         height, width = picture.values.shape[:2]
-        used = replace(
-            request,
-            width=int(width),
-            height=int(height),
-            num_inference_steps=arguments.get("num_inference_steps"),
-            guidance_scale=arguments.get("guidance_scale"),
-        ).parameters()
-        used["scheduler"] = request.scheduler or name_scheduler(self.pipeline.scheduler)
-        used["safety"] = getattr(self.pipeline, "safety_checker", None) is not None
-        facts: JsonObject = {"vae_dtype": "float32"} if repaired else {}
-        if self.memory:
-            facts["memory"] = list(self.memory)
-        return Result(picture, used, facts)
-
-
-def size_multiple(folder: Path) -> int:
-    """What width and height must be a multiple of: pixels a latent times latents a patch (8 where it is not said)."""
-    vae = read_optional_json(folder / "vae" / "config.json")
-    blocks = vae.get("block_out_channels") or vae.get("encoder_block_out_channels") or [0] * 4
-    transformer = read_optional_json(folder / "transformer" / "config.json")
-    patch = int(transformer.get("patch_size") or 1)
-    # Flux packs 2x2 latents into a token and states patch_size 1.
-    packs = 2 if "Flux" in str(transformer.get("_class_name")) else 1
-    return int(2 ** (len(blocks) - 1) * max(patch, packs))
-
-
-def makes_pictures(pipeline_class: "type[DiffusionPipeline]") -> bool:
-    """Whether a pipeline makes a picture of a given size from a text and needs nothing else."""
-    parameters = inspect.signature(pipeline_class.__call__).parameters
-    named = {name: value for name, value in parameters.items() if value.kind is not value.VAR_KEYWORD}
-    needed = {name for name, value in named.items() if value.default is value.empty} - {"self", "prompt"}
-    return {"prompt", "height", "width"} <= set(named) and not needed and not {"num_frames", "image"} & set(named)
-
-
-def list_components(pipeline_class: "type[DiffusionPipeline] | None") -> list[str]:
-    """The names of the components that a pipeline's class takes."""
-    return list(inspect.signature(pipeline_class.__init__).parameters) if pipeline_class else []
-
-
-def read_defaults(pipeline: "DiffusionPipeline", folder: Path) -> JsonObject:
-    """Steps and guidance if the user names none: the checkpoint's generation_config.json, else the pipeline's own."""
-    parameters = inspect.signature(pipeline.__call__).parameters
-    stated = read_optional_json(folder / "generation_config.json")
-    names = [name for name in ("num_inference_steps", "guidance_scale") if name in parameters]
-    return {name: stated.get(name, parameters[name].default) for name in names}
-
-
-def name_scheduler(scheduler: "SchedulerMixin") -> str:
-    """The short name of a scheduler's class, or the class's own name."""
-    name = type(scheduler).__name__
-    return next((short for short, (class_name, extra) in SCHEDULERS.items() if class_name == name and not extra), name)
-
-
-def make_callback(emit: Emit, total: int | None) -> "Callable[..., dict[str, Tensor]]":
-    """A pipeline callback that emits the progress by step."""
-
-    def on_step_end(
-        _pipeline: "DiffusionPipeline", step: int, _timestep: "Tensor", tensors: "dict[str, Tensor]"
-    ) -> "dict[str, Tensor]":
-        emit(Progress("image", min(step + 1, total or step + 1), total or step + 1))
-        return tensors
-
-    return on_step_end
-
-
-def report_cut_prompts(pipeline: "DiffusionPipeline", request: ImageRequest, emit: Emit) -> None:
-    """Say what part of a prompt lies past the length of the longest-reading text encoder."""
-    for label, prompt in (("prompt", request.prompt), ("negative prompt", request.negative_prompt)):
-        readings = [find_cut(tokenizer, prompt, pipeline) for tokenizer in list_tokenizers(pipeline)]
-        if readings and all(readings):
-            length, limit, cut = min((reading for reading in readings if reading), key=lambda reading: len(reading[2]))
-            emit(Notice(f"the {label} has {length} tokens and the model reads {limit}; cut off: {cut!r}"))
-
-
-def list_tokenizers(pipeline: "DiffusionPipeline") -> "list[PreTrainedTokenizerBase]":
-    """The tokenizers of a pipeline's text encoders."""
-    return [part for name, part in pipeline.components.items() if name.startswith("tokenizer") and part is not None]
-
-
-def find_cut(
-    tokenizer: "PreTrainedTokenizerBase", prompt: str, pipeline: "DiffusionPipeline"
-) -> tuple[int, int, str] | None:
-    """Token count, limit (special tokens included) and the text past the limit, or None where all is read."""
-    limit = tokenizer.model_max_length
-    if not type(tokenizer).__name__.startswith("CLIP"):
-        sequence = inspect.signature(pipeline.__call__).parameters.get("max_sequence_length")
-        limit = min(limit, sequence.default) if sequence and sequence.default else limit
-    tokens = tokenizer(prompt, add_special_tokens=False).input_ids
-    special = tokenizer.num_special_tokens_to_add()
-    if len(tokens) + special <= limit:
-        return None
-    return len(tokens) + special, limit, tokenizer.decode(tokens[limit - special :]).strip()
+        parameters = replace(request, width=int(width), height=int(height), **used).parameters()
+        parameters["scheduler"] = request.scheduler or name_scheduler(self.pipeline.scheduler)
+        parameters["safety"] = getattr(self.pipeline, "safety_checker", None) is not None
+        return Result(picture, parameters, {**facts, "memory": list(self.memory)} if self.memory else facts)

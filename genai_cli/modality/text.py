@@ -9,11 +9,26 @@ from genai_cli.content.content import Content
 from genai_cli.content.openai_answers import answer_chat, answer_completions
 from genai_cli.device.compile_decision import Times
 from genai_cli.device.private import compile_on_all_devices, is_stateful
-from genai_cli.errors import GenaiError, InputError, RefusedError, ResultError
+from genai_cli.errors import GenaiError, InputError, ResultError
 from genai_cli.events import Emit, Event, Notice, TextPiece
 from genai_cli.hub.catalog import ModelKind
-from genai_cli.modality.decoding.sampling import FiniteScores, OwnChance, WithoutPadding, build_sampling_processors
-from genai_cli.modality.decoding.streaming import PieceStream, StopEndedItems, make_incremental_decoder
+from genai_cli.modality.decoding.chat import render_chat
+from genai_cli.modality.decoding.context import find_context, list_ropes
+from genai_cli.modality.decoding.group import Group
+from genai_cli.modality.decoding.incremental import IncrementalDecoder, list_special_tokens
+from genai_cli.modality.decoding.reading import find_unread, report_words
+from genai_cli.modality.decoding.sampling import FiniteScores, OwnChance, build_sampling_processors
+from genai_cli.modality.decoding.settings import (
+    DRAWING,
+    SHAPING,
+    ProcessorProbe,
+    StatedSettings,
+    find_new_tokens,
+    find_stop_strings,
+    resolve_sampling,
+    take_settings,
+)
+from genai_cli.modality.decoding.streaming import PieceStream, StopEndedItems
 from genai_cli.modality.modality import TINY, Modality, Result
 from genai_cli.request.openai_rows import Endpoint, read_conversation, read_prompts
 from genai_cli.request.option import Option
@@ -23,7 +38,6 @@ from genai_cli.types import JsonObject
 
 if TYPE_CHECKING:
     from torch import Tensor
-    from torch import device as Device
     from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
     from genai_cli.device.placement import Placement
@@ -111,6 +125,8 @@ class Prepared:
 
     used: TextRequest
     tokens: list[int]
+    applied: JsonObject
+    """What else the checkpoint states and is done."""
 
 
 class Text(Modality[TextRequest]):
@@ -159,7 +175,12 @@ class Text(Modality[TextRequest]):
 
         self.tokenizer = load_companion("AutoTokenizer", files)
         self.model = load_model("AutoModelForCausalLM", files, placement)
-        self.context: int | None = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        config = self.model.config.get_text_config()
+        self.context = find_context(config)
+        self.ends = list_ends(self.model.generation_config, self.tokenizer)
+        applies = (*DRAWING, *SHAPING)
+        self.stated = take_settings(self.model, applies, ProcessorProbe(config.vocab_size, self.ends))
+        self.special = list_special_tokens(self.tokenizer)
         if self.context is not None:
             keep_positions_below(self.model, self.context)
         self.compiled = compile_decoding(self.model, placement.on_cuda) if placement.compile else None
@@ -170,9 +191,8 @@ class Text(Modality[TextRequest]):
 
         Recurrent models read the padding, and these rotary embeddings are stretched to the longest item.
         """
-        config = self.model.config.get_text_config()
-        rope = (getattr(config, "rope_parameters", None) or {}).get("rope_type")
-        return not is_stateful(self.model) and rope not in ("dynamic", "longrope")
+        ropes = {rope.get("rope_type") for rope in list_ropes(self.model.config.get_text_config())}
+        return not is_stateful(self.model) and not ropes & {"dynamic", "longrope"}
 
     def generate(self, requests: Sequence[TextRequest], emit: Emit) -> list[Result | GenaiError]:
         """A text for each request, or why there is none. The pieces of one alone are emitted as they are made."""
@@ -187,20 +207,23 @@ class Text(Modality[TextRequest]):
         """What is known of a request before anything is generated, or what is wrong with it."""
         try:
             chat = self.uses_chat(request)
-            tokens = self.encode_prompt(request, chat)
+            tokens = self.encode_prompt(request, chat, emit)
             room = self.find_room(len(tokens))
         except GenaiError as error:
             return error
-        asked = request.max_new_tokens or DEFAULT_NEW_TOKENS
+        self.stated.report(emit)
+        if self.tokenizer.unk_token_id in tokens:
+            report_words(find_unread(self.tokenizer, request.prompt.split()), request.model, emit)
+        asked = request.max_new_tokens or find_new_tokens(self.stated, DEFAULT_NEW_TOKENS)
         if request.max_new_tokens and room is not None and asked > room:
             emit(Notice(f"the context of {self.context} tokens leaves {room} new ones, not {asked}"))
         used = replace(
-            fill_sampling(self.model.generation_config, request),
+            fill_settings(self.stated, request),
             max_new_tokens=min(asked, room or asked),
             chat=chat,
             echo=request.echo and not chat,
         )
-        return Prepared(used, tokens)
+        return Prepared(used, tokens, self.stated.applied)
 
     def uses_chat(self, request: TextRequest) -> bool:
         """Whether the prompt goes through the model's chat template. Raises InputError where it has none to use."""
@@ -212,15 +235,14 @@ class Text(Modality[TextRequest]):
             )
         return has_template if request.chat is None else request.chat
 
-    def encode_prompt(self, request: TextRequest, chat: bool) -> list[int]:
+    def encode_prompt(self, request: TextRequest, chat: bool, emit: Emit) -> list[int]:
         """The prompt as token ids."""
         if not chat:
             return list(self.tokenizer(request.prompt).input_ids)
         system = [{"role": "system", "content": request.system}] if request.system is not None else []
         messages = [*system, *request.messages, {"role": "user", "content": request.prompt}]
-        text = apply_template(self.tokenizer, messages)
         # The template writes its own special tokens.
-        return list(self.tokenizer(text, add_special_tokens=False).input_ids)
+        return list(self.tokenizer(render_chat(self.tokenizer, messages, emit), add_special_tokens=False).input_ids)
 
     def find_room(self, length: int) -> int | None:
         """How many new tokens the context leaves (None: no limit). Raises InputError where the prompt fills it."""
@@ -243,25 +265,24 @@ class Text(Modality[TextRequest]):
         config = self.configure(items)
         streams = [
             PieceStream(
-                make_incremental_decoder(self.tokenizer, item.tokens),
+                IncrementalDecoder(self.tokenizer, item.tokens),
                 item.used.stop,
                 item.used.max_new_tokens or DEFAULT_NEW_TOKENS,
                 lambda piece: emit(TextPiece(piece)),
+                self.special,
             )
             for item in items
         ]
-        ends = config.eos_token_id if isinstance(config.eos_token_id, list) else [config.eos_token_id]
         tokens, mask = pad_left([item.tokens for item in items], config.pad_token_id or 0)
         device = self.model.device
         finite = FiniteScores()
-        padding = (mask == 0).sum(dim=1, keepdim=True)
         with torch.inference_mode():
             self.model.generate(
                 tokens.to(device),
                 attention_mask=mask.to(device),
                 generation_config=config,
-                logits_processor=[finite, *choose_processors(items, padding, device)],
-                stopping_criteria=[StopEndedItems(streams, frozenset(ends), finite)],
+                logits_processor=[finite, *self.choose_processors(items)],
+                stopping_criteria=[StopEndedItems(streams, frozenset(self.ends), finite)],
             )
         return [
             ResultError("the model's probabilities are not finite (NaN)", hint="try --dtype float32")
@@ -270,19 +291,30 @@ class Text(Modality[TextRequest]):
             for item, stream, broken in zip(items, streams, finite.find_broken_items(len(items)), strict=True)
         ]
 
+    def choose_processors(self, items: Sequence[Prepared]) -> "list[Processor]":
+        """What turns the model's scores into each item's choice."""
+        used = items[0].used
+        group = Group(
+            [len(item.tokens) for item in items], [item.used.seed or 0 for item in items], self.ends, self.model.device
+        )
+        chosen = group.shape_scores(used.repetition_penalty, self.stated.applied)
+        if used.temperature:
+            chosen += build_sampling_processors(used.temperature, used.top_k, used.top_p, self.stated.applied)
+            chosen.append(OwnChance(group.seeds, group.device))
+        return chosen
+
     def configure(self, items: Sequence[Prepared]) -> "GenerationConfig":
         """The library's configuration for several items: it takes the likeliest token of what the processors give."""
         from transformers import GenerationConfig
 
         stated = self.model.generation_config
-        end = stated.eos_token_id if stated.eos_token_id is not None else self.tokenizer.eos_token_id
         padding = stated.pad_token_id if stated.pad_token_id is not None else self.tokenizer.pad_token_id
-        first_end = end[0] if isinstance(end, list) else end
+        first_end = self.ends[0] if self.ends else None
         return GenerationConfig(
             max_new_tokens=max(item.used.max_new_tokens or DEFAULT_NEW_TOKENS for item in items),
             do_sample=False,
             bos_token_id=stated.bos_token_id,
-            eos_token_id=end,
+            eos_token_id=self.ends or None,
             pad_token_id=first_end if padding is None else padding,
             **(self.configure_static_cache(items) if self.compiled else {}),
         )
@@ -318,7 +350,10 @@ def build_result(item: Prepared, stream: PieceStream) -> Result:
     """An item's text, as its stream took it."""
     text = (item.used.prompt if item.used.echo else "") + stream.text
     tokens = {"prompt": len(item.tokens), "completion": stream.made}
-    return Result(content.Text(text, stream.text, stream.finish_reason, tokens), item.used.parameters())
+    parameters = item.used.parameters()
+    if item.applied:
+        parameters["generation_config"] = dict(item.applied)
+    return Result(content.Text(text, stream.text, stream.finish_reason, tokens), parameters)
 
 
 def pad_left(prompts: Sequence[Sequence[int]], padding: int) -> "tuple[Tensor, Tensor]":
@@ -334,51 +369,15 @@ def pad_left(prompts: Sequence[Sequence[int]], padding: int) -> "tuple[Tensor, T
     return tokens, mask
 
 
-def choose_processors(items: Sequence[Prepared], padding: "Tensor", device: "Device") -> "list[Processor]":
-    """What turns the model's scores into each item's choice; `padding` of shape (items, 1) counts tokens of it."""
-    from transformers import RepetitionPenaltyLogitsProcessor
-
-    shared = items[0].used
-    chosen: list[Processor] = []
-    if shared.repetition_penalty not in (None, 1):
-        penalty = RepetitionPenaltyLogitsProcessor(float(shared.repetition_penalty))
-        chosen.append(WithoutPadding(penalty, padding.to(device)))
-    if shared.temperature:
-        chosen += build_sampling_processors(shared.temperature, shared.top_k, shared.top_p)
-        chosen.append(OwnChance([item.used.seed or 0 for item in items], device))
-    return chosen
+def list_ends(stated: "GenerationConfig", tokenizer: "PreTrainedTokenizerBase") -> list[int]:
+    """The tokens that end a text."""
+    end = stated.eos_token_id if stated.eos_token_id is not None else tokenizer.eos_token_id
+    return list(end) if isinstance(end, list) else [] if end is None else [end]
 
 
-def apply_template(tokenizer: "PreTrainedTokenizerBase", messages: list[dict[str, str]]) -> str:
-    """The messages in the model's chat template, which the library runs in a sandbox.
-
-    Raises RefusedError where it reaches out of the sandbox, InputError where it takes no such messages.
-    """
-    from jinja2 import TemplateError
-    from jinja2.exceptions import SecurityError
-
-    try:
-        return str(tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False))
-    except SecurityError as error:
-        raise RefusedError(f"the model's chat template is unsafe: {error}", hint="--no-chat does without it") from error
-    except TemplateError as error:
-        raise InputError(
-            f"the model's chat template failed: {error}", hint="--no-chat does without it; some take no --system"
-        ) from error
-
-
-def fill_sampling(stated: "GenerationConfig", request: TextRequest) -> TextRequest:
-    """The request with its sampling options filled in from the checkpoint's generation_config, else the usual ones."""
-    samples = bool(getattr(stated, "do_sample", False))
-
-    def choose(name: str, usual: float) -> float:
-        value = getattr(stated, name, None) if samples else None
-        return usual if value is None else value
-
-    filled: JsonObject = {
-        "temperature": choose("temperature", DEFAULT_TEMPERATURE),
-        "top_p": choose("top_p", 1.0),
-        "top_k": choose("top_k", 50),
-        "repetition_penalty": choose("repetition_penalty", 1.0),
-    }
-    return replace(request, **{name: value for name, value in filled.items() if getattr(request, name) is None})
+def fill_settings(stated: StatedSettings, request: TextRequest) -> TextRequest:
+    """The request with its options filled in from the checkpoint, else with the usual ones."""
+    draws = request.top_p is not None or request.top_k is not None
+    filled = resolve_sampling(stated, DEFAULT_TEMPERATURE, draws)
+    unset = {name: value for name, value in filled.items() if getattr(request, name) is None}
+    return replace(request, stop=request.stop or find_stop_strings(stated), **unset)

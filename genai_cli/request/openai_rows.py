@@ -3,7 +3,8 @@
 https://platform.openai.com/docs/api-reference/batch/request-input
 """
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from genai_cli.errors import InputError
@@ -11,6 +12,8 @@ from genai_cli.request.request import PROMPT
 from genai_cli.types import JsonObject
 
 ENVELOPE = ("custom_id", "method", "url", "body")
+VERSION = "/v1"  # how an address of OpenAI's begins
+AZURE = re.compile(r"^(/openai)?(/v1|/deployments/[^/]+)?(?=/)")  # how one of Azure's may
 SYSTEM_ROLES = ("system", "developer")
 
 
@@ -103,14 +106,26 @@ def check_envelope(fields: Mapping[str, object], urls: list[str]) -> tuple[str, 
     unknown = next((name for name in fields if name not in ENVELOPE), None)
     if unknown is not None:
         raise InputError(f"unknown field {unknown!r} beside the body", hint=f"a request has {', '.join(ENVELOPE)}")
-    url, body = fields.get("url"), fields["body"]
-    if url not in urls:
-        raise InputError(f"the url {url!r} is not one that genai can do", hint=f"one of {', '.join(urls)}")
+    url, body = find_url(fields.get("url"), urls), fields["body"]
+    if url is None:
+        raise InputError(
+            f"the url {fields.get('url')!r} is not one that genai can do", hint=f"one of {', '.join(urls)}"
+        )
     if fields.get("method", "POST") != "POST":
         raise InputError(f"the method must be POST, not {fields['method']!r}")
     if not isinstance(body, dict):
         raise InputError("the body is not a JSON object")
-    return str(url), body
+    return url, body
+
+
+def find_url(stated: object, urls: Iterable[str]) -> str | None:
+    """The address among `urls` that a request means, or None. Azure's have no version: `/chat/completions`.
+
+    Or they name a deployment: `/openai/deployments/NAME/chat/completions?api-version=2024-10-21`.
+    """
+    path = str(stated).partition("?")[0].rstrip("/")
+    short = AZURE.sub("", path)
+    return next((url for url in urls if url == path or url.removeprefix(VERSION) == short), None)
 
 
 def read_options(body: JsonObject, endpoint: Endpoint) -> JsonObject:
@@ -127,7 +142,22 @@ def read_options(body: JsonObject, endpoint: Endpoint) -> JsonObject:
             raise InputError(f"the field {name!r} of {endpoint.url} is not one that genai knows")
         elif not any(value == neutral and type(value) is type(neutral) for neutral in neutral_values(name)):
             raise InputError(f"the field {name!r} cannot be honoured: no model here does that", hint="leave it out")
-    return {**endpoint.defaults, **options}
+    return {**endpoint.defaults, **mend_sampling(options)}
+
+
+def mend_sampling(options: JsonObject) -> JsonObject:
+    """The options with what other servers write for "all" and "the likeliest alone" as it is written here."""
+    if is_number(options.get("top_k"), -1):
+        options["top_k"] = 0  # draw from all
+    if is_number(options.get("top_p"), 0):  # the likeliest token alone has a probability of 0 and more
+        del options["top_p"]
+        options["temperature"] = 0
+    return options
+
+
+def is_number(value: object, number: int) -> bool:
+    """Whether a value is that number, and not false."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and value == number
 
 
 def neutral_values(name: str) -> tuple[object, ...]:
@@ -169,6 +199,10 @@ def read_conversation(body: JsonObject) -> list[JsonObject]:
     if not isinstance(messages, list) or not messages:
         raise InputError("messages must be a list of messages")
     turns = [read_message(message) for message in messages]
+    if turns[-1]["role"] == "assistant":
+        what = "the last message is the assistant's, and an answer that was begun cannot be continued"
+        hint = "end with the user's message; /v1/completions continues a text as it is"
+        raise InputError(what, hint=hint)
     if turns[-1]["role"] != "user":
         raise InputError("the last message must be the user's")
     first = next(index for index, turn in enumerate(turns) if turn["role"] != "system")

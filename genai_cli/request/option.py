@@ -21,6 +21,9 @@ from genai_cli.request.input import Input
 OWN, OUTPUT, MODEL, BATCHES, MESSAGES = "Options", "Output", "Model and device", "Batches", "Messages"
 HEADINGS = (OWN, OUTPUT, MODEL, BATCHES, MESSAGES)
 PREFIX = "GENAI_"
+LARGEST = 2**63 - 1  # of a number without a limit of its own: the libraries take 64 bits
+LARGEST_EXPONENT = 25  # of a whole number that is written as 1e25
+SHOWN_DIGITS = 40
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,8 @@ class Option:
     sets: tuple[str, ...] = ()
     """The fields that a value stands for, in the order in which `parse` gives their values."""
     parse: Callable[[str], tuple[object, ...]] | None = None
+    unset: object = None
+    """A value that stands for None, as other programs write it: seed -1 means "draw one"."""
     extra: tuple[str, str] | None = None
     """The module that the option needs, and the extra of the package that brings it."""
 
@@ -87,7 +92,7 @@ class Option:
 
     def check(self, value: object) -> None:
         """Raise InputError where the value is out of range, none of the choices, or needs what is not installed."""
-        if value is None:
+        if value is None or value == self.unset:
             return
         allowed = self.allowed()
         if allowed and value not in allowed:
@@ -101,15 +106,24 @@ class Option:
         if self.low is None or not isinstance(value, int | float) or isinstance(value, bool):
             return
         too_low = value <= self.low if self.above else value < self.low
-        if too_low or value > self.high or math.isnan(value):
+        is_nan = isinstance(value, float) and math.isnan(value)  # which takes no large whole number
+        if too_low or value > self.high or is_nan:
             raise InputError(f"{self.long} must be {self.range_words()}, not {value}")
+        if value > max(LARGEST, self.high if self.high < math.inf else 0):
+            raise InputError(f"{self.long} is too large: {str(value)[:SHOWN_DIGITS]}")
 
     def range_words(self) -> str:
         """The allowed range: `1 to 1000`, `above 0 and at most 1`, `1 or more`."""
-        low = f"{self.low:g}"
+        low, high = show_number(self.low or 0), show_number(self.high)
         if self.above:
-            return f"above {low}" if self.high == math.inf else f"above {low} and at most {self.high:g}"
-        return f"{low} or more" if self.high == math.inf else f"{low} to {self.high:g}"
+            return f"above {low}" if self.high == math.inf else f"above {low} and at most {high}"
+        return f"{low} or more" if self.high == math.inf else f"{low} to {high}"
+
+
+def show_number(number: float) -> str:
+    """A limit with all its digits; a whole one without a point."""
+    whole = isinstance(number, int) or number.is_integer()
+    return str(int(number)) if whole else repr(number)
 
 
 @dataclass(frozen=True)
@@ -221,12 +235,33 @@ def convert(value: object, hint: object, name: str, folder: Path = Path()) -> ob
 
 
 def read_number(value: Any, wanted: type[int] | type[float]) -> int | float | None:
-    """A value from anywhere as a number of that type, or None where it is none; 2.0 is a whole number, 2.5 is not."""
+    """A value from anywhere as a number of that type, or None where it is none.
+
+    The same rule holds for text and for numbers of JSON or TOML: 2.0 and 2e3 are whole numbers, 2.5 is not.
+    """
     try:
+        if wanted is int and isinstance(value, str):
+            return read_whole(value)
         number = wanted(value)
-        return number if wanted is float or isinstance(value, str) or value == number else None
+        return number if wanted is float or value == number else None
     except (TypeError, ValueError, OverflowError):
         return None
+
+
+def read_whole(text: str) -> int | None:
+    """A text as a whole number, or None. No digit is lost: a float would round those of a large seed."""
+    try:
+        return int(text)
+    except ValueError:
+        from decimal import Decimal, InvalidOperation
+
+        try:
+            number = Decimal(text.strip())
+        except InvalidOperation:
+            return None
+        # 1e999999999 would fill the memory.
+        fits = number.is_finite() and number.adjusted() < LARGEST_EXPONENT
+        return int(number) if fits and number == number.to_integral_value() else None
 
 
 @functools.cache

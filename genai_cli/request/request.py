@@ -60,15 +60,19 @@ class Request:
         int | None,
         Option(
             "--seed",
-            help="Seed of the first result of a prompt; drawn and recorded if not given.",
+            help="Seed of the first result of a prompt; drawn and recorded if not given or -1.",
             low=0,
             high=MAX_SEED,
             heading=OUTPUT,
             needs="draws",
+            unset=-1,
         ),
     ] = None
 
     def __post_init__(self) -> None:
+        for name, value in list_unset(type(self)):
+            if getattr(self, name) == value:
+                object.__setattr__(self, name, None)
         if not self.model.strip():
             raise InputError("the model's name is empty")
         check_ranges(self)
@@ -121,6 +125,13 @@ class Request:
         """
         arguments: JsonObject = read_mapping(cls, values, folder)
         return cls(**arguments)
+
+
+@keep_result
+def list_unset(request_class: type[Request]) -> list[tuple[str, object]]:
+    """The fields of which a value stands for None, with that value."""
+    declared = declared_options(request_class)
+    return [(name, field.option.unset) for name, field in declared.items() if field.option.unset is not None]
 
 
 def list_inputs(request_class: type[Request]) -> list[str]:

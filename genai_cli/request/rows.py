@@ -1,54 +1,50 @@
 """Prompts from the command line, from standard input and from files become rows, read as a stream."""
 
-import csv
+import errno
 import io
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from genai_cli.errors import GenaiError, InputError
+from genai_cli.errors import InputError
+from genai_cli.request.encoding import check_encoding, decode_stream
+from genai_cli.request.lines import LINE, MAX_ROW, BadRow, Row, Rows, is_utf8, line_rows, not_utf8
 from genai_cli.request.request import PROMPT
+from genai_cli.request.tables import TAB, csv_rows, read_delimiter
 from genai_cli.types import JsonObject
+
+__all__ = ["BadRow", "FileRows", "Reading", "Row", "Rows", "is_utf8", "lacks_field", "read_rows", "read_text"]
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-FILE_TYPES = (".txt", ".jsonl", ".csv")
-MAX_ROW = 1_000_000  # bytes
+FILE_TYPES = (".txt", ".jsonl", ".ndjson", ".csv", ".tsv")
+JSON_LINES = (".jsonl", ".ndjson")
 STDIN = "-"
-LINE = "line"  # under which a line of a text stands before its columns are known
 
 
 @dataclass(frozen=True)
-class Row:
-    """One prompt with the options that its row overrides, and where it stands (None: the command line)."""
+class Reading:
+    """How a file of rows is read: its encoding, and what is between the cells of a table (None: it tells itself)."""
 
-    fields: JsonObject
-    place: str | None = None
-    columns: tuple[str, ...] = ()
-    cells: tuple[object, ...] = ()
-    """The row of a table as it stood, by its columns; () where there is no table."""
+    encoding: str | None = None
+    delimiter: str | None = None
 
-    def bad(self, error: GenaiError) -> "BadRow":
-        """The row as one that cannot be used."""
-        message = f"{self.place}: {error.message}" if self.place else error.message
-        return BadRow(InputError(message, error.hint), self)
+    @classmethod
+    def check(cls, encoding: str | None, delimiter: str | None) -> "Reading":
+        """What a user asks for. Raises InputError."""
+        check_encoding(encoding)
+        return cls(encoding, read_delimiter(delimiter))
 
 
-@dataclass(frozen=True)
-class BadRow:
-    """A row that cannot be used; its error names file and line."""
-
-    error: InputError
-    row: Row
-
-
-Rows = Iterable[Row | BadRow]
+AS_IT_IS = Reading()
+STDIN_NAME = "standard input"
+UNREADABLE = (errno.EBADF, errno.EISDIR)  # such as 0>file
 
 
 def read_rows(
@@ -58,6 +54,7 @@ def read_rows(
     column: str | None = None,
     subjects: Sequence[str] = (PROMPT,),
     are_files: bool = False,
+    reading: Reading = AS_IT_IS,
 ) -> Rows:
     """The rows of the prompts given (`-` is standard input, one a line) or of the prompts file; can be iterated again.
 
@@ -71,13 +68,14 @@ def read_rows(
     if file is not None and prompts:
         raise InputError("give prompts or --prompts FILE, not both")
     if file is not None:
-        return FileRows(file, stdin, column, subjects)
-    if column is not None:
-        raise InputError("--column names a column of a table", hint="--prompts FILE gives one: .csv or .jsonl")
+        return FileRows(file, stdin, column, subjects, reading)
+    if column is not None or reading.delimiter is not None:
+        what = "--delimiter is of a table" if column is None else "--column names a column of a table"
+        raise InputError(what, hint="--prompts FILE gives one: .csv, .tsv or .jsonl")
     rows: list[Row | BadRow] = []
     for prompt in prompts:
         if prompt == STDIN and not are_files:
-            rows += text_rows(stdin, "standard input", subjects[0])
+            rows += text_rows(decode_stream(stdin, reading.encoding, STDIN_NAME), STDIN_NAME, subjects[0])
         else:
             rows.append(Row({subjects[0]: prompt}))
     if not rows:
@@ -89,21 +87,27 @@ def read_rows(
 
 
 class FileRows:
-    """The rows of a .txt, .jsonl or .csv file or of standard input (`-`), read again at each iteration.
+    """The rows of a text, of JSON lines or of a table, in a file or standard input (`-`), read again at each iteration.
 
-    What has no type in its name is JSON lines where it begins with {, else a prompt a line, or with `column` a CSV
-    table. `column` names the one that holds the prompt; the others are then data and no options.
+    What has no type in its name is JSON lines where it begins with {, else a prompt a line, or with `column` or a
+    delimiter a table. `column` names the one that holds the prompt; the others are then data and no options.
     """
 
     def __init__(
-        self, file: str, stdin: BinaryIO, column: str | None = None, subjects: Sequence[str] = (PROMPT,)
+        self,
+        file: str,
+        stdin: BinaryIO,
+        column: str | None = None,
+        subjects: Sequence[str] = (PROMPT,),
+        reading: Reading = AS_IT_IS,
     ) -> None:
         self.path = Path(file).expanduser()
         self.folder = Path() if file == STDIN else self.path.parent
         """What the paths of input files in the rows are relative to."""
         self.subjects = subjects
-        self.name = "standard input" if file == STDIN else str(self.path)
+        self.name = STDIN_NAME if file == STDIN else str(self.path)
         self.column = column
+        self.reading = reading
         self.spool: BinaryIO | None = None
         suffix = self.path.suffix.lower()
         if suffix not in (*FILE_TYPES, ""):
@@ -117,6 +121,8 @@ class FileRows:
         self.suffix = suffix or self.type_of_content()
         if self.suffix == ".txt" and column is not None:
             raise InputError(f"--column names a column of a table, and {self.name} is none", hint=".csv or .jsonl")
+        if reading.delimiter is not None and self.suffix in (".txt", *JSON_LINES):
+            raise InputError(f"--delimiter is of a table, and {self.name} is none", hint=".csv or .tsv")
 
     def open(self) -> BinaryIO:
         """The rows' bytes from their beginning. Raises InputError where they cannot be read."""
@@ -129,26 +135,38 @@ class FileRows:
 
     def type_of_content(self) -> str:
         """What the first line that is not empty tells."""
-        with self.open() as stream:
+        with self.open() as file:
+            stream = self.decode(file)
             first = next((line.strip() for line in iter(lambda: stream.readline(MAX_ROW), b"") if line.strip()), b"")
         if first.removeprefix(b"\xef\xbb\xbf").startswith(b"{"):
             return ".jsonl"
-        return ".txt" if self.column is None else ".csv"
+        return ".txt" if self.column is None and self.reading.delimiter is None else ".csv"
+
+    def decode(self, file: BinaryIO) -> BinaryIO:
+        """The file as UTF-8. Raises InputError."""
+        return decode_stream(file, self.reading.encoding, self.name)
 
     def __iter__(self) -> Iterator[Row | BadRow]:
-        with self.open() as stream:
+        with self.open() as file:
+            stream = self.decode(file)
             if self.suffix == ".txt":
                 yield from text_rows(stream, self.name, self.subjects[0])
-            elif self.suffix == ".jsonl":
+            elif self.suffix in JSON_LINES:
                 yield from json_rows(stream, self.name, self.column, self.subjects[0])
             else:
-                yield from csv_rows(stream, self.name, self.column, self.subjects)
+                delimiter = self.reading.delimiter or (TAB if self.suffix == ".tsv" else None)
+                yield from csv_rows(stream, self.name, self.column, self.subjects, delimiter)
 
 
 def spooled(stream: BinaryIO) -> BinaryIO:
     """A file without a name that holds what can be read once; the system removes it when the program ends."""
     file = tempfile.TemporaryFile()  # noqa: SIM115 (open as long as the rows may be read)
-    shutil.copyfileobj(stream, file)
+    try:
+        shutil.copyfileobj(stream, file)
+    except OSError as error:
+        if error.errno not in UNREADABLE:
+            raise
+        raise InputError(f"{STDIN_NAME} cannot be read: {error.strerror}") from None
     file.flush()
     return file
 
@@ -177,41 +195,6 @@ def text_rows(stream: BinaryIO, name: str, subject: str) -> Iterator[Row | BadRo
         yield row if isinstance(row, BadRow) else replace(row, fields={subject: row.fields[LINE]})
 
 
-def line_rows(stream: BinaryIO, name: str) -> Iterator[Row | BadRow]:
-    """The lines of a text; empty ones are skipped."""
-    number = 0
-    while line := stream.readline(MAX_ROW + 1):
-        number += 1
-        place = f"{name}:{number}"
-        if len(line) > MAX_ROW:
-            end_line(stream, line)
-            yield Row({}, place).bad(too_long())
-            continue
-        try:
-            text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-        except UnicodeDecodeError:
-            yield Row({}, place).bad(not_utf8())
-            continue
-        if text.strip():
-            yield Row({LINE: text.removesuffix("\n").removesuffix("\r")}, place)
-
-
-def end_line(stream: BinaryIO, line: bytes) -> None:
-    """Skip what is left of a line that is too long."""
-    while line and not line.endswith(b"\n"):
-        line = stream.readline(MAX_ROW)
-
-
-def too_long() -> InputError:
-    """The error for a row past the limit."""
-    return InputError(f"longer than {MAX_ROW} bytes")
-
-
-def not_utf8() -> InputError:
-    """The error for a row in another encoding."""
-    return InputError("not UTF-8", hint="save the file as UTF-8: iconv -f latin1 -t utf-8 FILE")
-
-
 def json_rows(stream: BinaryIO, name: str, column: str | None, subject: str) -> Iterator[Row | BadRow]:
     """One JSON object a line; `column` names the field that holds the subject where the others are data."""
     for row in line_rows(stream, name):
@@ -219,7 +202,10 @@ def json_rows(stream: BinaryIO, name: str, column: str | None, subject: str) -> 
             yield row
             continue
         try:
-            fields = json.loads(row.fields[LINE])
+            fields = json.loads(row.fields[LINE], object_pairs_hook=read_object)
+        except InputError as error:
+            yield row.bad(error)
+            continue
         except (ValueError, RecursionError) as error:
             yield row.bad(InputError(f"not JSON: {error}"))
             continue
@@ -236,86 +222,28 @@ def json_rows(stream: BinaryIO, name: str, column: str | None, subject: str) -> 
             yield object_row.bad(lacks_field(column, object_row))
 
 
+def read_object(pairs: list[tuple[str, object]]) -> JsonObject:
+    """A JSON object. Raises InputError where a name stands twice: Python would take the last one in silence."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InputError(f"two fields are named {twice!r}", hint="leave one of them out")
+    return found
+
+
+def read_text(stream: BinaryIO, encoding: str | None) -> str:
+    """The whole text of standard input, to come after a prompt. Raises InputError."""
+    data = decode_stream(stream, encoding, STDIN_NAME).read(MAX_ROW + 1)
+    if len(data) > MAX_ROW:
+        raise InputError(f"{STDIN_NAME} is longer than {MAX_ROW} bytes", hint="a prompt takes no more")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        error = not_utf8()
+        raise InputError(f"{STDIN_NAME} is {error.message}", hint=error.hint) from None
+
+
 def lacks_field(name: str, row: Row) -> InputError:
     """The error for a row without a field that it needs."""
     return InputError(f"no field {name!r}", hint=f"it has: {', '.join(row.columns or row.fields) or 'nothing'}")
-
-
-def csv_rows(stream: BinaryIO, name: str, column: str | None, subjects: Sequence[str]) -> Iterator[Row | BadRow]:
-    """A table with a column for a subject, whose empty cells override nothing; or with the one that `column` names.
-
-    Raises InputError where the table has no such column.
-    """
-    csv.field_size_limit(MAX_ROW)
-    lines = TableLines(stream)
-    reader = csv.reader(lines, strict=True)
-    columns: tuple[str, ...] | None = None
-    while True:
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except (csv.Error, InputError) as error:
-            broken = error if isinstance(error, InputError) else InputError(f"broken CSV: {error}")
-            yield Row({}, f"{name}:{lines.number}", columns or ()).bad(broken)
-            continue
-        if not cells:
-            continue
-        if columns is None:
-            columns = tuple(cells)
-            check_columns((column,) if column else subjects, columns, name)
-        else:
-            yield table_row(cells, columns, f"{name}:{lines.number}", column, subjects)
-
-
-def table_row(
-    cells: list[str], columns: tuple[str, ...], place: str, column: str | None, subjects: Sequence[str]
-) -> Row | BadRow:
-    """One row of a table."""
-    fields = dict(zip(columns, cells, strict=False))
-    if column is not None:
-        own = {subjects[0]: fields.get(column, "")}
-    else:
-        own = {name: cell for name, cell in fields.items() if cell != "" or name in subjects}
-    row = Row(own, place, columns, tuple(cells))
-    if len(cells) != len(columns):
-        return row.bad(InputError(f"{len(columns)} columns are named and this row has another number"))
-    if sum(map(len, cells)) > MAX_ROW:
-        return row.bad(too_long())
-    if not all(cell.isascii() or is_utf8(cell) for cell in cells):
-        return row.bad(not_utf8())
-    return row
-
-
-def is_utf8(cell: str) -> bool:
-    """Whether a cell held UTF-8 when it was read; what was not stands in it as lone surrogates."""
-    return not any("\ud800" <= character <= "\udfff" for character in cell)
-
-
-def check_columns(wanted: Sequence[str], columns: Sequence[str], name: str) -> None:
-    """Raise InputError where the table has none of the wanted columns, naming those that it has."""
-    if not set(wanted) & set(columns):
-        hint = f"its columns: {', '.join(columns)}; --column NAME names the one that holds the {PROMPT}"
-        raise InputError(f"{name} has no column {wanted[0]!r}", hint=hint)
-
-
-class TableLines:
-    """The lines of a table as text, counted; goes on after a line that is too long, for which it raises InputError."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self.stream = stream
-        self.number = 0
-
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        line = self.stream.readline(MAX_ROW + 1)
-        if not line:
-            raise StopIteration
-        self.number += 1
-        if len(line) > MAX_ROW:
-            end_line(self.stream, line)
-            raise too_long()
-        # Bytes that are not UTF-8 are kept as lone surrogates: the row is read to its end, and then found to be bad.
-        return line.decode("utf-8-sig" if self.number == 1 else "utf-8", errors="surrogateescape")

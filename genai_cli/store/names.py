@@ -5,6 +5,7 @@ import string
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from genai_cli.errors import InputError
@@ -32,14 +33,32 @@ class Destination:
         return self.folder / f"{fill_template('{id}' if has_id else self.template, fields)}{suffix}"
 
 
-def slugify(text: str) -> str:
-    """A safe part of a file name: ASCII lower case, at most 60 bytes, never empty, never starting with `-` or `.`."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-    words = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
-    if len(words) > SLUG_BYTES:
-        cut = words[: SLUG_BYTES + 1]
-        words = (cut.rpartition("-")[0] or cut)[:SLUG_BYTES].strip("-")
-    return f"{words}-" if RESERVED.fullmatch(words) else words or "untitled"
+def slugify(text: str, otherwise: str = "untitled") -> str:
+    """A safe part of a file name: lower-case letters and digits of every script, at most 60 bytes of UTF-8.
+
+    It is never empty and never starts with `-` or `.`; a text without letters and digits gives `otherwise`.
+    """
+    plain = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).lower())
+    words = re.sub(r"-+", "-", "".join(map(keep_letter, plain))).strip("-")
+    words = words.lstrip("".join(mark for mark in words if unicodedata.category(mark).startswith("M")) + "-")
+    if len(words.encode()) > SLUG_BYTES:
+        cut = cut_bytes(words, SLUG_BYTES + 1)
+        words = cut_bytes(cut.rpartition("-")[0] or cut, SLUG_BYTES).strip("-")
+    return f"{words}-" if RESERVED.fullmatch(words) else words or otherwise
+
+
+def keep_letter(character: str) -> str:
+    """A letter, a mark on one, or a digit, as it is; nothing for a character that only formats; else `-`."""
+    category = unicodedata.category(character)
+    return character if category[0] in "LMN" else "" if category == "Cf" else "-"
+
+
+def cut_bytes(text: str, most: int) -> str:
+    """The beginning of a text in so many bytes of UTF-8; no character, and no mark from its letter, is cut off."""
+    kept = text.encode()[:most].decode(errors="ignore")
+    while len(kept) < len(text) and kept and unicodedata.category(text[len(kept)]).startswith("M"):
+        kept = kept[:-1]
+    return kept
 
 
 def parse_destination(output: str | None, suffixes: tuple[str, ...], items: int) -> Destination:
@@ -105,5 +124,12 @@ def fill_template(template: str, fields: Mapping[str, str | int]) -> str:
 
 
 def sanitize(text: str) -> str:
-    """A text as part of a file name: the usual characters of an id stay, all others become `-`."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", text)[:SLUG_BYTES].lstrip(".-") or "untitled"
+    """A text as part of a file name: letters and digits of every script and `._-` stay, all others become `-`."""
+
+    def is_kept(letter: str) -> bool:
+        return letter in "._-" or unicodedata.category(letter)[0] in "LMN"
+
+    parts = (
+        "".join(letters) if kept else "-" for kept, letters in groupby(unicodedata.normalize("NFC", text), is_kept)
+    )
+    return cut_bytes("".join(parts), SLUG_BYTES).lstrip(".-") or "untitled"

@@ -7,6 +7,8 @@ from genai_cli.content.reading import NoRecordError, Provenance, read_provenance
 from genai_cli.content.record import Record
 from genai_cli.store.manifest import find_manifests, read_manifest_lines
 
+__all__ = ["Provenance", "find_provenance"]
+
 
 def find_provenance(path: Path) -> Provenance:
     """What is known about how a file was made. Raises InputError for a file that is missing, broken or unknown."""

@@ -7,10 +7,11 @@ from dataclasses import replace
 from genai_cli.content.record import Origin
 from genai_cli.device.compile_decision import Decision, Situation, Times, decide
 from genai_cli.device.compile_times import Lesson, build_times_key, read_times
+from genai_cli.device.failures import explain_run
 from genai_cli.device.importing import import_libraries
-from genai_cli.device.loading import asks_bfloat16
+from genai_cli.device.loading import asks_bfloat16, explain_failures
 from genai_cli.device.memory import describe_shortage
-from genai_cli.device.placement import read_free_memory, select_device, select_placement
+from genai_cli.device.placement import fit_hint, read_free_memory, select_device, select_placement
 from genai_cli.device.quantize import find_drawback
 from genai_cli.device.read_ahead import read_ahead
 from genai_cli.device.spec import ModelSpec
@@ -61,7 +62,7 @@ class LoadedModel:
         import_libraries(self.files)
         imported = time.perf_counter()
         placement = select_placement(spec.placing.device, spec.placing.dtype, asks_bfloat16(self.files))
-        self.device = placement.device
+        self.device, self.dtype = placement.device, placement.dtype
         self.lesson: Lesson | None = None
         self.pace = hints.pace
         decision = self.decide_compiling(spec, hints)
@@ -74,7 +75,8 @@ class LoadedModel:
             emit(Detail(f"threads: {threads}, {describe_waiting()} while they wait for each other"))
         if note := find_drawback(placement):
             emit(Notice(note))
-        self.model = self.modality(self.files, placement)
+        with explain_failures(self.files, placement):
+            self.model = self.modality(self.files, placement)
         self.free_bytes = read_free_memory(placement.device) or 0
         seconds = {
             "load": time.perf_counter() - source.started,
@@ -126,15 +128,20 @@ class LoadedModel:
         Any other failure of a library becomes a plain GenaiError, so that it costs one item and no more.
         """
         try:
-            return list(self.model.generate(requests, self.emit))
+            results = self.model.generate(requests, self.emit)
+            return [self.fit(result) if isinstance(result, GenaiError) else result for result in results]
         except (GenaiError, OSError):
             raise  # an OSError is the console's: whoever reads the streamed text went away, or its disk is full
         except Exception as error:  # whatever one item meets in a library, the others go on
             shortage = describe_shortage(error)
             if shortage is None:
-                reason = f"{type(error).__name__}: {(str(error).strip() or 'no message').splitlines()[0]}"
-                raise GenaiError(f"the model failed: {reason}", hint="--debug shows where; please report it") from error
+                own = frozenset({__package__.partition(".")[0], self.modality.__module__.partition(".")[0]})
+                raise explain_run(error, self.files.reference.id, self.device, own) from error
         # Here, and not above: an exception that is being handled holds on to the memory that it did not suffice for.
-        raise MemoryShortage(
-            f"out of memory on {self.device}: {shortage}", hint="try a smaller size, --dtype float16 or --device cpu"
-        )
+        hint = fit_hint("try a smaller size, --dtype float16 or --device cpu", self.device, self.dtype)
+        raise MemoryShortage(f"out of memory on {self.device}: {shortage}", hint)
+
+    def fit(self, error: GenaiError) -> GenaiError:
+        """An error of a result whose hint fits this run: it names no dtype or device that is in use."""
+        error.hint = fit_hint(error.hint, self.device, self.dtype)
+        return error

@@ -8,6 +8,7 @@ from itertools import groupby
 
 from genai_cli.content.record import to_json
 from genai_cli.modality.registry import list_endpoints
+from genai_cli.request.openai_rows import find_url
 from genai_cli.request.rows import Row
 from genai_cli.types import JsonObject
 
@@ -26,6 +27,7 @@ def build_line(number: int, row: Row, records: list[JsonObject]) -> JsonObject:
     line = {"id": f"batch_req_{name}", "custom_id": row.fields.get("custom_id")}
     if failed is not None:
         return {**line, "response": None, "error": {"code": failed["status"], "message": failed["error"]}}
-    _, endpoint = list_endpoints()[row.fields["url"]]
+    endpoints = list_endpoints()
+    _, endpoint = endpoints[str(find_url(row.fields["url"], endpoints))]
     response = {"status_code": 200, "request_id": f"req_{name}", "body": endpoint.answer(records)}
     return {**line, "response": response, "error": None}

@@ -17,6 +17,7 @@ from genai_cli.errors import GenaiError, InputError, nearest
 from genai_cli.hub.names import parse_name
 from genai_cli.modality.registry import list_endpoints, load_catalog
 from genai_cli.request.openai_rows import is_openai, translate
+from genai_cli.request.option import declared_options, find_field, read_number
 from genai_cli.request.request import PROMPT, ModelNeeds, Request
 from genai_cli.request.rows import BadRow, FileRows, Row, Rows, is_utf8, lacks_field
 from genai_cli.types import JsonObject
@@ -177,14 +178,16 @@ def make_order(
     own = {name: value for name, value in fields.items() if name not in (NUMBER, ID, TASK)}
     for name, value in own.items():
         check_texts(name, value)
+    check_words(request_class, own)
     if request_class.subject not in own:
         raise lacks_field(request_class.subject, row)
     if request_class.subject == PROMPT and not isinstance(own[PROMPT], str):
         raise InputError(f"the prompt must be text, not {own[PROMPT]!r}")
     request = request_class.from_fields({"model": request_class.default_model, **defaults.fields, **own}, folder)
-    number = fields.get(NUMBER, defaults.number)
-    if isinstance(number, bool) or not str(number).isdecimal() or int(number) < 1:
-        raise InputError(f"--num must be 1 or more, not {number}")
+    stated = fields.get(NUMBER, defaults.number)
+    number = None if isinstance(stated, bool) else read_number(stated, int)
+    if number is None or number < 1:
+        raise InputError(f"--num must be 1 or more, not {stated}")
     row_id = fields.get(ID)
     if row_id is not None and (isinstance(row_id, bool) or not isinstance(row_id, str | int) or row_id == ""):
         raise InputError(f"the id must be text or a whole number, not {row_id!r}")
@@ -199,6 +202,22 @@ def check_texts(name: str, value: object) -> None:
             raise InputError(f"the field {name!r} is not UTF-8")
         if isinstance(text, str) and "\0" in text:
             raise InputError(f"the field {name!r} holds a NUL character")
+
+
+def check_words(request_class: type[Request], own: JsonObject) -> None:
+    """Raise InputError where two words of a row set one field: the later one would win in silence."""
+    declared = declared_options(request_class)
+    setters: dict[str, str] = {}
+    for word in own:
+        name = find_field(request_class, word)
+        option = declared[name].option if name in declared else None
+        sets = option.sets if option is not None and option.parse is not None else ()  # --fast gives way, --size not
+        for target in (name, *sets):
+            earlier = setters.setdefault(target, word)
+            if earlier != word:
+                raise InputError(
+                    f"the fields {earlier!r} and {word!r} set the same option", hint="leave one of them out"
+                )
 
 
 def select_request(fields: JsonObject, requests: Mapping[str, type[Request]]) -> type[Request]:

@@ -154,7 +154,7 @@ class Producer:
         try:
             content.check()
         except ResultError as error:
-            return Failure(job, error, "filtered" if isinstance(error, FilteredError) else "failed")
+            return Failure(job, loaded.fit(error), "filtered" if isinstance(error, FilteredError) else "failed")
         compiled = {} if made.compiled is None else {"compiled": made.compiled}
         record = build_record(
             job.request.task,

@@ -20,18 +20,21 @@ from genai_cli.work.openai_results import openai_lines
 from genai_cli.work.orders import Orders, Survey
 from genai_cli.work.runner import list_jobs
 
-FILE_TYPES = (".jsonl", ".csv")
+KINDS = {".jsonl": ".jsonl", ".ndjson": ".jsonl", ".csv": ".csv", ".tsv": ".csv"}
+"""The file types that hold all results, and which of two kinds each is: JSON lines or a table."""
+FILE_TYPES = tuple(KINDS)
 ERROR = "error"
 PREFIX = "genai_"  # of the added columns, where the input has one of these names
 
 
 @dataclass(frozen=True)
 class Form:
-    """How results stand in one file: the type of the file, whether its lines are the rows of a table, or OpenAI's."""
+    """How results stand in one file: .jsonl or .csv, whether its lines are the rows of a table, or OpenAI's."""
 
     suffix: str
     is_table: bool
     is_openai: bool = False
+    delimiter: str = ","
 
 
 class Results:
@@ -98,13 +101,15 @@ def table_lines(results: Results, survey: Survey, form: Form) -> Iterator[str]:
     while set(names) & set(columns):
         names = [PREFIX + name for name in names]
     if form.suffix == ".csv":
-        yield csv_line([*columns, *names])
+        yield csv_line([*columns, *names], form.delimiter)
+    names_in_json = tell_apart(columns)
     for row, record in results:
         answers = content.cells(record, count) + ([record.get(ERROR)] if has_error else [])
         if form.suffix == ".csv":
-            yield csv_line([*arrange_cells(row, columns), *answers])
+            yield csv_line([*arrange_cells(row, columns), *answers], form.delimiter)
         else:
-            stood = dict(zip(row.columns, row.cells, strict=False)) or dict(row.fields)
+            own = names_in_json if row.columns == columns else row.columns
+            stood = dict(zip(own, row.cells, strict=False)) or dict(row.fields)
             yield f"{to_json({**stood, **dict(zip(names, answers, strict=True))})}\n"
 
 
@@ -116,9 +121,21 @@ def arrange_cells(row: Row, columns: Sequence[str]) -> list[object]:
     return [fields.get(column) for column in columns]
 
 
-def csv_line(cells: Sequence[object]) -> str:
+def tell_apart(columns: Sequence[str]) -> list[str]:
+    """The columns' names, with a number where one stands again: an object of JSON takes each name once."""
+    found: list[str] = []
+    for column in columns:
+        name, number = column, 1
+        while name in found:
+            number += 1
+            name = f"{column}_{number}"
+        found.append(name)
+    return found
+
+
+def csv_line(cells: Sequence[object], delimiter: str = ",") -> str:
     """One line of CSV: text as it is, nothing as an empty cell, anything else as JSON."""
     line = io.StringIO()
     texts = ["" if cell is None else cell if isinstance(cell, str) else json.dumps(cell) for cell in cells]
-    csv.writer(line, lineterminator="\n").writerow(texts)
+    csv.writer(line, delimiter=delimiter, lineterminator="\n").writerow(texts)
     return line.getvalue()

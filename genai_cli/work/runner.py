@@ -232,7 +232,7 @@ def finish(outcome: Outcome, settings: RunSettings, writer: Writer | None) -> Fi
 def name_fields(job: Job) -> dict[str, str | int]:
     """The fields of a file name's template."""
     return {
-        "slug": slugify(job.request.title),
+        "slug": slugify(job.request.title, job.request.task),
         "seed": job.request.seed or 0,
         "index": job.index,
         "key": job.key,

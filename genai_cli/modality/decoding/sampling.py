@@ -3,8 +3,10 @@
 A sequence is what transformers calls one: there is one for each item, or one for each codebook of a sound.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
+
+from genai_cli.modality.decoding.settings import DRAWING, build_drawing
 
 if TYPE_CHECKING:
     import torch
@@ -109,15 +111,58 @@ class WithoutPadding:
         return self.processor(torch.where(positions < self.padding, input_ids[:, -1:], input_ids), scores)
 
 
-def build_sampling_processors(temperature: float | None, top_k: int | None, top_p: float | None) -> "list[Processor]":
-    """The library's own processors for these options, in the order in which it applies them."""
+class ForEachItem:
+    """A logits processor that runs another one on each sequence without its padding: it looks for runs of tokens."""
+
+    def __init__(self, processor: "Processor", padding: "torch.Tensor") -> None:
+        self.processor = processor
+        self.padding: list[int] = padding.flatten().tolist()
+
+    def __call__(self, input_ids: "torch.Tensor", scores: "torch.Tensor") -> "torch.Tensor":
+        """The scores of all sequences after the other processor."""
+        import torch
+
+        return torch.cat(
+            [
+                self.processor(input_ids[at : at + 1, padding:], scores[at : at + 1])
+                for at, padding in enumerate(self.padding)
+            ]
+        )
+
+
+class NoEndBefore:
+    """A logits processor that forbids the end tokens until an item has its least number of new tokens."""
+
+    def __init__(self, least: Sequence[int], ends: Sequence[int], width: int) -> None:
+        self.least = least
+        self.ends = list(ends)
+        self.width = width  # the tokens in front of the new ones
+
+    def __call__(self, input_ids: "torch.Tensor", scores: "torch.Tensor") -> "torch.Tensor":
+        """The scores of all items, without the end tokens where it is too early."""
+        import torch
+
+        made = input_ids.shape[1] - self.width
+        early = torch.tensor([made < least for least in self.least], device=scores.device)
+        forbidden = torch.zeros_like(scores, dtype=torch.bool)
+        forbidden[:, self.ends] = early[:, None]
+        return scores.masked_fill(forbidden, -torch.inf)
+
+
+def build_sampling_processors(
+    temperature: float | None, top_k: int | None, top_p: float | None, stated: Mapping[str, object] | None = None
+) -> "list[Processor]":
+    """The library's own processors for these options, and for what a checkpoint states, in the library's order."""
     from transformers import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
+    more = {name: (stated or {})[name] for name in DRAWING if name in (stated or {})}
     processors: list[Processor] = []
     if temperature not in (None, 1):
         processors.append(TemperatureLogitsWarper(float(temperature)))
+    if "top_h" in more:
+        processors.append(build_drawing("top_h", more.pop("top_h")))
     if top_k:
         processors.append(TopKLogitsWarper(top_k))
     if top_p is not None and top_p < 1:
         processors.append(TopPLogitsWarper(top_p))
-    return processors
+    return processors + [build_drawing(name, value) for name, value in more.items()]

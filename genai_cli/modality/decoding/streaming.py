@@ -1,28 +1,34 @@
 """Tokens become pieces of text as they are generated. A stop text ends the text."""
 
-import functools
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from genai_cli.modality.decoding.sampling import FiniteScores
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedTokenizerBase
 
 
 class PieceStream:
     """One item's text as its tokens are generated: exact pieces, held back while they may begin a stop text.
 
     `text` is the text so far, without the first stop text and what follows. `ended` is true after a stop text, after an
-    end token, or after `limit` tokens. Only the last has the finish reason `length`.
+    end token, or after `limit` tokens. Only the last has the finish reason `length`. `special` are the texts of special
+    tokens by their ids.
     """
 
     def __init__(
-        self, decode: Callable[[int], str | None], stop: Sequence[str], limit: int, on_piece: Callable[[str], None]
+        self,
+        decode: Callable[[int], str | None],
+        stop: Sequence[str],
+        limit: int,
+        on_piece: Callable[[str], None],
+        special: Mapping[int, str] | None = None,
     ) -> None:
         self.decode = decode
         self.stop = stop
+        # Special tokens are no part of the text; those in a stop text are needed to find it.
+        self.special = {token: text for token, text in (special or {}).items() if any(text in one for one in stop)}
         self.left = limit
         self.made = 0
         self.finish_reason = "length"
@@ -30,6 +36,8 @@ class PieceStream:
         self.ended = False
         self.text = ""
         self.pending = ""
+        self.hidden: list[bool] = []
+        """For each pending character whether it belongs to a special token."""
 
     def add(self, token: int, is_end: bool) -> None:
         """Take the next token. Tokens after the end are ignored."""
@@ -39,6 +47,8 @@ class PieceStream:
         self.made += 1
         if not is_end:
             self.take(self.decode(token) or "")
+            if token in self.special and not self.ended:
+                self.take(self.special[token], hidden=True)
         if is_end or self.ended:
             self.finish_reason = "stop"
         if is_end or self.left == 0:
@@ -46,9 +56,10 @@ class PieceStream:
         if self.ended:
             self.release(len(self.pending))
 
-    def take(self, piece: str) -> None:
+    def take(self, piece: str, hidden: bool = False) -> None:
         """Add decoded text. Send out what cannot be part of a stop text."""
         self.pending += piece
+        self.hidden += [hidden] * len(piece)
         found = [at for stop in self.stop if (at := self.pending.find(stop)) >= 0]
         if found:
             self.ended = True
@@ -58,7 +69,10 @@ class PieceStream:
 
     def release(self, length: int) -> None:
         """Send out the first characters of the pending text."""
-        piece, self.pending = self.pending[:length], self.pending[length:]
+        piece = "".join(
+            letter for letter, hidden in zip(self.pending[:length], self.hidden, strict=False) if not hidden
+        )
+        self.pending, self.hidden = self.pending[length:], self.hidden[length:]
         if piece:
             self.text += piece
             self.on_piece(piece)
@@ -87,29 +101,3 @@ def count_held_back(text: str, stops: Sequence[str]) -> int:
     """How many characters at the end of `text` may be the beginning of a stop text."""
     lengths = (length for stop in stops for length in range(1, len(stop)) if text.endswith(stop[:length]))
     return max(lengths, default=0)
-
-
-def make_incremental_decoder(
-    tokenizer: "PreTrainedTokenizerBase", prompt_tokens: list[int]
-) -> Callable[[int], str | None]:
-    """A function from the next token id to the text it completes. It is exact for spaces and multi-token characters."""
-    backend = getattr(tokenizer, "backend_tokenizer", None)
-    if backend is not None:
-        from tokenizers.decoders import DecodeStream
-
-        stream = DecodeStream(ids=prompt_tokens, skip_special_tokens=True)
-        step: Callable[[int], str | None] = functools.partial(stream.step, backend)
-        return step
-    tokens = list(prompt_tokens)
-    shown = tokenizer.decode(tokens, skip_special_tokens=True)
-
-    def decode(token: int) -> str | None:
-        nonlocal shown
-        tokens.append(token)
-        text: str = tokenizer.decode(tokens, skip_special_tokens=True)
-        if text.endswith("\N{REPLACEMENT CHARACTER}") or not text.startswith(shown):
-            return None
-        piece, shown = text[len(shown) :], text
-        return piece
-
-    return decode

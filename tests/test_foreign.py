@@ -1,0 +1,350 @@
+"""Pictures of other tools: what they say is shown in one form, and made again with a model that the user names.
+
+tests/foreign_pictures.py builds the files as the tools build them.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import RunMain
+from foreign_pictures import (
+    A1111,
+    EDITOR,
+    FOOOCUS,
+    MFLUX,
+    NEGATIVE,
+    NODES,
+    PNGS,
+    PROMPT,
+    REQUEST,
+    SWARM,
+    THINGS,
+    comment,
+    exif,
+    save_png,
+    xmp,
+)
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from readers import record_of
+
+from genai_cli.content.foreign import parse_settings, read_parameters
+from genai_cli.content.picture import SAMPLER_NAMES
+from genai_cli.content.samplers import find_scheduler
+
+
+def shown(run_main: RunMain, name: str) -> dict[str, Any]:
+    done = run_main("show", name, "--json")
+    assert done.code == 0, done.stderr
+    return dict(json.loads(done.stdout))
+
+
+# Where the web UI's form stands: modules/images.py, save_image_with_geninfo (piexif: UTF-16 of high byte first)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".webp", ".png"])
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("code", ["utf-16-be", "utf-16-le", "utf-16", "utf-8", "none"])
+def test_a_user_comment_in_every_encoding(run_main: RunMain, suffix: str, order: str, code: str) -> None:
+    Image.new("RGB", (64, 32)).save(f"x{suffix}", exif=comment(A1111, code, order))
+    assert shown(run_main, f"x{suffix}") == {
+        "parameters": A1111,
+        "tool": "A1111 form",
+        "model": "a: b",
+        "sampler": "DPM++ 2M Karras",
+        "request": REQUEST,
+    }
+
+
+def test_a_user_comment_without_any_ascii_is_no_parameters(run_main: RunMain) -> None:
+    for text in (
+        "東京の写真です",
+        "",
+        "Screenshot",
+        "{}",
+        '{"width": 1, "height": 2, "steps": 3}',
+        "a photo: with, text: in, it: all",
+    ):
+        Image.new("RGB", (8, 8)).save("x.jpg", exif=comment(text, "utf-16-be", "<"))
+        assert "has no genai record" in run_main("show", "x.jpg").stderr, text
+
+
+@pytest.mark.parametrize("raw", [A1111, A1111.encode()])
+def test_the_texts_of_a_png(run_main: RunMain, raw: str | bytes) -> None:
+    assert shown(run_main, save_png({"parameters": raw}))["request"] == REQUEST
+
+
+def test_show_prints_the_text_and_what_is_told(run_main: RunMain) -> None:
+    done = run_main("show", save_png({"parameters": A1111}))
+    assert done.lines == [
+        *A1111.split("\n"),
+        "",
+        "tool                         A1111 form",
+        f"prompt                       {PROMPT}",
+        "model                        a: b",
+        "sampler                      DPM++ 2M Karras",
+        f"parameters.negative_prompt   {NEGATIVE}",
+        "parameters.num_inference_steps 3",
+        "parameters.guidance_scale    5.5",
+        "parameters.width             64",
+        "parameters.height            32",
+        "parameters.seed              123456789012",
+        "parameters.scheduler         dpm++2m-karras",
+    ]
+
+
+# Other tools
+
+
+@pytest.mark.parametrize("name", PNGS)
+def test_the_texts_of_other_tools(run_main: RunMain, name: str) -> None:
+    texts, tool, changed = PNGS[name]
+    told = shown(run_main, save_png(dict(texts)))
+    expected = {key: value for key, value in {**REQUEST, **changed}.items() if value is not None}
+    assert (told["tool"], told["request"]) == (tool, expected)
+    assert all(
+        str(text if isinstance(text, str) else text.decode()) in told["parameters"]
+        for key, text in texts.items()
+        if key in ("prompt", "workflow", "parameters", "Comment")
+    )
+
+
+USER_COMMENTS = {
+    "SwarmUI": (SWARM, {}),
+    "Fooocus": (FOOOCUS, {}),
+    "mflux": (MFLUX, {"scheduler": None}),
+    "Draw Things": (THINGS, {}),
+}
+
+
+@pytest.mark.parametrize("name", USER_COMMENTS)
+@pytest.mark.parametrize("suffix", [".jpg", ".webp", ".png"])
+@pytest.mark.parametrize(("code", "nested"), [("none", False), ("utf-16-be", True)])
+def test_json_in_a_user_comment(run_main: RunMain, name: str, suffix: str, code: str, nested: bool) -> None:
+    values, changed = USER_COMMENTS[name]
+    Image.new("RGB", (64, 32)).save(f"x{suffix}", exif=comment(json.dumps(values), code, "<", nested))
+    told = shown(run_main, f"x{suffix}")
+    expected = {key: value for key, value in {**REQUEST, **changed}.items() if value is not None}
+    assert (told["tool"], told["request"]) == (name, expected)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".webp"])
+def test_comfyui_in_exif(run_main: RunMain, suffix: str) -> None:
+    """Its nodes for WebP use the names of a camera's maker and model."""
+    values = {0x010F: f"Workflow:{json.dumps(EDITOR)}\0", 0x0110: f"Prompt:{json.dumps(NODES)}\0"}
+    data = exif({tag: (2, text.encode()) for tag, text in values.items()}, nested=False)
+    Image.new("RGB", (64, 32)).save(f"x{suffix}", exif=data)
+    told = shown(run_main, f"x{suffix}")
+    assert (told["tool"], told["request"]) == ("ComfyUI", REQUEST)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".webp", ".png"])
+def test_xmp_of_other_tools(run_main: RunMain, suffix: str) -> None:
+    text = json.dumps(THINGS).replace("&", "&amp;")
+    things = xmp(
+        f'<exif:UserComment><rdf:Alt><rdf:li xml:lang="x-default">{text}</rdf:li></rdf:Alt></exif:UserComment>'
+    )
+    words = f'<dc:description><rdf:Alt><rdf:li xml:lang="x-default">{PROMPT}</rdf:li></rdf:Alt></dc:description>'
+    mflux = xmp(f"{words}<m:seed>123456789012</m:seed><m:steps>3</m:steps><m:guidance>5.5</m:guidance>")
+    photo = xmp(words)
+    for name, packet in (("things", things), ("mflux", mflux), ("photo", photo)):
+        info = PngInfo()
+        info.add_itxt("XML:com.adobe.xmp", packet.decode())
+        more = {"pnginfo": info} if suffix == ".png" else {"xmp": packet}
+        Image.new("RGB", (64, 32)).save(f"{name}{suffix}", **more)
+    assert shown(run_main, f"things{suffix}")["request"] == REQUEST
+    told = {key: REQUEST[key] for key in ("prompt", "num_inference_steps", "guidance_scale", "seed")}
+    assert shown(run_main, f"mflux{suffix}") | {"parameters": ""} == {
+        "parameters": "",
+        "tool": "mflux",
+        "request": told,
+    }
+    assert run_main("show", f"photo{suffix}").code == 2
+
+
+def test_a_repainted_picture_of_comfyui_tells_the_first_pass(run_main: RunMain) -> None:
+    first = NODES["3"]["inputs"]
+    second = {**first, "seed": 1, "steps": 99, "denoise": 0.5, "latent_image": ["21", 0]}  # type: ignore[dict-item]
+    nodes = {
+        **NODES,
+        "20": {"class_type": "KSampler", "inputs": second},
+        "21": {"class_type": "LatentUpscale", "inputs": {"samples": ["3", 0], "width": 128, "height": 64}},
+        "8": {"class_type": "VAEDecode", "inputs": {"samples": ["20", 0]}},
+        "7": {"class_type": "ConditioningZeroOut", "inputs": {"conditioning": ["6", 0]}},
+    }
+    told = shown(run_main, save_png({"prompt": json.dumps(nodes)}))["request"]
+    assert told == {name: value for name, value in REQUEST.items() if name != "negative_prompt"}
+
+
+# Hostile and damaged ones
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        {"prompt": json.dumps({"1": {"class_type": "KSampler", "inputs": {"steps": ["1", 0], "positive": ["1", 0]}}})},
+        {"prompt": "{" * 100_000},
+        {"prompt": '{"a":' * 100_000},
+        {"workflow": json.dumps({"nodes": [1, {"id": [], "inputs": 3}], "links": [[], [1, 2, 3], "x", [[], [], []]]})},
+        {"invokeai_metadata": json.dumps({"positive_prompt": 3, "steps": True, "seed": 1.5, "model": [], "size": {}})},
+        {"sd-metadata": json.dumps({"image": {"prompt": [3], "steps": "x", "seed": "9" * 5000, "cfg_scale": "nan"}})},
+        {"parameters": json.dumps({"sui_image_params": [1]})},
+        {"parameters": "Steps: , Seed: -1, CFG scale: inf, Size: x, Sampler: "},
+        {"parameters": 'Steps: "\\ud800", Seed: 1e5, a: "' + 'b: "c' * 1000},
+        {"Dream": '"a [b" -s -S x -A'},
+        {"Software": "NovelAI"},
+        {"parameters": ""},
+    ],
+    ids=range(12),
+)
+def test_strange_texts_do_no_harm(run_main: RunMain, texts: dict[str, str]) -> None:
+    name = save_png(dict(texts))
+    done = run_main("show", name)
+    assert done.code in (0, 2), done.stderr
+    assert "bug" not in done.stderr
+    again = run_main("rerun", name, "-m", "tiny", "--dry-run")
+    assert (again.code, "bug" in again.stderr) in ((0, False), (2, False)), again.stderr
+
+
+def test_long_texts_take_no_time() -> None:
+    for text in (
+        "a" * 5_000_000,
+        "a, " * 1_000_000,
+        'a: "' * 500_000,
+        "a: b, " * 500_000,
+        ": " * 1_000_000,
+        "[" * 10**6,
+    ):
+        assert len(parse_settings(text)) <= 200
+        read_parameters(f"a cat\n{text}")
+
+
+def test_damaged_exif_does_no_harm(run_main: RunMain) -> None:
+    whole = comment(A1111, "utf-16-be", "<")
+    for at in range(60):
+        data = bytearray(whole)
+        data[at] ^= 0xFF
+        for piece in (bytes(data), whole[:at]):
+            Image.new("RGB", (8, 8)).save("x.jpg", exif=piece or b"x")
+            done = run_main("show", "x.jpg")
+            assert done.code in (0, 2), (at, done.stderr)
+            assert "bug" not in done.stderr
+
+
+# Samplers
+
+
+@pytest.mark.parametrize("short", SAMPLER_NAMES)
+def test_every_scheduler_is_known_by_its_names(short: str) -> None:
+    assert find_scheduler(SAMPLER_NAMES[short]) == (short, True)
+    assert find_scheduler(short) == (short, True)
+
+
+@pytest.mark.parametrize(
+    ("sampler", "schedule", "expected"),
+    [
+        ("Euler a", "Automatic", ("euler-a", True)),
+        ("k_euler_a", None, ("euler-a", True)),
+        ("k_euler_ancestral", "native", ("euler-a", True)),
+        ("euler_ancestral", "normal", ("euler-a", True)),
+        ("DPM++ 2M", "Karras", ("dpm++2m-karras", True)),
+        ("dpmpp_2m", "karras", ("dpm++2m-karras", True)),
+        ("dpmpp_2m_k", None, ("dpm++2m-karras", True)),
+        ("uni_pc_bh2", "simple", ("unipc", True)),
+        ("plms", None, ("pndm", True)),
+        ("dpmpp_sde_gpu", "normal", ("dpm++sde", True)),
+        ("DPM++ SDE Karras", None, ("dpm++sde", False)),
+        ("euler_k", None, ("euler", False)),
+        ("DPM++ 2M SDE Karras", None, (None, True)),
+        ("k_lms", None, (None, True)),
+        ("", None, (None, True)),
+        ("x" * 10**6, None, (None, True)),
+    ],
+)
+def test_spellings_of_samplers(sampler: str, schedule: str | None, expected: tuple[str | None, bool]) -> None:
+    assert find_scheduler(sampler, schedule) == expected
+
+
+# rerun
+
+
+def test_rerun_makes_it_with_the_model_that_is_named(run_main: RunMain, stable_diffusion: Path) -> None:
+    Image.new("RGB", (64, 32)).save("theirs.jpg", exif=comment(A1111, "utf-16-be", "<"))
+    done = run_main("rerun", "theirs.jpg", "-m", stable_diffusion, "-o", "mine.png")
+    assert (done.code, done.lines) == (0, ["mine.png"]), done.stderr
+    record = record_of(Path("mine.png"))
+    assert {"prompt": record["prompt"], **record["parameters"]} == {**REQUEST, "safety": True}
+    asked = ["--steps", "3", "--guidance", "5.5", "--size", "64x32", "--seed", "123456789012"]
+    asked += ["--scheduler", "dpm++2m-karras", "--negative-prompt", NEGATIVE]
+    run_main("image", PROMPT, "-m", stable_diffusion, *asked, "-o", "asked.png")
+    assert record_of(Path("asked.png"))["content_sha256"] == record["content_sha256"]
+    assert run_main("rerun", "mine.png", "--verify").stdout == "mine.png: the same\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "changed"),
+    [
+        (["--steps", "2"], {"num_inference_steps": 2}),
+        (["--size", "32x32"], {"width": 32, "height": 32}),
+        (["--scheduler", "euler", "--seed", "1"], {"scheduler": "euler", "seed": 1}),
+        (["--negative-prompt", ""], {"negative_prompt": ""}),
+    ],
+)
+def test_options_override_what_the_file_states(
+    run_main: RunMain, stable_diffusion: Path, arguments: list[str], changed: dict[str, Any]
+) -> None:
+    name = save_png({"parameters": A1111})
+    done = run_main("rerun", name, "-m", stable_diffusion, *arguments, "-o", "mine.png")
+    assert done.code == 0, done.stderr
+    assert record_of(Path("mine.png"))["parameters"] == {
+        key: value for key, value in REQUEST.items() if key != "prompt"
+    } | changed | {"safety": True}
+
+
+def test_rerun_says_what_is_missing(run_main: RunMain) -> None:
+    name = save_png({"prompt": json.dumps(NODES)})
+    done = run_main("rerun", name)
+    assert done.code == 2
+    assert done.stderr.splitlines() == [
+        "genai: error: x.png was written by another tool (ComfyUI), and genai does not know its model",
+        "hint: -m MODEL makes it with the prompt and the parameters that the file states; "
+        "it names the model sd.safetensors",
+    ]
+    assert run_main("rerun", name, "--verify").stderr.startswith("genai: error: x.png was written by another tool\n")
+    done = run_main("rerun", name, "-m", "tiny", "--input", name)
+    assert (done.code, "--input names one file, and x.png was made from none" in done.stderr) == (2, True)
+    wordless = save_png({"parameters": "of some kind"}, "y.png")
+    done = run_main("rerun", wordless, "-m", "tiny")
+    assert (done.code, "y.png was written by another tool, and its prompt is not known" in done.stderr) == (2, True)
+    done = run_main("rerun", name, "-m", "tiny", "--duration", "3")
+    assert (done.code, "has no option --duration" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("sampler", "said"),
+    [
+        ("DPM++ SDE Karras", "genai has no sampler like 'DPM++ SDE Karras'; dpm++sde is used"),
+        ("Restart", "genai has no sampler like 'Restart'; the model's own scheduler is used"),
+        ("Euler a", None),
+    ],
+)
+def test_another_scheduler_is_said(run_main: RunMain, stable_diffusion: Path, sampler: str, said: str | None) -> None:
+    name = save_png({"parameters": f"a cat\nSteps: 2, Sampler: {sampler}, Seed: 3, Size: 64x64"})
+    done = run_main("rerun", name, "-m", stable_diffusion, "-o", "mine.png")
+    assert done.code == 0, done.stderr
+    assert ("genai has no sampler" in done.stderr) == (said is not None)
+    assert said is None or said in done.stderr
+    assert said is None or "Restart" not in said or record_of(Path("mine.png"))["parameters"]["seed"] == 3
+    assert (
+        "genai has no sampler"
+        not in run_main("rerun", name, "-m", stable_diffusion, "--scheduler", "ddim", "--dry-run").stderr
+    )
+
+
+def test_a_stated_value_out_of_range_is_told(run_main: RunMain) -> None:
+    name = save_png({"parameters": "a cat\nSteps: 5000, Sampler: Euler a, Seed: 3, Size: 64x64"})
+    done = run_main("rerun", name, "-m", "tiny")
+    assert (done.code, "--steps must be 1 to 1000, not 5000" in done.stderr) == (2, True)
+    assert run_main("rerun", name, "-m", "tiny", "--steps", "2", "--dry-run").code == 0
