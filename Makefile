@@ -1,4 +1,5 @@
-# make demo: see it work. make test: tests and linters. make bench: how fast it is. All set up .venv first, once.
+# make demo: see it work. make test: tests and linters. make bench: how fast it is.
+# make docs: the pages as a site. All set up .venv first, once.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -9,7 +10,7 @@ BENCH ?=
 # How many processes run the tests.
 JOBS ?= auto
 
-.PHONY: demo test lint bench install clean
+.PHONY: demo test lint bench docs install clean
 
 install: $(INSTALLED)
 
@@ -34,6 +35,10 @@ lint: $(INSTALLED)
 
 bench: $(INSTALLED)
 	@$(BIN)/python -m tools.bench $(BENCH)
+
+docs: $(INSTALLED)
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "the site is in build/site: open build/site/index.html"
 
 clean:
 	rm -rf $(VENV) $(DEMO) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .lint-imports

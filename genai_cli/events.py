@@ -20,12 +20,20 @@ class Detail:
 
 
 @dataclass(frozen=True)
+class Stage:
+    """What is being done now and cannot be counted: shown until something else is."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Progress:
-    """`done` of `total` units of the work called `label`; finished when they are equal."""
+    """`done` of `total` units of the work called `label`, on so many items at once; finished when they are equal."""
 
     label: str
     done: int
     total: int
+    items: int = 1
 
 
 @dataclass(frozen=True)
@@ -35,5 +43,5 @@ class TextPiece:
     text: str
 
 
-Event = Notice | Detail | Progress | TextPiece
+Event = Notice | Detail | Stage | Progress | TextPiece
 Emit = Callable[[Event], None]

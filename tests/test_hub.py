@@ -178,6 +178,7 @@ def test_no_network_and_nothing_cached(genai: Genai) -> None:
     done = genai("text", "It was")
     assert done.code == 5
     assert "the hub is not reachable" in done.stderr
+    assert "-m tiny is built in and needs no network" in done.stderr
     offline = genai("text", "It was", "--offline")
     assert offline.code == 4
     assert "genai models pull openai-community/gpt2" in offline.stderr
@@ -299,9 +300,22 @@ def test_a_drop_in_the_middle_resumes(
     hub.abrupt = abrupt
     hub.drop_after(WEIGHTS, CHUNK + 1_000_000)
     done = genai("models", "pull", "owner/name")
-    assert (done.code, done.stderr) == (0, "")
+    assert done.code == 0
+    assert re.fullmatch(r"genai: fetching owner/name: 12\.5 MB; the disk has \S+ .B free\n", done.stderr), done.stderr
     assert hub.ranges == [f"bytes={CHUNK}-"]
     assert pointer(environment).read_bytes() == (large / WEIGHTS).read_bytes()
+
+
+def test_a_download_that_is_given_up_says_what_is_kept(genai: Genai, hub: LoopbackHub, large: Path) -> None:
+    hub.add("owner/name", large)
+    hub.drop_after(WEIGHTS, 1000, times=100)
+    cut = genai("models", "pull", "owner/name", env={"HF_HUB_DOWNLOAD_TIMEOUT": "2"})
+    assert cut.code == 5
+    assert "of 12.5 MB of owner/name are kept; the same command fetches the rest" in cut.stderr
+    assert "partial" in next(line for line in genai("models", "list").lines if "owner/name" in line)
+    hub.drops.clear()
+    assert genai("models", "pull", "owner/name").code == 0
+    assert "partial" not in genai("models", "list").stdout
 
 
 def test_a_short_429_is_waited_out(genai: Genai, hub: LoopbackHub, gpt2: Path) -> None:
@@ -458,7 +472,7 @@ def test_a_read_only_cache_works_when_it_is_complete(
         out, error = process.communicate(timeout=100)
         return process.returncode, out, [line for line in error.decode().splitlines() if line.startswith("genai: ")]
 
-    options = ["--seed", "1", "--max-new-tokens", "3"]
+    options = ["--seed", "1", "--max-new-tokens", "3", "-o", "-"]
     code, online, told = run("text", "It was", "-m", "owner/name", *options)
     assert (code, told) == (0, [])
     assert run("text", "It was", "-m", f"owner/name@{commit}", *options, "--offline") == (0, online, [])

@@ -7,19 +7,27 @@ import re
 import select
 import signal
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from conftest import COMMAND, Genai
+from loopback_hub import LoopbackHub
 
 TEXT = ["text", "It was", "--seed", "1", "--max-new-tokens", "8"]
 
 
-def in_terminal(arguments: list[str], cwd: Path) -> tuple[int, str]:
+def in_terminal(arguments: list[str], cwd: Path, env: Mapping[str, str] | None = None) -> tuple[int, str]:
     """Run the command with all three streams on a pseudo-terminal; its exit code and what it showed."""
     controller, terminal = pty.openpty()
     process = subprocess.Popen(
-        [COMMAND, *arguments], cwd=cwd, stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True
+        [COMMAND, *arguments],
+        cwd=cwd,
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        start_new_session=True,
+        env=os.environ | (env or {}),
     )
     os.close(terminal)
     shown = b""
@@ -50,8 +58,31 @@ def test_the_steps_are_shown_on_a_terminal_only(genai: Genai, stable_diffusion: 
     options = ["image", "a cat", "-m", str(stable_diffusion), "--steps", "3", "--seed", "1"]
     code, shown = in_terminal(options, genai.cwd)
     assert code == 0, shown
-    assert re.search(r"image (\d+)/\1\b", shown), shown  # PNDM takes more evaluations than steps
+    assert re.search(r"picture, step (\d+) of \1\b", shown), shown  # PNDM takes more evaluations than steps
     assert "a-cat-1.png" in shown
+
+
+def test_a_terminal_says_what_is_loaded_and_which_picture_is_made(genai: Genai, stable_diffusion: Path) -> None:
+    options = ["-m", str(stable_diffusion), "--steps", "3", "--scheduler", "ddim", "--seed", "1", "--batch-size", "1"]
+    code, shown = in_terminal(["image", "a cat", "a dog", *options], genai.cwd)
+    assert code == 0, shown
+    assert shown.startswith(f"loading {stable_diffusion}"[:70])
+    assert re.findall(r"picture (\d) of 2, step (\d) of 3", shown) == [(p, s) for p in "12" for s in "0123"]
+    # What stays: each bar and stage is erased before the next line.
+    kept = [line.rpartition("\x1b[2K")[2] for line in shown.split("\r\n")]
+    assert [line.removeprefix("\x1b[?25h") for line in kept] == ["a-cat-1.png", "a-dog-1.png", ""]
+
+
+def test_a_download_has_one_bar_that_fits(genai: Genai, hub: LoopbackHub, gpt2: Path) -> None:
+    hub.add("owner/a-name-that-is-too-long-for-a-terminal-of-eighty-columns-and-goes-on", gpt2)
+    name = next(iter(hub.commits))
+    code, shown = in_terminal(["models", "pull", name], genai.cwd, env={"COLUMNS": "80"})
+    assert code == 0, shown
+    drawn = [re.sub(r"\x1b\[[^A-Za-z]*[A-Za-z]", "", line) for line in re.split(r"[\r\n]+", shown)]
+    bars = [line for line in drawn if "%" in line]
+    assert bars
+    assert all(re.match(r"a-name-\S*\.\.\.  [\d.]+ k?B of [\d.]+ kB, [\d.]+ ", line) for line in bars), bars
+    assert max(map(len, bars)) < 80
 
 
 def test_control_characters_from_a_model_are_harmless_on_a_terminal_and_exact_in_a_pipe(
@@ -183,7 +214,7 @@ def test_every_option_has_its_variable(genai: Genai) -> None:
         (["image", "a", "-m", "../none"], 4, "no folder"),
         (["image", "--prompts", "none.txt"], 2, "none.txt"),
         (["image", "a", "--prompts", "none.txt"], 2, "not both"),
-        (["text", "a", "--json", "-o", "-"], 2, "both want stdout"),
+        (["image", "a", "--json", "-o", "-"], 2, "both want stdout"),
         (["image", "a", "--frobnicate"], 2, "No such option"),
         (["imagine", "a"], 2, "imagine"),
         (["classify", "-"], 2, "standard input holds no prompts"),

@@ -15,7 +15,7 @@ from readers import record_of
 
 from genai_cli.errors import InputError
 from genai_cli.events import Event, Progress
-from genai_cli.modality.diffusion.pipelines import make_callback
+from genai_cli.modality.diffusion.pipelines import PICTURE, make_callback
 from genai_cli.modality.diffusion.scheduler_choice import MOST_GAIN, choose_scheduler, measure_gain
 from genai_cli.modality.diffusion.schedulers import SCHEDULERS, OwnScheduler, describe_scheduler, read_own_scheduler
 from genai_cli.modality.modality import TINY
@@ -166,6 +166,8 @@ def test_progress_counts_the_evaluations_of_the_model(stable_diffusion: Path, na
     passes: list[object] = []
     pipeline.unet.register_forward_hook(lambda *_: passes.append(1))
     events: list[Event] = []
-    pipeline("a cat", num_inference_steps=5, output_type="latent", callback_on_step_end=make_callback(events.append))
+    callback = make_callback(5, 1, events.append)
+    pipeline("a cat", num_inference_steps=5, output_type="latent", callback_on_step_end=callback)
     assert len(passes) == evaluations
-    assert events == [Progress("image", done, evaluations) for done in range(1, evaluations + 1)]
+    counted = [Progress(PICTURE, done, evaluations) for done in range(1, evaluations + 1)]
+    assert events == [Progress(PICTURE, 0, 5), *counted]

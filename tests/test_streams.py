@@ -115,6 +115,7 @@ def test_a_pipe_that_nobody_writes_is_not_waited_for(genai: Genai) -> None:
     reader, writer = os.pipe()  # one that the caller has itself, as a service has
     done = subprocess.run(
         [sys.executable, "-c", f"import subprocess; exit(subprocess.call({[str(COMMAND), 'text', 'Once', *GREEDY]}))"],
+        cwd=genai.cwd,
         stdin=reader,
         timeout=TIMEOUT,
     )

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import PickleOnly, RunMain
+from conftest import Genai, PickleOnly, RunMain, heed_permissions
 from readers import record_of
 
 QUICK = ["--max-new-tokens", "12"]
@@ -13,12 +13,50 @@ QUICK = ["--max-new-tokens", "12"]
 def test_a_base_model_goes_on_after_the_prompt(run_main: RunMain, gpt2: Path) -> None:
     done = run_main("text", "It was", "-m", str(gpt2), "--seed", "3", *QUICK)
     assert done.code == 0
-    assert done.stderr == ""
+    assert done.stderr == "genai: written to it-was-3.txt; -o - only prints\n"
     assert done.stdout.startswith("It was")
     assert len(done.stdout) > len("It was\n")
-    assert [path.name for path in Path().iterdir()] == []
     bare = run_main("text", "It was", "-m", str(gpt2), "--seed", "3", "--no-echo", *QUICK)
     assert done.stdout == "It was" + bare.stdout
+
+
+def test_a_text_is_printed_and_written(run_main: RunMain, gpt2: Path) -> None:
+    options = ["-m", str(gpt2), "--seed", "3", *QUICK]
+    printed = run_main("text", "It was", *options).stdout
+    assert Path("it-was-3.txt").read_bytes().decode() == printed
+    assert run_main("text", "It was", *options).stdout == printed
+    assert Path("it-was-3-2.txt").read_bytes().decode() == printed
+    line = json.loads(run_main("text", "It was", *options, "--json").stdout)
+    assert (line["file"], line["text"] + "\n") == ("it-was-3-3.txt", Path("it-was-3-3.txt").read_bytes().decode())
+    several = run_main("text", "A", "B b", *options)
+    assert several.stdout == Path("a-3.txt").read_bytes().decode() + Path("b-b-3.txt").read_bytes().decode()
+    assert several.stderr == "genai: each text is in a file in this folder, too; -o - only prints\n"
+    assert run_main("text", "It was", *options, "--dry-run").stdout == "it-was-3.txt\n"
+
+
+def test_minus_only_prints_and_can_be_the_rule(
+    run_main: RunMain, gpt2: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ["-m", str(gpt2), "--seed", "3", *QUICK]
+    printed = run_main("text", "It was", *options, "-o", "-")
+    assert (printed.code, printed.stderr) == (0, "")
+    line = json.loads(run_main("text", "It was", *options, "-o", "-", "--json").stdout)
+    assert (line["file"], line["text"] + "\n") == (None, printed.stdout)
+    settings = tmp_path / "config.toml"
+    settings.write_text('[text]\noutput = "-"\n')
+    monkeypatch.setenv("GENAI_CONFIG", str(settings))
+    assert run_main("text", "It was", *options).stdout == printed.stdout
+    assert list(Path().iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_is_said_first(genai: Genai, gpt2: Path) -> None:
+    genai.cwd.chmod(0o555)
+    options = ["-m", str(gpt2), *QUICK]
+    process = genai.start("text", "It was", *options, preexec_fn=heed_permissions)
+    stdout, stderr = process.communicate()
+    genai.cwd.chmod(0o755)
+    assert (process.returncode, stdout) == (6, b"")
+    assert b"cannot write" in stderr
 
 
 def test_the_same_seed_gives_the_same_text_and_another_another(run_main: RunMain, gpt2: Path) -> None:

@@ -1,4 +1,4 @@
-"""Writes what the README generates from the program: the table of options, and the help texts.
+"""Writes what the pages show of the program: the table of options, and the help texts.
 
 python -m tools.readme rewrites them; tests/test_readme.py fails where they are not what the program says.
 """
@@ -16,7 +16,7 @@ from genai_cli.cli.command import Command, describe, is_offered
 from genai_cli.modality.registry import REGISTRY
 from genai_cli.request.option import HEADINGS, Declared
 
-README = Path(__file__).parent.parent / "README.md"
+ROOT = Path(__file__).parent.parent
 OPTIONS = re.compile(r"(<!-- options -->\n).*?(<!-- end of options -->)", re.DOTALL)
 HELP = re.compile(r"(```text\n\$ genai ([^\n]*--help)\n).*?(```)", re.DOTALL)
 WIDTH = "100"
@@ -74,12 +74,26 @@ def read_help(arguments: str) -> str:
     return done.stdout.rstrip() + "\n"
 
 
+def list_pages() -> list[Path]:
+    """The README and the pages of docs/."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
 def render(text: str) -> str:
-    """The README with its generated parts as they should be."""
+    """A page with its generated parts as they should be."""
     table = "\n".join(table_lines()) + "\n"
     text = OPTIONS.sub(lambda match: match[1] + table + match[2], text)
     return HELP.sub(lambda match: match[1] + read_help(match[2]) + match[3], text)
 
 
+def write_pages() -> None:
+    """Write each page that is not as it should be."""
+    for page in list_pages():
+        text = page.read_text(encoding="utf-8")
+        rendered = render(text)
+        if rendered != text:
+            page.write_text(rendered, encoding="utf-8")
+
+
 if __name__ == "__main__":
-    README.write_text(render(README.read_text(encoding="utf-8")), encoding="utf-8")
+    write_pages()

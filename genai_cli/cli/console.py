@@ -1,5 +1,6 @@
 """What a person and a pipe see: results on stdout, all else on stderr."""
 
+import shutil
 import sys
 import threading
 import time
@@ -7,13 +8,17 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from genai_cli.errors import GenaiError
-from genai_cli.events import Detail, Event, Notice, Progress, TextPiece
+from genai_cli.events import Detail, Event, Notice, Progress, Stage, TextPiece
 from genai_cli.harmless import one_line, show_controls
+from genai_cli.sizes import show_bytes
 
 if TYPE_CHECKING:
     from typer._click._termui_impl import ProgressBar
 
 CLEAR_LINE = "\r\x1b[2K"  # ECMA-48: back to the first column, erase the line
+SHOW_CURSOR = "\x1b[?25h"  # the bar hides it
+CLUTTER = 24  # columns of a bar's line beside label and bar: brackets, percent, and the time left
+NARROWEST, WIDEST = 8, 30  # columns of a bar
 RULE = "-" * 40  # between texts on a terminal
 FETCHING = "fetching"  # how the label of a download begins
 
@@ -31,6 +36,8 @@ class Console:
         self.streams_text = False
         self.shows_paths = False
         """Whether a text or label that has a file is shown by its path."""
+        self.names_files = False
+        """Whether a notice says where the file of a result is that stdout shows."""
         self.has_results = False
         self.counts = False
         """Whether the bar counts items, so that their single steps are not shown."""
@@ -40,6 +47,10 @@ class Console:
         self.started = self.last_told = time.monotonic()
         self.bar: ProgressBar[int] | None = None
         self.bar_label = ""
+        self.bar_opened = 0.0
+        self.stage = ""
+        self.passed = 0
+        """How many items the bars have counted through."""
         self.last_failure: GenaiError | None = None
 
     def emit(self, event: Event) -> None:
@@ -51,6 +62,8 @@ class Console:
             elif isinstance(event, Progress):
                 if not self.counts or event.label.startswith(FETCHING):
                     self.show_progress(event)
+            elif isinstance(event, Stage):
+                self.show_stage(event.text)
             elif isinstance(event, Detail):
                 if self.verbose and not self.quiet:
                     self.tell(event.text)
@@ -62,8 +75,10 @@ class Console:
     def tell(self, text: str) -> None:
         """One line on stderr."""
         with self.lock:
+            stage = self.stage
             self.clear_bar()
             tell(text)
+            self.show_stage(stage)
 
     def fail(self, error: GenaiError) -> None:
         """The error's line on stderr, and its hint's; once where many items share it."""
@@ -96,6 +111,7 @@ class Console:
 
     def write(self, text: str, end: str = "") -> None:
         """Text to stdout: exact to a pipe or file, harmless to a terminal."""
+        self.clear_stage()
         shown = (show_controls(text) if sys.stdout.isatty() else text) + end
         try:
             sys.stdout.write(shown)
@@ -111,7 +127,23 @@ class Console:
 
     def close(self) -> None:
         """Leave the terminal as it was."""
+        self.clear_stage()
         self.close_bar()
+
+    def show_stage(self, text: str) -> None:
+        """Say what is being done, on a terminal only, in a line that goes when something else is shown."""
+        if text and sys.stderr.isatty() and not self.quiet and self.bar is None:
+            self.clear_stage()
+            self.stage = text
+            sys.stderr.write(fit(one_line(text), read_columns() - 1))
+            sys.stderr.flush()
+
+    def clear_stage(self) -> None:
+        """Erase that line."""
+        if self.stage:
+            self.stage = ""
+            sys.stderr.write(CLEAR_LINE)
+            sys.stderr.flush()
 
     def show_count(self, ended: int, left: int, counts: str) -> None:
         """How far a batch is: always on a terminal, elsewhere once a minute."""
@@ -132,42 +164,66 @@ class Console:
                 return
             bar = self.bar
             if bar is None or self.bar_label != event.label or event.done < bar.pos:
+                if event.done >= event.total:
+                    return
                 bar = self.open_bar(event)
-            bar.label = words or f"{one_line(event.label)} {describe_amount(event)}"
+            columns = read_columns()
+            bar.label = fit(words, columns - CLUTTER) if words else self.describe(event, columns - CLUTTER - NARROWEST)
+            bar.width = max(0, min(WIDEST, columns - CLUTTER - len(bar.label)))
+            bar.length = event.total
             bar.update(event.done - bar.pos)
             if event.done >= event.total:
+                self.passed += event.items
                 self.close_bar()
 
     def open_bar(self, event: Progress) -> "ProgressBar[int]":
         """Begin a bar for a new piece of work."""
         import typer
 
+        self.clear_stage()
         self.close_bar()
         bar: ProgressBar[int] = typer.progressbar(
-            length=event.total, label=one_line(event.label), file=sys.stderr, show_eta=not self.counts
+            length=event.total, file=sys.stderr, show_eta=not self.counts, update_min_steps=0
         )
-        self.bar, self.bar_label = bar, event.label
-        bar.__enter__()
+        self.bar, self.bar_label, self.bar_opened = bar, event.label, time.monotonic()
         return bar
+
+    def describe(self, event: Progress, columns: int) -> str:
+        """What is counted and how far it is: `picture 2 of 3, step 9 of 20`; bytes with their pace."""
+        label = one_line(event.label)
+        if label.startswith(FETCHING):
+            pace = event.done / max(time.monotonic() - self.bar_opened, 1e-3)
+            sizes = f"  {show_bytes(event.done)} of {show_bytes(event.total)}, {show_bytes(round(pace))}/s"
+            name = label.removeprefix(FETCHING).rpartition("/")[2].strip()
+            return fit(name, columns - len(sizes)) + sizes
+        first, last = self.passed + 1, self.passed + event.items
+        which = f" {first}" if event.items == 1 else f"s {first} to {last}"
+        name = f"{label}{which} of {self.items}" if self.items > 1 else label
+        return fit(f"{name}, step {event.done} of {event.total}", columns)
 
     def clear_bar(self) -> None:
         """Make room for a line where the bar stands; the bar's next step draws it again below."""
+        self.clear_stage()
         if self.bar is not None:
             sys.stderr.write(CLEAR_LINE)
             sys.stderr.flush()
 
     def close_bar(self) -> None:
-        """End the bar's line, if there is one."""
+        """Erase the bar, if there is one."""
         if self.bar is not None:
-            self.bar.__exit__(None, None, None)
             self.bar = None
+            sys.stderr.write(CLEAR_LINE + SHOW_CURSOR)
+            sys.stderr.flush()
 
 
-def describe_amount(event: Progress) -> str:
-    """How far the work is: steps as they are, bytes as megabytes."""
-    if event.label.startswith(FETCHING):
-        return f"{event.done / 1e6:.1f} of {event.total / 1e6:.1f} MB"
-    return f"{event.done}/{event.total}"
+def read_columns() -> int:
+    """How wide the terminal is."""
+    return shutil.get_terminal_size().columns
+
+
+def fit(text: str, columns: int) -> str:
+    """The text, cut where it is wider."""
+    return text if len(text) <= columns else text[: max(0, columns - 3)] + "..."
 
 
 def tell(text: str) -> None:

@@ -136,8 +136,8 @@ def cache() -> Iterator[Finding]:
     """Where models are kept, how much room they take and is left, and what there is broken."""
     from huggingface_hub import constants, get_token
 
-    from genai_cli.cli.sizes import show_bytes
     from genai_cli.hub.cache import find_broken_files, scan_cache
+    from genai_cli.sizes import show_bytes
 
     place = Path(constants.HF_HUB_CACHE)
     existing = next(parent for parent in (place, *place.parents) if parent.exists())

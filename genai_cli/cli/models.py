@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,9 +12,9 @@ import typer
 from genai_cli.cli.command import CONTEXT, Command, Given, Item, Menu
 from genai_cli.cli.console import Console
 from genai_cli.cli.options import LicenseOptions, MessageOptions, NetworkOptions
-from genai_cli.cli.sizes import show_bytes
 from genai_cli.harmless import one_line, remove_controls
 from genai_cli.request.option import MODEL, Option
+from genai_cli.sizes import show_bytes
 
 if TYPE_CHECKING:
     from genai_cli.hub.reference import ModelReference
@@ -71,7 +72,8 @@ def list_models(given: Given) -> int:
         name = f"{model.name} ({model.task})" if model.task else model.name
         last = f"{model.last_used:%Y-%m-%d}" if model.last_used else "built in"
         revision = model.revision[:8] if model.revision else "-"
-        rows.append((name, revision, model.variant or "-", show_bytes(model.size), last, model.license or "unknown"))
+        size = show_bytes(model.size) + (", partial" if model.partial else "")
+        rows.append((name, revision, model.variant or "-", size, last, model.license or "unknown"))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         cells = (one_line(cell).ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -147,8 +149,10 @@ def pull(given: Given) -> int:
     if name == BUILT_IN:
         console.tell("tiny is built in; there is nothing to fetch")
         return 0
-    reference = resolve(parse_name(name, None, catalog), access.offline, console.emit)
-    files = fetch(reference, FetchOptions(None, catalog, given.read(PullOptions).variant, access=access), console.emit)
+    wanted = FetchOptions(None, catalog, given.read(PullOptions).variant, access=access)
+    with closing(console):
+        reference = resolve(parse_name(name, None, catalog), access.offline, console.emit)
+        files = fetch(reference, wanted, console.emit)
     values = {"id": reference.id, "revision": reference.revision, "folder": str(files.folder)}
     console.line(json.dumps(values) if options.json else str(files.folder))
     return 0

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 
 from genai_cli.cli.console import Console
-from genai_cli.cli.sizes import show_bytes
 from genai_cli.content.record import to_json
 from genai_cli.device.spec import Placing
 from genai_cli.errors import GenaiError, NetworkError
@@ -18,6 +17,7 @@ from genai_cli.hub.names import parse_name
 from genai_cli.hub.reference import BUILT_IN
 from genai_cli.hub.size import count_bytes_to_fetch, measure_free_disk
 from genai_cli.modality.registry import find_modality, load_catalog
+from genai_cli.sizes import show_bytes
 from genai_cli.store.names import Destination
 from genai_cli.work.job import References
 from genai_cli.work.orders import Orders, Survey

@@ -109,6 +109,7 @@ def run_rows(
     console.shows_paths = destination is not None and fills_folder(destination, options)
     is_shown = not (options.messages.json or form or console.shows_paths)
     console.streams_text = streams and survey.items == 1 and is_local and is_shown
+    console.names_files = destination is not None and options.output.output is None
     console.counts = writer is not None and writer.is_batch
     with closing(console), writer or nullcontext():
         if writer and survey.bad:
@@ -212,12 +213,12 @@ def refuse_bad_rows(survey: Survey, options: RunOptions, console: Console) -> No
 
 
 def select_destination(tasks: set[str], options: RunOptions, items: int) -> Destination | None:
-    """Where files go: None where there are none (`-o -`; text and labels without -o). Raises InputError."""
+    """Where files go: None where there are none (`-o -`; labels without -o). Raises InputError."""
     output = options.output.output
     suffixes = tuple(dict.fromkeys(suffix for task in sorted(tasks) for suffix in find_content(task).suffixes))
     suffixes += FILE_TYPES if are_printed(tasks) else ()
     if output == TO_STDOUT:
-        if options.messages.json:
+        if options.messages.json and not are_printed(tasks):
             raise InputError("-o - and --json both want stdout", hint="give one of them")
         if not are_printed(tasks) and sys.stdout.isatty():
             what = "-o - would write the bytes of a file to the terminal"
@@ -225,7 +226,7 @@ def select_destination(tasks: set[str], options: RunOptions, items: int) -> Dest
         if items > 1 and not are_printed(tasks):
             raise InputError(f"-o - writes one file and there are {items} results", hint="-o out/ names a folder")
         return None
-    if output is None and are_printed(tasks):
+    if output is None and not any(find_content(task).written for task in tasks):
         return None
     destination = parse_destination(output, suffixes, items)
     fits = all(destination.suffix in (None, *find_content(task).suffixes) for task in tasks)
@@ -312,3 +313,11 @@ def show(finished: Finished, form: Form | None, as_json: bool, console: Console)
         console.result(str(finished.file))
     else:
         console.write_bytes(finished.data)
+    if modality.content.printed and finished.file and console.names_files:
+        name_file(finished.file, console)
+
+
+def name_file(file: Path, console: Console) -> None:
+    """Say where a text is that stdout shows; of several, that there are files at all."""
+    several = "each text is in a file in this folder, too; -o - only prints"
+    console.emit(Notice(several, once=True) if console.items > 1 else Notice(f"written to {file}; -o - only prints"))

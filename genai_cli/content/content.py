@@ -33,6 +33,8 @@ class Content(ABC):
     """The media types that keep the content exactly, so that a change of the file can be told."""
     printed: ClassVar[bool] = False
     """Whether results are shown on stdout, and many of them may stand in one file."""
+    written: ClassVar[bool] = True
+    """Whether a result becomes a file in the current folder where the user names no place."""
     record_beside: ClassVar[bool] = False
     """Whether a file has no place for the record, so that it stands in NAME.json beside it."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import NotRequired, TypedDict, cast
+from typing import ClassVar, NotRequired, TypedDict, cast
 
 from genai_cli.content.text import Text
 from genai_cli.harmless import one_line
@@ -19,6 +19,8 @@ class Label(TypedDict):
 @dataclass(frozen=True)
 class Labels(Text):
     """Labels with scores, best first; the text is a line each. A regression's values have no label, or their names."""
+
+    written: ClassVar[bool] = False
 
     labels: tuple[tuple[str | None, float], ...] = ()
     ranked: bool = True

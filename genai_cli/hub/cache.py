@@ -13,7 +13,7 @@ from genai_cli.hub.download import download_file
 from genai_cli.hub.failures import explain_failure, not_cached
 from genai_cli.hub.fetching import is_offline, resolve
 from genai_cli.hub.files import CARD
-from genai_cli.hub.intact import check_size
+from genai_cli.hub.intact import check_size, is_partial
 from genai_cli.hub.license import read_license
 from genai_cli.hub.reference import BUILT_IN, ModelReference
 from genai_cli.hub.safety import SETTINGS
@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CachedModel:
-    """A model on this machine. The size is in bytes; `last_used` is in UTC, and None for a built-in model."""
+    """A model on this machine. The size is in bytes; `last_used` is in UTC, and None for a built-in model.
+
+    Of a partial model a download was interrupted: the size is of what is there.
+    """
 
     name: str
     task: str | None
@@ -34,6 +37,7 @@ class CachedModel:
     size: int
     last_used: datetime | None
     license: str | None
+    partial: bool = False
 
 
 def list_models(catalog: Catalog) -> list[CachedModel]:
@@ -79,6 +83,7 @@ def list_cached() -> Iterator[CachedModel]:
                 revision.size_on_disk,
                 datetime.fromtimestamp(max(used, default=repository.last_accessed), UTC),
                 read_license(Path(revision.snapshot_path)),
+                is_partial(Path(revision.snapshot_path)),
             )
 
 

@@ -1,11 +1,12 @@
 """Fetching the files of a pinned commit: the checks before the first weight, and those when a file arrives."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from genai_cli.errors import GenaiError, ModelError, NetworkError
-from genai_cli.events import Emit, Progress
+from genai_cli.events import Emit, Notice, Progress
 from genai_cli.hub.client import allow_requests, request_info
 from genai_cli.hub.failures import explain_failure, name_model
 from genai_cli.hub.files import CARD, FetchOptions, FileChoice, select_model_files
@@ -14,12 +15,14 @@ from genai_cli.hub.license import check_license, read_license
 from genai_cli.hub.reference import ModelReference
 from genai_cli.hub.safety import refuse_code_settings
 from genai_cli.hub.storage import LARGEST_JSON, DamagedError, locate_snapshot, read_json
+from genai_cli.sizes import show_bytes
 from genai_cli.types import JsonObject
 
 if TYPE_CHECKING:
     from huggingface_hub.utils import tqdm
 
 WEIGHTS = ".safetensors"
+NOTICED = 10**6  # bytes; what is less is there before it is read
 
 
 def download(reference: ModelReference, options: FetchOptions, emit: Emit) -> FileChoice:
@@ -73,9 +76,22 @@ class Repository:
 
         Raises DamagedError, NetworkError or the library's errors.
         """
-        counter = make_byte_counter(f"fetching {self.reference.id}", self.count_missing_bytes(choice), emit)
-        for name in sorted(choice.files, key=lambda name: name.endswith(WEIGHTS)):
-            self.ensure(name, counter)
+        missing = self.count_missing_bytes(choice)
+        if missing >= NOTICED:
+            free = show_bytes(shutil.disk_usage(find_disk(self.folder)).free)
+            emit(Notice(f"fetching {self.reference.id}: {show_bytes(missing)}; the disk has {free} free"))
+        label = f"fetching {self.reference.id}"
+        emit(Progress(label, 0, missing))
+        counter = make_byte_counter(lambda fetched: emit(Progress(label, min(fetched, missing), missing)))
+        try:
+            for name in sorted(choice.files, key=lambda name: name.endswith(WEIGHTS)):
+                self.ensure(name, counter)
+        except BaseException:  # an interrupt, too
+            if missing >= NOTICED:
+                kept = missing - self.count_missing_bytes(choice)
+                rest = "the same command fetches the rest"
+                emit(Notice(f"{show_bytes(kept)} of {show_bytes(missing)} of {self.reference.id} are kept; {rest}"))
+            raise
 
     def read(self, name: str) -> JsonObject:
         """One of the JSON files, fetched if it is missing. Raises ModelError if it is too large or broken."""
@@ -121,7 +137,7 @@ def download_file(reference: ModelReference, name: str, counter: "type[tqdm] | N
     from huggingface_hub import errors, hf_hub_download
 
     try:
-        hf_hub_download(reference.id, name, revision=reference.revision, tqdm_class=counter)
+        hf_hub_download(reference.id, name, revision=reference.revision, tqdm_class=counter or make_byte_counter())
     except (GenaiError, OSError, errors.HTTPError, errors.HFValidationError):
         raise
     except Exception as error:
@@ -136,26 +152,32 @@ def is_inside(name: str) -> bool:
     return not path.is_absolute() and ".." not in path.parts and "\\" not in name
 
 
-def make_byte_counter(label: str, total: int, emit: Emit) -> "type[tqdm]":
-    """A progress class for hf_hub_download that adds up the bytes of all files and emits the sum."""
+def make_byte_counter(report: Callable[[int], None] | None = None) -> "type[tqdm]":
+    """A progress class for hf_hub_download that draws nothing, adds up the bytes of all files and reports the sum."""
     from huggingface_hub.utils import tqdm
 
     class ByteCounter(tqdm):
         fetched = 0
 
+        def __init__(self, *values: object, **options: object) -> None:
+            super().__init__(*values, **{**options, "disable": True})  # type: ignore[no-untyped-call]
+
         def update(self, n: float | None = 1) -> None:
             ByteCounter.fetched += int(n or 0)
-            emit(Progress(label, min(ByteCounter.fetched, total), total))
-
-        def display(self, *_: object, **__: object) -> None:
-            """Draw nothing: the receiver of the events draws."""
+            if report:
+                report(ByteCounter.fetched)
 
     return ByteCounter
 
 
+def find_disk(folder: Path) -> Path:
+    """The nearest folder above one that may not exist yet."""
+    return next(parent for parent in folder.parents if parent.exists())
+
+
 def check_disk(needed: int, folder: Path) -> None:
     """Raise ModelError if the cache's disk has less than `needed` bytes free."""
-    existing = next(parent for parent in folder.parents if parent.exists())
+    existing = find_disk(folder)
     free = shutil.disk_usage(existing).free
     if needed > free:
         raise ModelError(

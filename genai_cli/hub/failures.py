@@ -53,7 +53,10 @@ def explain_failure(error: Exception, reference: ModelReference) -> GenaiError:
         return ModelError(
             f"{name} could not be stored in the cache: {error.strerror}", hint="set HF_HOME to another folder"
         )
-    return NetworkError(f"the hub is not reachable ({type(error).__name__})", hint="--offline uses what is cached")
+    return NetworkError(
+        f"the hub is not reachable ({type(error).__name__})",
+        hint="-m tiny is built in and needs no network; for others check the connection (HTTPS_PROXY names a proxy)",
+    )
 
 
 def explain_login() -> str:

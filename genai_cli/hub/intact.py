@@ -44,6 +44,12 @@ def note_unchecked(folder: Path, name: str, sha256: str) -> None:
     note.write_text(sha256)
 
 
+def is_partial(folder: Path) -> bool:
+    """Whether a file of a snapshot was to be fetched and is not there."""
+    notes = folder.parent.parent / NOTES / folder.name
+    return any(note.is_file() and not (folder / note.relative_to(notes)).exists() for note in notes.rglob("*"))
+
+
 def check_noted(folder: Path, name: str) -> None:
     """Check a file that has a note. If it is not what the hub states, remove it and raise DamagedError."""
     note = locate_note(folder, name)

@@ -245,7 +245,7 @@ class Audio(Modality[AudioRequest]):
                 max_new_tokens=steps,
                 guidance_scale=shared.guidance_scale,
                 logits_processor=[GuidedProcessor(shared.guidance_scale, len(used) * codebooks, processors)],
-                streamer=TokenCounter(steps, emit),
+                streamer=TokenCounter(steps, len(used), emit),
             )
         rate = int(self.pipeline.sampling_rate)
         sounds = sounds[..., : round(frames * rate / clock.frame_rate)]
@@ -360,8 +360,9 @@ class OneByOne:
 class TokenCounter:
     """A streamer for transformers' generate that emits the progress by token."""
 
-    def __init__(self, total: int, emit: Emit) -> None:
+    def __init__(self, total: int, items: int, emit: Emit) -> None:
         self.total = total
+        self.items = items
         self.emit = emit
         self.made = -1  # the first call brings the prompt
 
@@ -369,12 +370,11 @@ class TokenCounter:
         """Count one step; `value` holds its tokens."""
         del value
         self.made += 1
-        if self.made > 0:
-            self.emit(Progress("audio", min(self.made, self.total), self.total))
+        self.emit(Progress("sound", min(self.made, self.total), self.total, self.items))
 
     def end(self) -> None:
         """The last step was taken, perhaps before the total."""
-        self.emit(Progress("audio", self.total, self.total))
+        self.emit(Progress("sound", self.total, self.total, self.items))
 
 
 def fit_full_scale(audio: "NDArray[np.float32]") -> "NDArray[np.float32]":

@@ -258,7 +258,7 @@ class Image(Modality[ImageRequest]):
         import torch
 
         shared = requests[0]
-        arguments = self.choose_arguments(shared, emit)
+        arguments = self.choose_arguments(shared, len(requests), emit)
         spacing = self.place_scheduler(shared, arguments.get("num_inference_steps"), emit)
         if shared.negative_prompt:
             arguments["negative_prompt"] = [request.negative_prompt for request in requests]
@@ -313,8 +313,8 @@ class Image(Modality[ImageRequest]):
                 emit(Notice("--guidance has no effect: this model takes none", once=True))
         return used
 
-    def choose_arguments(self, request: ImageRequest, emit: Emit) -> JsonObject:
-        """The pipeline's arguments that several requests share. Raises InputError for options that it does not take."""
+    def choose_arguments(self, request: ImageRequest, items: int, emit: Emit) -> JsonObject:
+        """The pipeline's arguments that so many requests share. Raises InputError for options that it does not take."""
         taken = inspect.signature(self.pipeline.__call__).parameters
         values = {
             "negative_prompt": request.negative_prompt or None,
@@ -328,7 +328,9 @@ class Image(Modality[ImageRequest]):
         if refused:
             raise InputError(f"{type(self.pipeline).__name__} takes no {' and no '.join(refused)}")
         if "callback_on_step_end" in taken:
-            arguments["callback_on_step_end"] = make_callback(emit)
+            arguments["callback_on_step_end"] = make_callback(
+                int(arguments.get("num_inference_steps") or 1), items, emit
+            )
         return arguments
 
     def describe(self, request: ImageRequest, picture: Picture, used: JsonObject, facts: JsonObject) -> Result:

@@ -17,7 +17,7 @@ from genai_cli.device.read_ahead import read_ahead
 from genai_cli.device.spec import ModelSpec
 from genai_cli.device.threads import describe_waiting, set_threads
 from genai_cli.errors import DeviceError, GenaiError
-from genai_cli.events import Detail, Emit, Notice
+from genai_cli.events import Detail, Emit, Notice, Stage
 from genai_cli.hub.access import Access
 from genai_cli.hub.fetching import ModelFiles, fetch
 from genai_cli.hub.files import FetchOptions
@@ -56,6 +56,7 @@ class LoadedModel:
     def __init__(self, source: ModelSource, hints: Hints, emit: Emit) -> None:
         """Load the model from files at hand. Raises ModelError, DeviceError, InputError."""
         started = time.perf_counter()
+        emit(Stage(f"loading {source.spec.reference.id}..."))
         self.emit = emit
         self.files, spec = source.files, source.spec
         self.modality: type[Modality[Request]] = find_modality(spec.task)

@@ -13,7 +13,7 @@ from genai_cli.content.record import GENERATED, Record, to_json
 from genai_cli.content.signing import Signer
 from genai_cli.device.spec import ModelSpec, Placing
 from genai_cli.errors import DeviceError, GenaiError, OutputError
-from genai_cli.events import Detail, Emit
+from genai_cli.events import Detail, Emit, Stage
 from genai_cli.hub.access import Access
 from genai_cli.hub.fetching import resolve
 from genai_cli.hub.names import parse_name
@@ -118,6 +118,7 @@ def look_up(needs: Iterable[ModelNeeds], offline: bool, emit: Emit) -> tuple[Ref
     problems: dict[tuple[str, str], GenaiError] = {}
     for task, model in dict.fromkeys((need.task, need.model) for need in needs):
         references[task, model] = ModelReference(model)
+        emit(Stage(f"loading {model}..."))
         try:
             references[task, model] = parse_name(model, task, load_catalog())
             references[task, model] = resolve(references[task, model], offline, emit)

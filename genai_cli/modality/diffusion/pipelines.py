@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
     from torch import Tensor
 
+PICTURE = "picture"
+
 
 def find_pipeline_class(name: str) -> "type[DiffusionPipeline] | None":
     """The class of diffusers with the name, or None if it has no such pipeline."""
@@ -67,14 +69,18 @@ def read_default_steps(folder: Path) -> int | None:
     return steps if isinstance(steps, int) else None
 
 
-def make_callback(emit: Emit) -> "Callable[..., dict[str, Tensor]]":
-    """A pipeline callback that emits the progress by evaluation of the model: some schedulers take several a step."""
+def make_callback(steps: int, items: int, emit: Emit) -> "Callable[..., dict[str, Tensor]]":
+    """A pipeline callback that emits the progress by evaluation of the model: some schedulers take several a step.
+
+    So many pictures are made at once. The progress begins here, so that the time left is told from the first step on.
+    """
+    emit(Progress(PICTURE, 0, steps, items))
 
     def on_step_end(
         pipeline: "DiffusionPipeline", step: int, _timestep: "Tensor", tensors: "dict[str, Tensor]"
     ) -> "dict[str, Tensor]":
         total = getattr(pipeline, "num_timesteps", None) or len(pipeline.scheduler.timesteps)
-        emit(Progress("image", min(step + 1, total), total))
+        emit(Progress(PICTURE, min(step + 1, total), total, items))
         return tensors
 
     return on_step_end

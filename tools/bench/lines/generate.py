@@ -63,7 +63,7 @@ def gpt2_batch(bench: Bench) -> None:
 def text_rate(bench: Bench, line: str, items: int, tokens: int, batch_size: int) -> None:
     """Add a row of tokens a second. With one item, no batch size is given."""
     checkpoint, prompts = bench.checkpoint("gpt2"), text_prompts(bench, items)
-    options = ("--max-new-tokens", tokens, "--temperature", 0.7, "--seed", 1, "--json")
+    options = ("--max-new-tokens", tokens, "--temperature", 0.7, "--seed", 1, "--json", "-o", "-")
     grouped = ("--batch-size", batch_size) if items > 1 else ()
     genai = bench.genai("text", "--prompts", prompts, "-m", checkpoint, *options, *grouped)
     script = bench.script("text_rate", checkpoint, tokens, batch_size, prompts)

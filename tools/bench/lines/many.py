@@ -102,7 +102,8 @@ def text_tiny(bench: Bench) -> None:
 
 def text_batch(bench: Bench, line: str, name: str, model: str, tokens: int) -> None:
     """Add a row of seconds in the model for 16 texts. The start is the same for both."""
-    options = ("-m", model, "--max-new-tokens", tokens, "--seed", 1, "--json", "--prompts", text_prompts(bench, 16))
+    prompts = text_prompts(bench, 16)
+    options = ("-m", model, "--max-new-tokens", tokens, "--seed", 1, "--json", "-o", "-", "--prompts", prompts)
     commands = {size: bench.genai("text", *options, "--batch-size", size) for size in ("16", "1")}
     taken = bench.measure(line, commands, bench.choose(3, 1))
     grouped, alone = (list(map(model_seconds, taken[size])) for size in ("16", "1"))
