@@ -73,6 +73,14 @@ def test_a_terminal_says_what_is_loaded_and_which_picture_is_made(genai: Genai, 
     assert [line.removeprefix("\x1b[?25h") for line in kept] == ["a-cat-1.png", "a-dog-1.png", ""]
 
 
+def test_the_steps_of_sounds_are_shown(genai: Genai) -> None:
+    code, shown = in_terminal(["audio", "a flute", "a drum", "-m", "tiny", "--duration", "0.5"], genai.cwd)
+    assert code == 0, shown
+    steps = [tuple(map(int, found)) for found in re.findall(r"sounds 1 to 2 of 2, step (\d+) of (\d+)", shown)]
+    total = steps[0][1]
+    assert steps == [(step, total) for step in range(total + 1)]
+
+
 def test_a_download_has_one_bar_that_fits(genai: Genai, hub: LoopbackHub, gpt2: Path) -> None:
     hub.add("owner/a-name-that-is-too-long-for-a-terminal-of-eighty-columns-and-goes-on", gpt2)
     name = next(iter(hub.commits))

@@ -238,15 +238,19 @@ class Audio(Modality[AudioRequest]):
         inputs = self.pipeline.preprocess([request.prompt for request in used], padding=True).to(model.device)
         duration = shared.duration or DEFAULT_DURATION
         steps, frames = clock.count_tokens(duration), clock.count_frames(duration)
+        counter = StepCounter(steps, len(used), emit)
         with torch.inference_mode():
             sounds = model.generate(
                 **inputs,
                 do_sample=False,
                 max_new_tokens=steps,
                 guidance_scale=shared.guidance_scale,
-                logits_processor=[GuidedProcessor(shared.guidance_scale, len(used) * codebooks, processors)],
-                streamer=TokenCounter(steps, len(used), emit),
+                logits_processor=[
+                    counter,
+                    GuidedProcessor(shared.guidance_scale, len(used) * codebooks, processors),
+                ],
             )
+        counter.count(steps)
         rate = int(self.pipeline.sampling_rate)
         sounds = sounds[..., : round(frames * rate / clock.frame_rate)]
         # Frames are whole: what was made is recorded.
@@ -357,24 +361,28 @@ class OneByOne:
         return type(parts[0])(audio_values=torch.cat([part.audio_values for part in parts]))
 
 
-class TokenCounter:
-    """A streamer for transformers' generate that emits the progress by token."""
+class StepCounter:
+    """A logits processor that changes nothing and emits the progress by step, for so many sounds at once.
+
+    A streamer would do, but MusicGen's generate hands it the prompt alone.
+    """
 
     def __init__(self, total: int, items: int, emit: Emit) -> None:
         self.total = total
         self.items = items
         self.emit = emit
-        self.made = -1  # the first call brings the prompt
+        self.made = 0
 
-    def put(self, value: "Tensor") -> None:
-        """Count one step; `value` holds its tokens."""
-        del value
+    def __call__(self, input_ids: "Tensor", scores: "Tensor") -> "Tensor":
+        """Count the step; the scores stay as they are."""
+        del input_ids
+        self.count(self.made)
         self.made += 1
-        self.emit(Progress("sound", min(self.made, self.total), self.total, self.items))
+        return scores
 
-    def end(self) -> None:
-        """The last step was taken, perhaps before the total."""
-        self.emit(Progress("sound", self.total, self.total, self.items))
+    def count(self, made: int) -> None:
+        """Emit that so many steps are made."""
+        self.emit(Progress("sound", min(made, self.total), self.total, self.items))
 
 
 def fit_full_scale(audio: "NDArray[np.float32]") -> "NDArray[np.float32]":
