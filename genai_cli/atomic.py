@@ -84,6 +84,11 @@ def is_running(number: int) -> bool:
     return True
 
 
+def find_existing(folder: Path) -> Path:
+    """A folder that may not exist yet, or the nearest one above it that does."""
+    return next(path for path in (folder, *folder.absolute().parents) if path.exists())
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder and its missing parents. Their names survive a power cut."""
     missing = [path for path in (folder, *folder.parents) if not path.exists()]

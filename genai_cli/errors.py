@@ -74,7 +74,12 @@ class Terminated(BaseException):
 
 def nearest(word: str, known: Sequence[str]) -> str | None:
     """`did you mean ...?` for a misspelt word, or None where nothing known is near."""
+    close = list_near(word, known)
+    return f"did you mean {' or '.join(close)}?" if close else None
+
+
+def list_near(word: str, known: Sequence[str]) -> list[str]:
+    """The known words that a misspelt one may mean, the nearest first."""
     from difflib import get_close_matches
 
-    close = get_close_matches(word.lower(), known, n=3, cutoff=0.5)
-    return f"did you mean {' or '.join(close)}?" if close else None
+    return get_close_matches(word.lower(), known, n=3, cutoff=0.5)

@@ -28,7 +28,10 @@ class Stage:
 
 @dataclass(frozen=True)
 class Progress:
-    """`done` of `total` units of the work called `label`, on so many items at once; finished when they are equal."""
+    """`done` of `total` units of the work called `label`; finished when they are equal.
+
+    They are steps of so many items at once, or for no item bytes that are fetched.
+    """
 
     label: str
     done: int
@@ -45,3 +48,7 @@ class TextPiece:
 
 Event = Notice | Detail | Stage | Progress | TextPiece
 Emit = Callable[[Event], None]
+
+
+def ignore(_event: Event) -> None:
+    """Takes what is said where nobody is to hear it."""

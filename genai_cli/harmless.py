@@ -23,6 +23,11 @@ def one_line(text: str) -> str:
     return LINE_BREAKING.sub(" ", text).strip()
 
 
+def shorten(text: str, most: int) -> str:
+    """The text, or its beginning where it is longer."""
+    return text if len(text) <= most else text[: max(0, most - 3)] + "..."
+
+
 def name_control(code: int) -> str:
     """The sign for a control character."""
     if code < 0x20:

@@ -1,12 +1,15 @@
 """What checkpoints are built of: JSON files, cards, decoys, and small real tokenizers."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import diffusers
+import torch
 import transformers
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 # What the libraries say while checkpoints are built is not what a test looks for in the command's output.
@@ -20,6 +23,14 @@ it was a dark and stormy night and the rain fell in torrents, except at occasion
 this movie is disgustingly good! what a dull and boring film, I liked the music, the plot was bad, we loved the actors
 electric rock solo with drums and a calm piano melody, 80s pop track with bassy drums and synth
 """.strip()
+# Of a small transformer, by the names that most configurations have for them.
+SIZES = {
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "initializer_range": 0.3,
+}
 WORDS = sorted({word.strip(",!.") for word in CORPUS.lower().split()})
 
 
@@ -58,6 +69,14 @@ def write_card(folder: Path, license_id: str, task: str, library: str) -> None:
 def save_model(model: Any, folder: Path, **options: Any) -> None:
     """Save a transformers model as safetensors."""
     model.eval().save_pretrained(folder, **options)
+
+
+@contextmanager
+def changed_weights(file: Path) -> Iterator[dict[str, torch.Tensor]]:
+    """The tensors of a safetensors file, to be changed; they are saved at the end."""
+    tensors = load_file(file)
+    yield tensors
+    save_file(tensors, file, metadata={"format": "pt"})
 
 
 # Tokenizers

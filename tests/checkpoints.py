@@ -10,6 +10,7 @@ from typing import Any
 import torch
 import transformers
 from checkpoint_parts import (
+    SIZES,
     byte_level_tokenizer,
     byte_pairs,
     save_model,
@@ -99,13 +100,9 @@ def build_llama_chat(folder: Path, context: int = 256) -> Path:
     ends = {"bos_token_id": vocabulary["<s>"], "eos_token_id": vocabulary["</s>"]}
     config = transformers.LlamaConfig(
         vocab_size=len(vocabulary),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
         num_key_value_heads=2,
         max_position_embeddings=context,
-        initializer_range=0.3,
+        **SIZES,
         **ends,
     )
     model = transformers.LlamaForCausalLM(config).to(torch.bfloat16)
@@ -146,16 +143,7 @@ def build_distilbert(folder: Path, window: int = 64) -> Path:
 
 def bert_config(vocabulary: int, window: int, **changes: Any) -> Any:
     """The configuration of a small BERT."""
-    return transformers.BertConfig(
-        vocab_size=vocabulary,
-        max_position_embeddings=window,
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        initializer_range=0.3,
-        **changes,
-    )
+    return transformers.BertConfig(vocab_size=vocabulary, max_position_embeddings=window, **SIZES, **changes)
 
 
 def build_three_labels(folder: Path, window: int = 64) -> Path:

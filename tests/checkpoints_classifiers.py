@@ -9,13 +9,6 @@ from checkpoint_parts import byte_level_tokenizer, byte_pairs, save_model, write
 from tokenizers import processors
 
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]  # RoBERTa's first tokens, in its order
-SIZES = {
-    "hidden_size": 32,
-    "intermediate_size": 64,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "initializer_range": 0.3,
-}
 TRANSFORMER = {"n_embd": 32, "n_layer": 2, "n_head": 4, "initializer_range": 0.3}
 SEQ2SEQ = {
     "d_model": 32,

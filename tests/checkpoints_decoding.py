@@ -1,13 +1,14 @@
 """Tokenizers and checkpoints for what a checkpoint's files decide: byte tokens, templates, settings, contexts."""
 
 import json
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
-from checkpoint_parts import byte_level_tokenizer, byte_pairs, save_model, update_json, write_card, write_json
+from checkpoint_parts import SIZES, byte_level_tokenizer, byte_pairs, save_model, update_json, write_card, write_json
 from checkpoints import build_llama_chat
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 
@@ -76,13 +77,9 @@ def save_llama(folder: Path, tokenizer: Tokenizer, special: dict[str, str], cont
     ends = {f"{name}_id": tokenizer.token_to_id(token) for name, token in special.items()}
     config = transformers.LlamaConfig(
         vocab_size=tokenizer.get_vocab_size(),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
         num_key_value_heads=2,
         max_position_embeddings=context,
-        initializer_range=0.3,
+        **SIZES,
         **ends,
         **changes,
     )
@@ -130,6 +127,12 @@ def state_settings(folder: Path, **settings: Any) -> Path:
         write_json(path, {})
     update_json(path, **settings)
     return folder
+
+
+def copy_with(folder: Path, place: Path, **settings: Any) -> Path:
+    """A copy of a checkpoint that states settings."""
+    shutil.copytree(folder, place)
+    return state_settings(place, **settings)
 
 
 def encode_ascii(tokens: Iterable[int], tokenizer: Tokenizer) -> str:

@@ -2,12 +2,16 @@
 
 import ctypes
 import io
+import json
 import os
+import pty
+import select
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
     cache = tempfile.TemporaryDirectory(prefix="genai-tests-")
     config.add_cleanup(cache.cleanup)
     os.environ |= {"HF_ENDPOINT": NOWHERE, "HF_HOME": cache.name, "OMP_NUM_THREADS": "1"}
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""  # what the tests expect is what a processor makes
 
 
 @pytest.fixture(autouse=True)
@@ -133,6 +138,34 @@ def genai(environment: Path, tmp_path: Path) -> Genai:
     return Genai(cwd)
 
 
+def in_terminal(arguments: list[str], cwd: Path, env: Mapping[str, str] | None = None) -> tuple[int, str]:
+    """Run the command with all three streams on a pseudo-terminal; its exit code and what it showed."""
+    controller, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [COMMAND, *arguments],
+        cwd=cwd,
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        start_new_session=True,
+        env=os.environ | (env or {}),
+    )
+    os.close(terminal)
+    shown = b""
+    while True:
+        ready, _, _ = select.select([controller], [], [], TIMEOUT)
+        assert ready, "the command shows nothing"
+        try:
+            piece = os.read(controller, 65536)
+        except OSError:  # the terminal's other end is closed
+            break
+        if not piece:
+            break
+        shown += piece
+    os.close(controller)
+    return process.wait(), shown.decode(errors="replace")
+
+
 RunMain = Callable[..., Completed]
 
 
@@ -163,7 +196,18 @@ def run_main(environment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     return run
 
 
+def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
+    """A file of JSON lines, one for each row."""
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
 # Checkpoints, each built when the first test asks for it
+
+
+def copy_of(checkpoint: Path, tmp_path: Path) -> Path:
+    """A copy of a checkpoint, to be changed."""
+    return Path(shutil.copytree(checkpoint, tmp_path / "copy"))
 
 
 Build = Callable[..., Path]

@@ -1,4 +1,4 @@
-"""Readers of the files that genai writes, independent of the code and libraries that wrote them."""
+"""Readers of the files that genai writes, independent of what wrote them; pixels alone are read by Pillow."""
 
 import json
 import re
@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from PIL import Image
 
 SOURCE_TYPE = "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}DigitalSourceType"
 GENERATED = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
@@ -98,6 +101,22 @@ def synchsafe(data: bytes) -> int:
     for byte in data:
         number = number << 7 | byte
     return number
+
+
+def pixels(path: Path | str) -> np.ndarray:
+    """The pixels of a picture of any type, as Pillow decodes them: height, width, RGB."""
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The objects of a file of JSON lines."""
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def manifest(folder: Path) -> list[dict[str, Any]]:
+    """The items in the manifest of a folder: neither its header nor the rows that were passed over."""
+    return [line for line in read_lines(folder / "manifest.jsonl") if "key" in line]
 
 
 def record_of(path: Path) -> dict[str, Any]:

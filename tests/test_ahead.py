@@ -11,7 +11,7 @@ from threading import Event, Thread, current_thread, main_thread
 from typing import Any
 
 import pytest
-from conftest import RunMain, take_interrupts
+from conftest import RunMain, take_interrupts, write_rows
 
 from genai_cli.modality.image import Image
 from genai_cli.store.writer import Writer
@@ -170,8 +170,8 @@ def test_a_batch_is_the_same(run_main: RunMain, overlapping: Callable[[], None])
     """Two kinds in groups, one row past its model's context, and a limit."""
     rows = [{"task": task, "prompt": f"film {n}", "model": "tiny"} for n in range(5) for task in ("text", "classify")]
     rows[4]["prompt"] = "dark " * 5000
-    Path("jobs.jsonl").write_text("".join(json.dumps(row | {"seed": 1}) + "\n" for row in rows))
-    command = ["batch", "jobs.jsonl", "--batch-size", "2"]
+    jobs = write_rows(Path("jobs.jsonl"), [row | {"seed": 1} for row in rows])
+    command = ["batch", jobs, "--batch-size", "2"]
     usual = [records(run_main, *command, "--limit", "3", "-o", "usual/"), records(run_main, *command, "-o", "usual/")]
     overlapping()
     ahead = [records(run_main, *command, "--limit", "3", "-o", "ahead/"), records(run_main, *command, "-o", "ahead/")]

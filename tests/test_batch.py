@@ -10,24 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Genai, RunMain
+from conftest import Genai, RunMain, write_rows
+from readers import manifest, read_lines
 
 from genai_cli.content.reading import read_provenance
 from genai_cli.request.rows import BadRow, FileRows, Row
 
 # Sampled from random weights, a text may end at once for one seed in hundreds; the likeliest tokens never do.
 GREEDY = {"max_new_tokens": 12, "temperature": 0}
-
-
-def rows_file(path: Path, rows: list[dict[str, Any]]) -> Path:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
-
-
-def manifest(folder: Path) -> list[dict[str, Any]]:
-    """The manifest's items, without its header."""
-    lines = [json.loads(line) for line in (folder / "manifest.jsonl").read_text().splitlines()]
-    return [line for line in lines if "key" in line]
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -42,7 +32,7 @@ def visible(folder: Path) -> set[str]:
 @pytest.fixture
 def mixed(tmp_path: Path, gpt2: Path, distilbert: Path) -> Path:
     """Thirty jobs of two kinds and two models."""
-    return rows_file(tmp_path / "jobs.jsonl", mixed_rows(15, gpt2, distilbert))
+    return write_rows(tmp_path / "jobs.jsonl", mixed_rows(15, gpt2, distilbert))
 
 
 def mixed_rows(pairs: int, gpt2: Path, distilbert: Path) -> list[dict[str, Any]]:
@@ -69,12 +59,12 @@ def test_a_second_run_makes_nothing_and_a_changed_row_only_itself(run_main: RunM
     again = run_main("batch", mixed, "-o", "out/")
     assert (again.code, again.stdout) == (0, "")
     assert again.stderr == "genai: 0 done, 30 done earlier\n"
-    rows = [json.loads(line) for line in mixed.read_text().splitlines()]
+    rows = read_lines(mixed)
     rows.insert(3, {**rows[0], "prompt": "A new chapter"})
     changed = next(row for row in rows if row["task"] == "classify")
     changed["top"] = 2
     rows.reverse()
-    rows_file(mixed, rows)
+    write_rows(mixed, rows)
     third = run_main("batch", mixed, "-o", "out/")
     assert third.stderr == "genai: 2 done, 29 done earlier\n"
     assert before.items() <= contents(Path("out")).items()
@@ -110,14 +100,14 @@ KILLS = int(os.environ.get("LONG_KILLS", "4"))
 def to_be_killed(tmp_path: Path, gpt2: Path, distilbert: Path) -> Path:
     """A hundred jobs of two kinds; in the long form eight for each kill, of all kinds, with the built-in models."""
     if KILLS < 50:
-        return rows_file(tmp_path / "many.jsonl", mixed_rows(50, gpt2, distilbert))
+        return write_rows(tmp_path / "many.jsonl", mixed_rows(50, gpt2, distilbert))
     short = {"image": {"steps": 4}, "text": {"max_new_tokens": 24}, "classify": {}, "audio": {"duration": 0.5}}
     rows = [
         {"task": task, "prompt": f"a red circle, number {n}", "model": "tiny", **options}
         for n in range(2 * KILLS)
         for task, options in short.items()
     ]
-    return rows_file(tmp_path / "many.jsonl", rows)
+    return write_rows(tmp_path / "many.jsonl", rows)
 
 
 @pytest.mark.timeout(300 + 60 * KILLS)
@@ -158,13 +148,13 @@ def timeless(file: Path) -> dict[str, Any] | bytes:
 
 def test_an_item_alone_is_the_item_in_the_batch(run_main: RunMain, tmp_path: Path, stable_diffusion: Path) -> None:
     row = {"task": "image", "model": str(stable_diffusion), "steps": 2}
-    jobs = rows_file(tmp_path / "jobs.jsonl", [{**row, "prompt": f"cat {n}"} for n in range(4)])
+    jobs = write_rows(tmp_path / "jobs.jsonl", [{**row, "prompt": f"cat {n}"} for n in range(4)])
     run_main("batch", jobs, "-o", "out/")
     line = manifest(Path("out"))[2]
     seed = str(line["parameters"]["seed"])
     alone = run_main("image", line["prompt"], "-m", stable_diffusion, "--steps", "2", "--seed", seed, "--json")
     assert json.loads(alone.stdout)["content_sha256"] == line["content_sha256"]
-    rows_file(jobs, [{**row, "prompt": "cat 2"}])
+    write_rows(jobs, [{**row, "prompt": "cat 2"}])
     (Path("out") / line["file"]).unlink()
     run_main("batch", jobs, "-o", "out/")
     assert manifest(Path("out"))[-1]["content_sha256"] == line["content_sha256"]
@@ -172,7 +162,7 @@ def test_an_item_alone_is_the_item_in_the_batch(run_main: RunMain, tmp_path: Pat
 
 def test_interrupted_it_says_how_to_go_on(genai: Genai, tmp_path: Path, llama_chat: Path) -> None:
     row = {"task": "text", "model": str(llama_chat), "max_new_tokens": 60, "chat": False}
-    jobs = rows_file(tmp_path / "jobs.jsonl", [{**row, "prompt": f"Chapter {n}"} for n in range(200)])
+    jobs = write_rows(tmp_path / "jobs.jsonl", [{**row, "prompt": f"Chapter {n}"} for n in range(200)])
     process = genai.start("batch", jobs, "-o", "out/", "--json")
     assert process.stdout is not None
     assert process.stderr is not None
@@ -190,7 +180,7 @@ def test_interrupted_it_says_how_to_go_on(genai: Genai, tmp_path: Path, llama_ch
 
 def test_one_failure_stops_nothing_and_can_be_tried_again(run_main: RunMain, tmp_path: Path, gpt2: Path) -> None:
     row = {"task": "text", "model": str(gpt2), **GREEDY}
-    jobs = rows_file(tmp_path / "j.jsonl", [{**row, "prompt": prompt} for prompt in ("One", "word " * 200, "Three")])
+    jobs = write_rows(tmp_path / "j.jsonl", [{**row, "prompt": prompt} for prompt in ("One", "word " * 200, "Three")])
     done = run_main("batch", jobs, "-o", "out/")
     assert done.code == 3
     assert "context is 64" in done.stderr
@@ -226,6 +216,13 @@ def test_bad_rows_are_all_found_before_a_model_loads(run_main: RunMain, tmp_path
     assert not Path("out").exists()
 
 
+@pytest.mark.parametrize("id", ["half \ud800", "nul \0"])
+def test_an_id_that_no_file_can_hold_is_a_bad_row(run_main: RunMain, id: str) -> None:
+    jobs = write_rows(Path("jobs.jsonl"), [{"task": "classify", "prompt": "x", "model": "tiny", "id": id}])
+    done = run_main("batch", jobs, "-o", "out/")
+    assert (done.code, done.stderr.startswith("genai: error: jobs.jsonl:1: the field 'id' ")) == (2, True)
+
+
 def test_bad_rows_can_be_passed_over(run_main: RunMain, tmp_path: Path, gpt2: Path) -> None:
     good = {"task": "text", "prompt": "x", "model": str(gpt2), **GREEDY}
     jobs = tmp_path / "jobs.jsonl"
@@ -242,13 +239,22 @@ def test_bad_rows_can_be_passed_over(run_main: RunMain, tmp_path: Path, gpt2: Pa
     assert Path("out/manifest.jsonl").read_bytes() == before
 
 
+def test_a_bad_row_of_a_file_whose_name_is_no_text_is_noted_once(genai: Genai) -> None:
+    jobs = os.fsdecode(b"jobs-\xff.jsonl")
+    (genai.cwd / jobs).write_text('{"task": "classify", "prompt": "x", "model": "tiny"}\n{\n')
+    for _ in range(2):
+        done = genai("batch", jobs, "-o", "out/", "--skip-bad")
+        assert done.code == 0, done.stderr
+    assert [line["status"] for line in read_lines(genai.cwd / "out/manifest.jsonl")[1:]] == ["bad", "done"]
+
+
 def test_a_model_that_is_not_to_be_had_costs_its_own_items(run_main: RunMain, tmp_path: Path, gpt2: Path) -> None:
     broken = tmp_path / "broken"
     broken.mkdir()
     (broken / "config.json").write_text('{"architectures": ["GPT2LMHeadModel"]}')
     models = [str(broken), str(gpt2), "gtp2", str(broken)]
     rows = [{"task": "text", "prompt": f"Chapter {n}", "model": model, **GREEDY} for n, model in enumerate(models)]
-    jobs = rows_file(tmp_path / "jobs.jsonl", rows)
+    jobs = write_rows(tmp_path / "jobs.jsonl", rows)
     done = run_main("batch", jobs, "-o", "out/")
     assert done.code == 3
     assert done.stderr.count("its weights are not complete") == 1
@@ -258,7 +264,7 @@ def test_a_model_that_is_not_to_be_had_costs_its_own_items(run_main: RunMain, tm
     assert statuses == {"0": "failed", "1": "done", "2": "failed", "3": "failed"}
     again = run_main("batch", jobs, "-o", "out/")
     assert (again.code, again.stderr) == (3, "genai: 0 done, 1 done earlier, 3 failed earlier\n")
-    rows_file(jobs, rows[:1])
+    write_rows(jobs, rows[:1])
     assert run_main("batch", jobs, "-o", "alone/").code == 4
 
 
@@ -287,7 +293,7 @@ def test_a_second_run_in_the_same_folder_stops(genai: Genai, run_main: RunMain, 
 
 def test_prompts_into_a_folder_are_a_batch_too(run_main: RunMain, stable_diffusion: Path, tmp_path: Path) -> None:
     rows = [{"prompt": "a cat", "id": "cat"}, {"prompt": "a dog"}, {"prompt": "a dog"}]
-    jobs = rows_file(tmp_path / "prompts.jsonl", rows)
+    jobs = write_rows(tmp_path / "prompts.jsonl", rows)
     options = ["image", "--prompts", str(jobs), "-m", str(stable_diffusion), "--steps", "2", "-o", "out/"]
     first = run_main(*options, "--limit", "2")
     assert first.stderr.endswith("genai: 2 done, 1 left\n")
@@ -297,7 +303,7 @@ def test_prompts_into_a_folder_are_a_batch_too(run_main: RunMain, stable_diffusi
     assert len([name for name in names if name.startswith("a-dog-")]) == 2
 
 
-def test_a_finished_batch_loads_nothing(genai: Genai, run_main: RunMain, mixed: Path, tmp_path: Path) -> None:
+def test_a_finished_batch_loads_nothing(run_main: RunMain, mixed: Path) -> None:
     import subprocess
     import sys
 
@@ -331,7 +337,7 @@ def test_a_library_s_failure_costs_one_item(
     )
     (broken / "tokenizer.json").write_text(json.dumps(tokenizer))
     row = {"task": "text", "model": str(broken), **GREEDY}
-    jobs = rows_file(tmp_path / "jobs.jsonl", [{**row, "prompt": prompt} for prompt in ("One", "<boom>", "Three")])
+    jobs = write_rows(tmp_path / "jobs.jsonl", [{**row, "prompt": prompt} for prompt in ("One", "<boom>", "Three")])
     done = run_main("batch", jobs, "-o", "out/")
     assert done.code == 3, done.stderr
     ends = {line["prompt"][:5]: line["status"] for line in manifest(Path("out"))}
@@ -357,7 +363,7 @@ def test_rows_are_read_once_for_all_models(run_main: RunMain, monkeypatch: pytes
         for n in range(6)
     ]
     rows += [{"task": "classify", "prompt": "good", "model": "tiny"}, {"task": "classify"}]
-    Path("jobs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    write_rows(Path("jobs.jsonl"), rows)
     for output in ("out/", "out.jsonl"):
         done = run_main("batch", "jobs.jsonl", "-o", output, "--skip-bad")
         assert done.code == 0, done.stderr

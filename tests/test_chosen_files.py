@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from checkpoint_parts import update_json
-from conftest import Genai, RunMain
+from conftest import Genai, RunMain, copy_of
 from loopback_hub import LoopbackHub
 from safetensors.torch import load_file, save_file
 
@@ -25,10 +25,6 @@ GARBAGE = b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X        "  # an AppleDouble 
 STRAY = ["._config.json", "._model.safetensors", "._tokenizer.json", "config copy.json", "config (1).json", ".x.json"]
 STRAY += ["config_old.json", "model copy.safetensors", "model.bf16.safetensors", "notes.pt"]
 TASKS = {"gpt2": "text", "distilbert": "classify", "stable_diffusion": "image"}
-
-
-def copy_of(checkpoint: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(checkpoint, tmp_path / "copied"))
 
 
 def fetch_from(folder: Path, task: str) -> ModelFiles:

@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 import torch
-from checkpoint_parts import update_json
-from checkpoints_classifiers import SEQ2SEQ, SIZES, TRANSFORMER, build_classifier
-from conftest import RunMain
-from safetensors.torch import load_file, save_file
+from checkpoint_parts import SIZES, changed_weights, update_json
+from checkpoints_classifiers import SEQ2SEQ, TRANSFORMER, build_classifier
+from conftest import RunMain, write_rows
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
 WINDOW = 40
@@ -43,8 +42,8 @@ LONG = "the film was good and then it was bad " * 12
 
 
 def classify(run_main: RunMain, texts: list[str], folder: Path, *options: str) -> list[dict[str, Any]]:
-    Path("rows.jsonl").write_text("".join(json.dumps({"prompt": text, "top": 0}) + "\n" for text in texts))
-    done = run_main("classify", "--prompts", "rows.jsonl", "-m", folder, "--json", *options)
+    rows = write_rows(Path("rows.jsonl"), [{"prompt": text, "top": 0} for text in texts])
+    done = run_main("classify", "--prompts", rows, "-m", folder, "--json", *options)
     assert done.code == 0, done.stderr
     return [json.loads(line) for line in done.lines]
 
@@ -129,8 +128,8 @@ def test_end_tokens_in_a_text_keep_no_other_out_of_its_group(run_main: RunMain, 
     texts = ["good</s>bad", "goodxbad"]
     if len(tokenizer(texts[0]).input_ids) != len(tokenizer(texts[1]).input_ids):
         pytest.fail("the texts have to have one length in tokens")
-    Path("rows.jsonl").write_text("".join(json.dumps({"prompt": text}) + "\n" for text in texts))
-    done = run_main("classify", "--prompts", "rows.jsonl", "-m", folder, "-v")
+    rows = write_rows(Path("rows.jsonl"), [{"prompt": text} for text in texts])
+    done = run_main("classify", "--prompts", rows, "-m", folder, "-v")
     assert done.code == 0, done.stderr
     assert "an item, 2 at once" in done.stderr
 
@@ -221,9 +220,8 @@ def test_the_values_of_windows_are_averaged(run_main: RunMain, tmp_path: Path) -
 
 def test_scores_that_are_not_finite_are_no_result(run_main: RunMain, tmp_path: Path) -> None:
     folder = build_regression(tmp_path / "model", num_labels=2)
-    tensors = load_file(folder / "model.safetensors")
-    tensors["classifier.out_proj.bias"][0] = float("nan")
-    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    with changed_weights(folder / "model.safetensors") as tensors:
+        tensors["classifier.out_proj.bias"][0] = float("nan")
     for problem in (None, "regression"):
         update_json(folder / "config.json", problem_type=problem)
         done = run_main("classify", "this movie is good", "-m", folder)

@@ -18,7 +18,8 @@ from typing import Any
 
 import psutil
 import pytest
-from conftest import Genai, RunMain
+from conftest import Genai, RunMain, write_rows
+from readers import read_lines
 
 from genai_cli.modality.classify import ClassifyRequest
 from genai_cli.work.engines.ray_cluster import MOST_DEATHS_OF_A_JOB, Chunk, ChunkQueue
@@ -79,9 +80,7 @@ def mixed(tmp_path: Path) -> Path:
     prompts = [*(f"Chapter {n}" for n in range(14)), "word " * 400]
     rows: list[dict[str, Any]] = [{"task": "text", "prompt": prompt, "max_new_tokens": 40} for prompt in prompts]
     rows += [{"task": "classify", "prompt": f"film {n}"} for n in range(15)]
-    path = tmp_path / "jobs.jsonl"
-    path.write_text("".join(json.dumps({**row, "model": "tiny"}) + "\n" for row in rows))
-    return path
+    return write_rows(tmp_path / "jobs.jsonl", [{**row, "model": "tiny"} for row in rows])
 
 
 def begin(folder: Path) -> Path:
@@ -93,7 +92,7 @@ def begin(folder: Path) -> Path:
 
 def results(folder: Path) -> dict[str, tuple[str, str]]:
     """By key, how each item ended and the hash of its content or its error; every item stands there once."""
-    lines = [json.loads(line) for line in (folder / "manifest.jsonl").read_text().splitlines()[1:]]
+    lines = read_lines(folder / "manifest.jsonl")[1:]
     found = {line["key"]: (line["status"], line.get("content_sha256") or line["error"]) for line in lines}
     assert len(found) == len(lines)
     return found
@@ -172,7 +171,7 @@ def test_an_interrupt_says_how_far_it_came_and_leaves_nothing_behind(
 
 def results_of_any(folder: Path) -> list[tuple[str, tuple[str, str]]]:
     """Like `results`, where an item that failed may stand there again."""
-    lines = [json.loads(line) for line in (folder / "manifest.jsonl").read_text().splitlines()[1:]]
+    lines = read_lines(folder / "manifest.jsonl")[1:]
     return [(line["key"], (line["status"], str(line["file"]))) for line in lines]
 
 
@@ -213,6 +212,7 @@ def test_a_worker_of_another_version_is_refused(cluster: RayCluster, tmp_path: P
     options = ["--engine", "ray", "--workers", "1", "--ray-address", cluster.address]
     done = subprocess.run(
         [sys.executable, "-c", program, "classify", "a film", "-m", "tiny", *options],
+        cwd=tmp_path,
         env=os.environ | cluster.environment,
         capture_output=True,
         text=True,

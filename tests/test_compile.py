@@ -9,6 +9,7 @@ from conftest import Genai, RunMain
 
 from genai_cli.device.compile_decision import Decision, Situation, Times, decide
 from genai_cli.device.compile_times import Lesson, build_times_key, find_times_file, read_times
+from genai_cli.device.compiling import CompiledCall
 from genai_cli.modality.image import ImageRequest
 from genai_cli.modality.text import TextRequest
 from genai_cli.request.request import Request
@@ -155,3 +156,16 @@ def test_what_is_never_compiled_says_so(run_main: RunMain) -> None:
     done = run_main("classify", "good", "-m", "tiny", "--compile", "-v")
     assert done.code == 0
     assert "compiled: no, classify is never compiled" in done.stderr
+
+
+def test_too_little_memory_is_not_the_compiler_s_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    def short(*_arguments: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    call = CompiledCall(short)
+    monkeypatch.setattr(call, "compiled", short)
+    with pytest.raises(torch.OutOfMemoryError):
+        call()
+    assert call.active

@@ -1,13 +1,13 @@
 """One resolved set of generation settings: the option, else the checkpoint's generation_config, else genai's own."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from checkpoints_decoding import build_stretched_llama, save_llama, state_settings, wordpiece_tokenizer
+from checkpoint_parts import changed_weights
+from checkpoints_decoding import build_stretched_llama, copy_with, save_llama, wordpiece_tokenizer
 from conftest import RunMain
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
@@ -15,11 +15,6 @@ from genai_cli.modality.decoding.context import find_context
 
 TOKENS = 24
 GREEDY = ["--temperature", "0", "--max-new-tokens", str(TOKENS)]
-
-
-def copy_with(folder: Path, place: Path, **settings: Any) -> Path:
-    shutil.copytree(folder, place)
-    return state_settings(place, **settings)
 
 
 def make(run_main: RunMain, folder: Path, *options: str, prompt: str = "It was") -> dict[str, Any]:
@@ -89,10 +84,6 @@ def test_stated_stop_strings_are_stop_texts(run_main: RunMain, gpt2: Path, tmp_p
         record = make(run_main, copy_with(gpt2, tmp_path / f"m{number}", stop_strings=value), *GREEDY, "--no-echo")
         assert record["text"] == whole[: whole.index(stop)]
         assert (record["finish_reason"], stop in record["parameters"]["stop"]) == ("stop", True)
-
-
-def list_made(folder: Path, text: str) -> list[int]:
-    return list(AutoTokenizer.from_pretrained(folder)(text).input_ids)
 
 
 SHAPED: dict[str, Any] = {
@@ -175,9 +166,6 @@ def test_what_genai_does_not_do_is_said_and_changes_nothing(
     extra = {"num_beams": 4} if name in ("num_return_sequences", "num_beam_groups", "diversity_penalty") else {}
     folder = copy_with(gpt2, tmp_path / "m", **{name: UNDONE[name]}, **extra)
     done = run_main("text", "It was", "Then", "-m", folder, *GREEDY, "--seed", "3", "--json")
-    if done.code == 4:  # the library itself refuses the file
-        assert name in done.stderr or "could not be loaded" in done.stderr
-        return
     assert done.code == 0, done.stderr
     assert done.stderr.count("generation_config states") == 1
     assert name in done.stderr
@@ -290,12 +278,9 @@ def test_layers_of_several_types_have_the_context_that_is_stated() -> None:
 
 
 def test_scores_that_are_not_finite_are_still_told(run_main: RunMain, gpt2: Path, tmp_path: Path) -> None:
-    from safetensors.torch import load_file, save_file
-
     folder = copy_with(gpt2, tmp_path / "m", suppress_tokens=[5], remove_invalid_values=True)
-    tensors = load_file(folder / "model.safetensors")
-    tensors["ln_f.weight"].fill_(torch.nan)
-    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    with changed_weights(folder / "model.safetensors") as tensors:
+        tensors["ln_f.weight"].fill_(torch.nan)
     done = run_main("text", "It was", "-m", folder, *GREEDY)
     assert (done.code, "not finite" in done.stderr) == (8, True)
 

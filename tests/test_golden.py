@@ -1,7 +1,6 @@
 """What an earlier version made stays valid: keys, batches that it began, and files that it wrote."""
 
 import io
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import pytest
 import soundfile
 from conftest import RunMain
 from PIL import Image
+from readers import read_lines
 
 from genai_cli.hub.reference import ModelReference
 from genai_cli.modality.registry import list_requests
@@ -26,25 +26,26 @@ BASE_SEED = 12345
 FLOAT32 = ("--dtype", "float32")
 
 
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
-
-
 def parameters(path: Path) -> Any:
     record = find_provenance(path).record
     assert record is not None
     return record["parameters"]
 
 
-def test_keys_ids_and_seeds_of_varied_jobs_are_what_they_were() -> None:
-    rows = read_rows([], str(GOLDEN / "jobs.jsonl"), io.BytesIO())
-    orders = Orders(rows, Defaults(list_requests(), {}))
-    assert not orders.survey.bad, orders.survey.first_bad
+def read_jobs() -> tuple[Orders, dict[tuple[str, str], ModelReference]]:
+    """The orders of varied jobs, and what each of their models is taken for."""
+    orders = Orders(read_rows([], str(GOLDEN / "jobs.jsonl"), io.BytesIO()), Defaults(list_requests(), {}))
     names = {needs.model: needs.model.strip("/").replace("/", "-").replace("@", "-") for needs in orders.survey.needs}
     references = {
         (needs.task, needs.model): ModelReference(f"golden/{names[needs.model]}", COMMIT)
         for needs in orders.survey.needs
     }
+    return orders, references
+
+
+def test_keys_ids_and_seeds_of_varied_jobs_are_what_they_were() -> None:
+    orders, references = read_jobs()
+    assert not orders.survey.bad, orders.survey.first_bad
     made = [
         {
             "task": job.request.task,
@@ -62,12 +63,7 @@ def test_keys_ids_and_seeds_of_varied_jobs_are_what_they_were() -> None:
 
 def test_the_keys_of_one_model_s_jobs_do_not_depend_on_the_others() -> None:
     """A batch takes up its orders model by model, and counts identical jobs in each."""
-    orders = Orders(read_rows([], str(GOLDEN / "jobs.jsonl"), io.BytesIO()), Defaults(list_requests(), {}))
-    names = {needs.model: needs.model.strip("/").replace("/", "-").replace("@", "-") for needs in orders.survey.needs}
-    references = {
-        (needs.task, needs.model): ModelReference(f"golden/{names[needs.model]}", COMMIT)
-        for needs in orders.survey.needs
-    }
+    orders, references = read_jobs()
     found = [job for needs in orders.survey.needs for job in expand(orders.select(needs), references, BASE_SEED)]
     by_index = {line["index"]: line for line in read_lines(GOLDEN / "keys.jsonl")}
     assert {job.index: job.key for job in found} == {index: line["key"] for index, line in by_index.items()}

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import Build, RunMain
+from checkpoint_parts import changed_weights
+from conftest import Build, RunMain, write_rows
 from readers import record_of
-from safetensors.torch import load_file, save_file
 
 from genai_cli.device.spec import ModelSpec, Placing
 from genai_cli.errors import InputError
@@ -48,14 +48,9 @@ def locate(name: str, task: str) -> ModelReference:
     return parse_name(name, task, load_catalog())
 
 
-def rows_file(rows: list[dict[str, Any]]) -> str:
-    Path("rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return "rows.jsonl"
-
-
 def made(run_main: RunMain, task: str, rows: list[dict[str, Any]], *options: str) -> list[dict[str, Any]]:
     """What a run tells of each row, without what differs from run to run."""
-    done = run_main(task, "--prompts", rows_file(rows), "--json", *options)
+    done = run_main(task, "--prompts", write_rows(Path("rows.jsonl"), rows), "--json", *options)
     assert done.code == 0, done.stderr
     lines = [json.loads(line) for line in done.lines]
     return [{name: line.get(name) for name in ("content_sha256", "parameters", "text", "labels")} for line in lines]
@@ -97,8 +92,7 @@ def test_the_context_is_each_row_s_own(run_main: RunMain, gpt2: Path) -> None:
     lengths = [line["parameters"]["max_new_tokens"] for line in made(run_main, "text", rows, *options)]
     assert lengths[0] > lengths[1]
     assert made(run_main, "text", rows, *options, "--batch-size", "1") == made(run_main, "text", rows, *options)
-    Path("rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    together = run_main("text", "--prompts", "rows.jsonl", *options, "-v")
+    together = run_main("text", "--prompts", write_rows(Path("rows.jsonl"), rows), *options, "-v")
     assert "an item, 3 at once" in together.stderr  # though the longest ends at its context before the others do
 
 
@@ -106,12 +100,11 @@ def test_what_is_wrong_with_one_row_is_no_other_s(run_main: RunMain, gpt2: Path,
     """A prompt past the context; and a model whose later positions are NaN, so that long prompts alone go wrong."""
     folder = tmp_path / "broken"
     shutil.copytree(gpt2, folder)
-    tensors = load_file(folder / "model.safetensors")
-    tensors["wpe.weight"][40:] = float("nan")
-    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    with changed_weights(folder / "model.safetensors") as tensors:
+        tensors["wpe.weight"][40:] = float("nan")
     prompts = ["It was", "dark " * 21, "a photo", "word " * 200]
     rows = [{"prompt": prompt, "seed": 1, "max_new_tokens": 8} for prompt in prompts]
-    done = run_main("text", "--prompts", rows_file(rows), "-m", folder, "--json")
+    done = run_main("text", "--prompts", write_rows(Path("rows.jsonl"), rows), "-m", folder, "--json")
     assert done.code == 3
     lines = [json.loads(line) for line in done.lines]
     assert [line["status"] for line in lines] == ["done", "failed", "done", "failed"]
@@ -173,13 +166,11 @@ def overflowing(folder: Path, place: Path) -> Path:
     """The checkpoint with a decoder whose numbers are too large for float16 and no others are wrong."""
     shutil.copytree(folder, place)
     for weights in (place / "vae").glob("*.safetensors"):
-        tensors = load_file(weights)
-        for part in ("weight", "bias"):
-            name = f"decoder.conv_in.{part}"
-            tensors[name] = (tensors[name].float() * (60000 / float(tensors[name].float().abs().max()))).to(
-                tensors[name].dtype
-            )
-        save_file(tensors, weights, metadata={"format": "pt"})
+        with changed_weights(weights) as tensors:
+            for part in ("weight", "bias"):
+                name = f"decoder.conv_in.{part}"
+                values = tensors[name].float()
+                tensors[name] = (values * (60000 / float(values.abs().max()))).to(tensors[name].dtype)
     return place
 
 

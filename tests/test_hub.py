@@ -546,3 +546,25 @@ def test_a_licence_that_is_not_allowed_is_refused_before_the_weights(
     assert genai("models", "pull", "owner/name", "--require-license", "mit").code == 0
     # What is cached is judged too.
     assert genai("models", "pull", "owner/name", "--require-license", "apache-2.0", "--offline").code == 9
+
+
+def test_a_cache_with_pickled_weights_alone_asks_the_hub(
+    genai: Genai, hub: LoopbackHub, gpt2: Path, environment: Path
+) -> None:
+    """Another program left them; the hub has safetensors beside them."""
+    hub.add("owner/name", gpt2)
+    assert genai("models", "pull", "owner/name").code == 0
+    weights = pointer(environment)
+    weights.resolve().unlink()
+    weights.unlink()
+    weights.with_name("pytorch_model.bin").write_bytes(b"pickled")
+    assert genai("text", "It was", "-m", "owner/name", "--offline").code == 9
+    done = genai("text", "It was", "-m", "owner/name", "--seed", "1", "-o", "-")
+    assert done.code == 0, done.stderr
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:80x", "hub.example", "http://[::1", "https://"])
+def test_an_address_that_is_none_is_named(genai: Genai, address: str) -> None:
+    done = genai("text", "It was", "-m", "tiny", env={"HF_ENDPOINT": address})
+    assert (done.code, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"genai: error: HF_ENDPOINT is no address: {address!r}\nhint: ")

@@ -4,18 +4,12 @@ import hashlib
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
-from conftest import RunMain
+from conftest import RunMain, write_rows
 from PIL import Image
-from readers import GENERATED, embedded_xmp, png_texts, record_of, source_type
+from readers import GENERATED, embedded_xmp, pixels, png_texts, record_of, source_type
 
 QUICK = ["--steps", "2"]
-
-
-def pixels(path: Path) -> np.ndarray:
-    with Image.open(path) as image:
-        return np.asarray(image.convert("RGB"))
 
 
 def test_a_picture_with_its_record(run_main: RunMain, stable_diffusion: Path) -> None:
@@ -119,13 +113,14 @@ def test_a_size_that_cannot_be_names_the_nearest(run_main: RunMain, stable_diffu
 def test_every_scheduler_runs_and_is_recorded(run_main: RunMain, stable_diffusion: Path) -> None:
     from genai_cli.modality.diffusion.schedulers import SCHEDULERS
 
+    rows = write_rows(Path("rows.jsonl"), [{"prompt": "a cat", "scheduler": name, "seed": 1} for name in SCHEDULERS])
+    options = ["--prompts", rows, "-m", stable_diffusion, "--steps", "4", "-o", "{index}.png"]
+    done = run_main("image", *options)
+    assert done.code == 0, done.stderr
     made = set()
-    for name in SCHEDULERS:
-        options = ["--scheduler", name, "--steps", "4", "--seed", "1", "-o", f"{name}.png"]
-        done = run_main("image", "a cat", "-m", str(stable_diffusion), *options)
-        assert done.code == 0, done.stderr
-        assert record_of(Path(f"{name}.png"))["parameters"]["scheduler"] == name
-        made.add(pixels(Path(f"{name}.png")).tobytes())
+    for index, name in enumerate(SCHEDULERS):
+        assert record_of(Path(f"{index}.png"))["parameters"]["scheduler"] == name
+        made.add(pixels(Path(f"{index}.png")).tobytes())
     assert len(made) >= len(SCHEDULERS) - 1
 
 
@@ -182,14 +177,13 @@ def test_an_incomplete_variant_is_never_mixed(run_main: RunMain, stable_diffusio
 def test_nan_weights_give_no_file(run_main: RunMain, stable_diffusion: Path, tmp_path: Path) -> None:
     import shutil
 
-    from safetensors.torch import load_file, save_file
+    from checkpoint_parts import changed_weights
 
     folder = tmp_path / "broken"
     shutil.copytree(stable_diffusion, folder)
     for weights in (folder / "vae").glob("*.safetensors"):
-        tensors = load_file(weights)
-        tensors["decoder.conv_out.weight"].fill_(float("nan"))
-        save_file(tensors, weights, metadata={"format": "pt"})
+        with changed_weights(weights) as tensors:
+            tensors["decoder.conv_out.weight"].fill_(float("nan"))
     for dtype, fits in (("float32", False), ("bfloat16", True)):  # a hint never names what is already so
         options = ["--dtype", dtype, "-o", "x.png", "--no-safety"]
         done = run_main("image", "a cat", "-m", str(folder), *options, *QUICK)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from checkpoint_parts import changed_weights
 from checkpoints_decoding import (
     END_OF_TURN,
     build_byte_llama,
@@ -172,15 +173,13 @@ def test_a_stop_text_may_hold_a_special_token() -> None:
 def make_talkative(folder: Path, token: str) -> None:
     """Make the special token likelier, so that it comes early."""
     import torch
-    from safetensors.torch import load_file, save_file
     from tokenizers import Tokenizer
 
     number = Tokenizer.from_file(str(folder / "tokenizer.json")).token_to_id(token)
-    tensors = load_file(folder / "model.safetensors")
-    head = tensors["lm_head.weight"]
-    head[number] = head[number] + 0.5 * torch.sign(head.mean(dim=0))
-    head[number] *= 3
-    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    with changed_weights(folder / "model.safetensors") as tensors:
+        head = tensors["lm_head.weight"]
+        head[number] = head[number] + 0.5 * torch.sign(head.mean(dim=0))
+        head[number] *= 3
 
 
 def test_a_special_token_ends_the_text_where_it_is_a_stop_text(run_main: RunMain, tmp_path: Path) -> None:

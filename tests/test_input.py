@@ -3,7 +3,6 @@
 import io
 import os
 import pickle
-import struct
 import zlib
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from file_parts import SIGNATURE, chunk, png
 from PIL import Image
 
 from genai_cli.content.picture import Picture
@@ -136,12 +136,7 @@ def test_pictures_stand_upright_and_animations_give_their_first_frame(tmp_path: 
 
 def bomb(width: int, height: int) -> bytes:
     """A PNG that says it is large and holds nothing."""
-
-    def chunk(name: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    return png(chunk(b"IDAT", zlib.compress(b"")), width=width, height=height)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +145,7 @@ def bomb(width: int, height: int) -> bytes:
         (bomb(60000, 60000), "cannot be read"),
         (bomb(14000, 12500), "are over 170 million"),
         (bomb(8, 8), "cannot be read"),
-        (b"\x89PNG\r\n\x1a\nnot really", "cannot be read"),
+        (SIGNATURE + b"not really", "cannot be read"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not a picture of a known type"),
         (b"%PDF-1.7", "not a picture of a known type"),
         (b"\xff\xd8\xff\xe0 cut", "cannot be read|not a picture"),

@@ -1,25 +1,19 @@
 """What a library cannot do is the model's or the request's fault: exit 2, 4 or 7, with a remedy. Exit 1 is genai's."""
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from checkpoint_parts import update_json, write_json
-from checkpoints_classifiers import SIZES, build_classifier
-from conftest import Genai, RunMain
-from safetensors.torch import load_file, save_file
+from checkpoint_parts import SIZES, changed_weights, update_json, write_json
+from checkpoints_classifiers import build_classifier
+from conftest import Genai, RunMain, copy_of
 
 from genai_cli.device.failures import explain_device, explain_run, find_missing_package, first_line, is_from_library
 from genai_cli.errors import DeviceError, GenaiError, InputError
 
 OWN = frozenset({"genai_cli"})
-
-
-def copy_of(checkpoint: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(checkpoint, tmp_path / "changed"))
 
 
 def only_sentencepiece(folder: Path) -> None:
@@ -104,10 +98,9 @@ def test_files_that_a_library_cannot_load_are_the_models_fault(run_main: RunMain
 
 def test_a_token_that_the_model_does_not_have_costs_the_item(run_main: RunMain, tmp_path: Path) -> None:
     folder = build_classifier(tmp_path / "model", "Bert", **SIZES)
-    tensors = load_file(folder / "model.safetensors")
     name = "bert.embeddings.word_embeddings.weight"
-    tensors[name] = tensors[name][:200].clone()
-    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    with changed_weights(folder / "model.safetensors") as tensors:
+        tensors[name] = tensors[name][:200].clone()
     update_json(folder / "config.json", vocab_size=200)
     done = run_main("classify", "a", "the film was good", "-m", folder, "--json")
     lines = [json.loads(line) for line in done.lines]

@@ -175,6 +175,11 @@ def test_the_dtype_for_each_device() -> None:
     assert select_dtype("cpu", asks_bfloat16=True)[0] in ("float32", "bfloat16")
 
 
+def test_a_licence_with_a_name_of_its_own_is_shown_by_it() -> None:
+    card = parse_card("---\nlicense: other\nlicense_name: flux-1-dev\n---\n# a model\n")
+    assert card.license == "flux-1-dev"
+
+
 def test_a_card_s_sections_on_use_and_limits() -> None:
     card = parse_card(
         "---\nlicense: mit\npipeline_tag: text-generation\n---\n# Model\nIntro\n## Intended uses\nFun.\n"

@@ -4,12 +4,16 @@ import base64
 import csv
 import io
 import json
+import resource
 import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import Genai, RunMain
+from readers import read_lines
+
+from genai_cli.store.json_lines import append_line
 
 REVIEWS = 'id,text,stars\n1,"good film, really",5\n2,What a waste of time,\n3,not bad at all,n/a\n'
 GREEDY = ("--max-new-tokens", "6", "--temperature", "0")
@@ -17,10 +21,6 @@ GREEDY = ("--max-new-tokens", "6", "--temperature", "0")
 
 def table(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(path.read_text())))
-
-
-def records(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 def names(folder: Path = Path()) -> set[str]:
@@ -56,7 +56,7 @@ def test_json_rows_keep_their_fields(run_main: RunMain) -> None:
     given = '{"text": "good", "seed": "none", "tags": ["a"]}\n{"text": "bad"}\n'
     done = run_main("classify", "--prompts", "-", "--column", "text", "-m", "tiny", "-o", "o.jsonl", stdin=given)
     assert done.code == 0, done.stderr
-    first, second = records(Path("o.jsonl"))
+    first, second = read_lines(Path("o.jsonl"))
     assert first == {"text": "good", "seed": "none", "tags": ["a"], "label": "POSITIVE", "score": first["score"]}
     assert second == {"text": "bad", "label": "NEGATIVE", "score": second["score"]}
     run_main("classify", "--prompts", "-", "--column", "text", "-m", "tiny", "-o", "o.csv", stdin=given)
@@ -68,7 +68,7 @@ def test_records_stand_in_the_order_of_the_rows(run_main: RunMain, distilbert: P
     rows[3] |= {"task": "text", "model": "tiny", "max_new_tokens": 3}
     done = run_main("batch", "-", "-o", "out.jsonl", stdin="\n".join(map(json.dumps, rows)))
     assert done.code == 0, done.stderr
-    lines = records(Path("out.jsonl"))
+    lines = read_lines(Path("out.jsonl"))
     assert [line["prompt"] for line in lines] == [f"film {n}" for n in range(6)]
     assert [line["task"] for line in lines] == ["classify"] * 3 + ["text"] + ["classify"] * 2
     assert {(line["status"], line["file"]) for line in lines} == {("done", "out.jsonl")}
@@ -155,7 +155,7 @@ def test_openai_requests_are_answered_in_their_format(run_main: RunMain, llama_c
     assert "-m NAME" in refused.stderr
     done = run_main(*arguments, stdin="\n".join(rows))
     assert done.code == 3, done.stderr
-    words, chat, picture = records(Path("out.jsonl"))
+    words, chat, picture = read_lines(Path("out.jsonl"))
     choices = words["response"]["body"]["choices"]
     assert [choice["index"] for choice in choices] == [0, 1, 2, 3]
     assert choices[0]["text"] == choices[1]["text"] != choices[2]["text"]
@@ -169,7 +169,7 @@ def test_openai_requests_are_answered_in_their_format(run_main: RunMain, llama_c
     assert Path("out/picture.webp").read_bytes()[8:12] == b"WEBP"
     done = run_main(*arguments[:-1], llama_chat, stdin=rows[1])
     assert done.code == 0, done.stderr
-    (chat,) = records(Path("out.jsonl"))
+    (chat,) = read_lines(Path("out.jsonl"))
     body = chat["response"]["body"]
     assert body["object"] == "chat.completion"
     assert body["choices"][0]["message"]["role"] == "assistant"
@@ -183,3 +183,19 @@ def test_a_conversation_can_be_made_again_from_its_record(run_main: RunMain, lla
     assert made.code == 0, made.stderr
     again = run_main("rerun", "out/chat.txt", "--verify")
     assert again.stdout == "out/chat.txt: the same\n", again.stderr
+
+
+def test_of_a_line_that_cannot_be_written_nothing_stays(tmp_path: Path) -> None:
+    file = tmp_path / "lines.jsonl"
+    file.touch()
+    append_line(file, {"key": "first"}, sync=True)
+    before, limits = file.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 10, limits[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            append_line(file, {"key": "a line that is longer than the room"}, sync=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert file.read_bytes() == before
+    append_line(file, {"key": "second"}, sync=True)
+    assert [line["key"] for line in read_lines(file)] == ["first", "second"]

@@ -10,6 +10,8 @@ import pytest
 from conftest import Genai, RunMain
 
 from genai_cli.cli.app import list_words, load_task
+from genai_cli.cli.command import Command
+from genai_cli.cli.variables import find_unknown_variables
 from genai_cli.errors import InputError
 from genai_cli.modality.registry import REGISTRY, find_modality
 from genai_cli.request.option import HEADINGS, Option, convert, declared_options, find_field, read_mapping
@@ -151,6 +153,22 @@ def test_cached_models_and_folders_are_completed(genai: Genai, environment: Path
         assert genai(env=env).lines == [completed]
 
 
+def test_the_cache_is_looked_for_where_the_desktop_keeps_caches(genai: Genai, tmp_path: Path) -> None:
+    (tmp_path / "caches/huggingface/hub/models--owner--name").mkdir(parents=True)
+    env = {"_GENAI_COMPLETE": "complete_bash", "COMP_WORDS": "genai text -m ow", "COMP_CWORD": "3"}
+    assert genai(env={**env, "HF_HOME": "", "XDG_CACHE_HOME": str(tmp_path / "caches")}).lines == ["owner/name"]
+
+
 def test_two_options_for_one_field_are_refused(run_main: RunMain) -> None:
     done = run_main("image", "a cat", "-m", "tiny", "--size", "64x64", "--width", "32")
     assert (done.code, "--size sets width and height: leave --width and --height out" in done.stderr) == (2, True)
+
+
+def test_the_variables_of_a_command_ask_for_no_other_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENAI_STEPS", "3")
+    command = load_task("image")
+
+    def never() -> list[Command]:
+        raise AssertionError("all commands are asked")
+
+    assert list(find_unknown_variables(never, running=[command])) == []

@@ -1,6 +1,7 @@
 """`--dry-run` of a batch: how many items and models, what is done, what is to be fetched; nothing loaded or written."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -73,3 +74,22 @@ def test_a_plan_says_what_is_to_be_fetched(genai: Genai, hub: LoopbackHub, gpt2:
     assert missing.code == 4
     genai("models", "pull", "owner/model")
     assert json.loads(genai(*arguments).stdout)["models"][0]["bytes_to_fetch"] == 0
+
+
+def test_a_plan_tells_weights_that_are_cut_off(genai: Genai, hub: LoopbackHub, gpt2: Path, environment: Path) -> None:
+    hub.add("owner/model", gpt2)
+    genai("models", "pull", "owner/model")
+    weights = next((environment / "huggingface" / "hub").glob("*/snapshots/*/model.safetensors"))
+    size = weights.stat().st_size
+    os.truncate(weights.resolve(), size // 2)
+    arguments = ("text", "It was", "-m", "owner/model", "--dry-run", "--json")
+    assert json.loads(genai(*arguments).stdout)["models"][0]["bytes_to_fetch"] == size
+    assert json.loads(genai(*arguments, "--offline").stdout)["models"][0]["bytes_to_fetch"] is None
+
+
+def test_a_plan_tells_a_cached_model_of_another_kind(genai: Genai, hub: LoopbackHub, distilbert: Path) -> None:
+    hub.add("owner/labels", distilbert)
+    genai("models", "pull", "owner/labels")
+    done = genai("text", "It was", "-m", "owner/labels", "--dry-run", "--json", "--offline")
+    assert (done.code, done.stdout) == (2, ""), done.stderr
+    assert "genai classify" in done.stderr

@@ -2,47 +2,15 @@
 
 import json
 import os
-import pty
 import re
-import select
 import signal
-import subprocess
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from conftest import COMMAND, Genai
+from conftest import Genai, in_terminal
 from loopback_hub import LoopbackHub
 
 TEXT = ["text", "It was", "--seed", "1", "--max-new-tokens", "8"]
-
-
-def in_terminal(arguments: list[str], cwd: Path, env: Mapping[str, str] | None = None) -> tuple[int, str]:
-    """Run the command with all three streams on a pseudo-terminal; its exit code and what it showed."""
-    controller, terminal = pty.openpty()
-    process = subprocess.Popen(
-        [COMMAND, *arguments],
-        cwd=cwd,
-        stdin=terminal,
-        stdout=terminal,
-        stderr=terminal,
-        start_new_session=True,
-        env=os.environ | (env or {}),
-    )
-    os.close(terminal)
-    shown = b""
-    while True:
-        ready, _, _ = select.select([controller], [], [], 240)
-        assert ready, "the command shows nothing"
-        try:
-            piece = os.read(controller, 65536)
-        except OSError:  # the terminal's other end is closed
-            break
-        if not piece:
-            break
-        shown += piece
-    os.close(controller)
-    return process.wait(), shown.decode(errors="replace")
 
 
 def test_stdout_holds_results_and_nothing_else(genai: Genai, stable_diffusion: Path) -> None:
@@ -258,3 +226,30 @@ def test_several_prompts_and_json_lines(genai: Genai, distilbert: Path) -> None:
     assert [record["prompt"] for record in records] == ["one", "two", "three"]
     assert all(record["status"] == "done" and record["file"] is None for record in records)
     assert len({record["key"] for record in records}) == 3
+
+
+def test_a_dry_run_on_a_terminal_leaves_its_lines_alone(genai: Genai) -> None:
+    code, shown = in_terminal(["text", "Hello", "-m", "tiny", "--dry-run", "--seed", "1"], genai.cwd)
+    assert code == 0, shown
+    assert [line.rpartition("\x1b[2K")[2] for line in shown.split("\r\n")] == [
+        "hello-1.txt",
+        "genai: would make 1 result with tiny; nothing was loaded or written",
+        "",
+    ]
+
+
+def test_a_download_is_not_counted_as_a_picture(genai: Genai, hub: LoopbackHub, stable_diffusion: Path) -> None:
+    hub.add("owner/name", stable_diffusion)
+    options = ["-m", "owner/name", "--steps", "2", "--scheduler", "ddim", "--batch-size", "1"]
+    code, shown = in_terminal(["image", "a cat", "a dog", *options], genai.cwd)
+    assert code == 0, shown
+    assert "%" in shown.partition("picture 1 of 2, step 0 of 2")[0]
+    assert re.findall(r"picture (\d) of 2, step (\d) of 2", shown) == [(p, s) for p in "12" for s in "012"]
+
+
+@pytest.mark.parametrize(("value", "shown"), [("1", True), ("true", True), ("false", False), ("0", False), ("", False)])
+def test_the_variable_for_tracebacks_is_a_flag(genai: Genai, value: str, shown: bool) -> None:
+    done = genai("show", "no-such.png", env={"GENAI_DEBUG": value})
+    assert done.code == 2
+    assert ("Traceback" in done.stderr) == shown
+    assert "Traceback" in genai("show", "no-such.png", "--debug").stderr

@@ -3,19 +3,12 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 from checkpoints_pictures import build_distilled, build_pixart
 from conftest import RunMain
-from PIL import Image
-from readers import record_of
+from readers import pixels, record_of
 
 QUICK = ("--steps", "2", "--seed", "1", "--size", "64x64")
-
-
-def pixels(name: str) -> np.ndarray:
-    with Image.open(name) as image:
-        return np.asarray(image.convert("RGB"))
 
 
 def negate(run_main: RunMain, folder: Path, *options: str) -> tuple[str, str, bool]:

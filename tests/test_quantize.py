@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import RunMain
+from conftest import RunMain, write_rows
 from readers import record_of
 from torch import nn
 from transformers import AutoModelForCausalLM
 
 from genai_cli.device.placement import Placement
-from genai_cli.device.quantize import quantize_model, quantize_to_int4, quantize_to_int8
+from genai_cli.device.quantize import find_drawback, quantize_model, quantize_to_int4, quantize_to_int8
 from genai_cli.device.quantized_layers import PackedInt8Linear, has_fbgemm
+from genai_cli.errors import DeviceError
 
 QUICK = {
     "gpt2": ["text", "It was", "--max-new-tokens", "8"],
@@ -96,8 +97,7 @@ def test_a_rerun_carries_it_and_a_plain_run_knows_nothing_of_it(run_main: RunMai
 def test_a_batch_keeps_both_apart(run_main: RunMain, gpt2: Path) -> None:
     row = {"task": "text", "prompt": "It was", "model": str(gpt2), "seed": 1, "max_new_tokens": 8}
     rows = [row | {"id": "plain"}, row | {"id": "small", "quantize": "int8"}]
-    Path("jobs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    done = run_main("batch", "jobs.jsonl", "-o", "out/", "--json")
+    done = run_main("batch", write_rows(Path("jobs.jsonl"), rows), "-o", "out/", "--json")
     assert done.code == 0, done.stderr
     lines = {line["id"]: line for line in map(json.loads, done.lines)}
     assert lines["small"]["parameters"]["quantize"] == "int8"
@@ -118,3 +118,9 @@ def test_what_cannot_be_is_refused_before_anything_loads(run_main: RunMain, monk
     assert done.code == 2
     assert done.stderr.count("\n") == 2
     assert "genai-cli[quantize]" in done.stderr
+
+
+def test_a_device_that_cannot_is_told_before_anything_loads() -> None:
+    placement = Placement("mps", "float16", "", "", quantize="int8")
+    with pytest.raises(DeviceError, match="does not work on mps"):
+        find_drawback(placement)

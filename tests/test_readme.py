@@ -24,7 +24,6 @@ FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"`[^`]*`")
 # Options of the program that belong to no command's declared options.
 GENERAL = {"-h", "--help", "--version", "--install-completion", "--show-completion"}
-UNDECLARED = {"list", "show", "remove", "models", "doctor"}
 
 
 def read_prose(text: str) -> str:
@@ -67,13 +66,12 @@ def test_the_pages_show_help_texts() -> None:
     assert {arguments for arguments, _ in SHOWN} >= {"--help", "batch --help", *tasks}
 
 
-@pytest.mark.parametrize(("arguments", "shown"), SHOWN)
-def test_the_help_texts_are_the_program_s(arguments: str, shown: str) -> None:
-    done = subprocess.run([COMMAND, *arguments.split()], capture_output=True, text=True, env={"COLUMNS": "100"})
-    assert done.stdout.strip() == shown.strip()
+def test_the_options_page_has_a_place_for_the_table() -> None:
+    assert "<!-- options -->\n" in OPTIONS
+    assert "<!-- end of options -->" in OPTIONS
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/options.md"])
+@pytest.mark.parametrize("page", PAGES)
 def test_what_is_generated_is_up_to_date(page: str) -> None:
     """`python -m tools.readme` writes the table of options and the help texts."""
     assert render(PAGES[page]) == PAGES[page]
@@ -127,7 +125,7 @@ def test_every_command_that_a_page_shows_has_these_options(page: str, call: str)
     words = split_call(call)
     name = next((word for word in words if not word.startswith("-")), "")
     name = words[1] if name == "models" and words[1:2] == ["pull"] else name
-    assert not words or name in declared or name in UNDECLARED, f"{page}: {call}"
+    assert not words or name in declared or name == "models", f"{page}: {call}"
     if name in declared:
         options = {name for entry, _ in declared[name].declared().values() for name in entry.option.names}
         known = GENERAL | {part for option in options for part in option.split("/")} | {"-n", "-o", "-m", "-q", "-v"}

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from file_parts import RECORD, TEXT, chunk, png, read, riff
 from PIL import Image, PngImagePlugin
 
 from genai_cli.content.picture import Picture
@@ -19,35 +20,9 @@ from genai_cli.content.reading import NoRecordError, read_provenance
 from genai_cli.content.record import GENERATED, Record, to_json
 from genai_cli.errors import InputError
 
-RECORD: Record = {
-    "genai": "0.2.0",
-    "task": "image",
-    "prompt": "a 'cat' & <b>, 猫 ÿ\xff\0x",
-    "model": {"id": "tiny", "revision": None, "variant": None, "license": None},
-    "parameters": {"seed": 7},
-}
-TEXT = to_json(RECORD)
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PICTURE = Picture(np.arange(16 * 16 * 3, dtype=np.uint8).reshape(16, 16, 3))
-
-
-def chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-
-HEADER = chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 8, 8, 2, 0, 0, 0))
 PIXELS = chunk(b"IDAT", zlib.compress(bytes(25 * 8)))
 END = chunk(b"IEND", b"")
-
-
-def png(*chunks: bytes) -> bytes:
-    return SIGNATURE + HEADER + b"".join(chunks) + END
-
-
-def read(data: bytes, name: str, folder: Path) -> Record | None:
-    path = folder / name
-    path.write_bytes(data)
-    return read_provenance(path).record
 
 
 # PNG
@@ -74,7 +49,7 @@ def test_pixels_are_skipped_and_not_read(tmp_path: Path) -> None:
     """Two gigabytes of pixels (a hole in the file) stand before the record."""
     path, size = tmp_path / "large.png", 2**31 - 1
     with path.open("wb") as file:
-        file.write(SIGNATURE + HEADER + struct.pack(">I4s", size, b"IDAT"))
+        file.write(png().removesuffix(END) + struct.pack(">I4s", size, b"IDAT"))
         file.seek(size + 4, io.SEEK_CUR)
         file.write(chunk(b"tEXt", b"genai\0" + TEXT.encode()) + END)
     code = """if True:
@@ -191,11 +166,6 @@ def packet(form: str, rdf: str = "rdf", g: str = "genai", wrapped: bool = True) 
     return f'<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>{meta}{" " * 2000}<?xpacket end="w"?>'
 
 
-def riff(*chunks: tuple[bytes, bytes], form: bytes = b"WEBP") -> bytes:
-    body = b"".join(name + struct.pack("<I", len(data)) + data + bytes(len(data) % 2) for name, data in chunks)
-    return b"RIFF" + struct.pack("<I", len(body) + 4) + form + body
-
-
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(("rdf", "g", "wrapped"), [("rdf", "genai", True), ("r", "ns1", False)])
 def test_all_forms_of_rdf(tmp_path: Path, form: str, rdf: str, g: str, wrapped: bool) -> None:
@@ -282,7 +252,14 @@ def test_nested_xmp_takes_no_time(tmp_path: Path) -> None:
 # The programs themselves
 
 
-CONVERT, EXIFTOOL = shutil.which("convert"), shutil.which("exiftool")
+def find_imagemagick() -> str | None:
+    """ImageMagick's convert; other programs have the name, too."""
+    path = shutil.which("convert")
+    said = path and subprocess.run([path, "-version"], capture_output=True, check=False).stdout
+    return path if said and b"ImageMagick" in said else None
+
+
+CONVERT, EXIFTOOL = find_imagemagick(), shutil.which("exiftool")
 
 
 @pytest.mark.skipif(CONVERT is None, reason="ImageMagick is not installed")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_rewritten import RECORD, TEXT, read, riff
+from file_parts import RECORD, TEXT, frame, id3, read, riff, synchsafe
 
 from genai_cli.content.reading import read_provenance
 from genai_cli.content.record import GENERATED, Record, to_json
@@ -16,18 +16,6 @@ from genai_cli.errors import InputError
 
 SOUND = Sound((np.sin(np.arange(3200) / 10) * 20000).astype(np.int16)[:, None], 16000)
 FFMPEG = shutil.which("ffmpeg")
-
-
-def id3(body: bytes, version: int = 4, flags: int = 0) -> bytes:
-    return b"ID3" + bytes([version, 0, flags]) + synchsafe(len(body)) + body
-
-
-def synchsafe(size: int) -> bytes:
-    return bytes(size >> shift & 0x7F for shift in (21, 14, 7, 0))
-
-
-def frame(body: bytes, size: bytes, flags: int = 0, name: bytes = b"TXXX") -> bytes:
-    return name + size + bytes([0, flags]) + body
 
 
 def desynchronised(data: bytes) -> bytes:

@@ -16,7 +16,7 @@ from readers import record_of
 from genai_cli.errors import InputError
 from genai_cli.events import Event, Progress
 from genai_cli.modality.diffusion.pipelines import PICTURE, make_callback
-from genai_cli.modality.diffusion.scheduler_choice import MOST_GAIN, choose_scheduler, measure_gain
+from genai_cli.modality.diffusion.scheduler_choice import MOST_GAIN, choose_scheduler, find_spacing, measure_gain
 from genai_cli.modality.diffusion.schedulers import SCHEDULERS, OwnScheduler, describe_scheduler, read_own_scheduler
 from genai_cli.modality.modality import TINY
 from tools.train.image.measure import measure_picture
@@ -171,3 +171,13 @@ def test_progress_counts_the_evaluations_of_the_model(stable_diffusion: Path, na
     assert len(passes) == evaluations
     counted = [Progress(PICTURE, done, evaluations) for done in range(1, evaluations + 1)]
     assert events == [Progress(PICTURE, 0, 5), *counted]
+
+
+def test_a_spacing_is_looked_for_once() -> None:
+    """Two readings of one configuration are one scheduler; another configuration is another."""
+    find_spacing.cache_clear()
+    for _ in range(3):
+        choose_scheduler(own(diffusers.DDIMScheduler(**SCALED)), "heun", 8)
+    assert find_spacing.cache_info().misses == 1
+    choose_scheduler(own(diffusers.DDIMScheduler(**SCALED, steps_offset=1)), "heun", 8)
+    assert find_spacing.cache_info().misses == 2

@@ -95,12 +95,14 @@ def key_of(kind: str) -> object:
     return ed25519.Ed25519PrivateKey.generate() if kind == "Ed25519" else rsa.generate_private_key(65537, 2048)
 
 
-@pytest.mark.parametrize("kind", ["P-384", "P-521", "Ed25519", "RSA"])
-def test_the_algorithm_is_told_from_the_key(authority: Authority, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "algorithm"), [("P-384", "es384"), ("P-521", "es512"), ("Ed25519", "ed25519"), ("RSA", "ps256")]
+)
+def test_the_algorithm_is_told_from_the_key(authority: Authority, kind: str, algorithm: str) -> None:
     from genai_cli.content.signing import load_signer
 
     chain = authority.issue(kind, key_of(kind))
-    load_signer(chain, chain.with_suffix(".key"))  # signs a small picture
+    assert load_signer(chain, chain.with_suffix(".key")).algorithm == algorithm  # it signs a small picture
 
 
 NEVER = ["-m", "owner/never-asked-for"]

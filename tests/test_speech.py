@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from checkpoint_parts import update_json
-from checkpoints_decoding import state_settings
+from checkpoints_decoding import copy_with
 from conftest import RunMain
 from readers import record_of, wave_samples
 from transformers import AutoTokenizer
@@ -126,8 +126,7 @@ def hear(run_main: RunMain, folder: Path, *options: str) -> tuple[dict[str, Any]
 def test_what_music_does_not_do_is_said(
     run_main: RunMain, musicgen: Path, tmp_path: Path, stated: dict[str, Any], guidance: str
 ) -> None:
-    shutil.copytree(musicgen, tmp_path / "m")
-    folder = state_settings(tmp_path / "m", **stated)
+    folder = copy_with(musicgen, tmp_path / "m", **stated)
     record, said = hear(run_main, folder, "--guidance", guidance)
     assert next(iter(stated)) in said
     assert "generation_config states" in said
@@ -136,18 +135,17 @@ def test_what_music_does_not_do_is_said(
 
 
 def test_music_is_drawn_as_stated(run_main: RunMain, musicgen: Path, tmp_path: Path) -> None:
-    shutil.copytree(musicgen, tmp_path / "m")
-    folder = state_settings(tmp_path / "m", do_sample=True, temperature=0.8, top_k=9, top_p=0.7, guidance_scale=2.0)
+    folder = copy_with(
+        musicgen, tmp_path / "m", do_sample=True, temperature=0.8, top_k=9, top_p=0.7, guidance_scale=2.0
+    )
     stated, _ = hear(run_main, folder)
     assert stated["parameters"]["temperature"] == 0.8
     assert (stated["parameters"]["top_k"], stated["parameters"]["guidance_scale"]) == (9, 2.0)
     assert stated["parameters"]["generation_config"] == {"top_p": 0.7}
     options = ["--temperature", "0.8", "--top-k", "9", "--guidance", "2"]
     assert hear(run_main, musicgen, *options)[0]["content_sha256"] != stated["content_sha256"]
-    shutil.copytree(musicgen, tmp_path / "one")
-    one = state_settings(tmp_path / "one", do_sample=True, min_p=1.0, suppress_tokens=[1, 2])
-    shutil.copytree(musicgen, tmp_path / "greedy")
-    greedy = state_settings(tmp_path / "greedy", do_sample=False, suppress_tokens=[1, 2])
+    one = copy_with(musicgen, tmp_path / "one", do_sample=True, min_p=1.0, suppress_tokens=[1, 2])
+    greedy = copy_with(musicgen, tmp_path / "greedy", do_sample=False, suppress_tokens=[1, 2])
     records = [hear(run_main, model)[0] for model in (one, greedy)]
     assert records[0]["content_sha256"] == records[1]["content_sha256"]
     assert [record["parameters"]["temperature"] for record in records] == [1.0, 0.0]
@@ -187,8 +185,7 @@ def test_what_a_stage_of_bark_cannot_do_is_said(
 
 
 def test_numbers_out_of_range_are_not_taken(run_main: RunMain, musicgen: Path, tmp_path: Path) -> None:
-    shutil.copytree(musicgen, tmp_path / "m")
-    folder = state_settings(tmp_path / "m", do_sample=True, temperature=1e6, top_k=-1, guidance_scale=1e9)
+    folder = copy_with(musicgen, tmp_path / "m", do_sample=True, temperature=1e6, top_k=-1, guidance_scale=1e9)
     record, said = hear(run_main, folder)
     assert "temperature" in said
     parameters = record["parameters"]

@@ -2,14 +2,13 @@
 
 import json
 import re
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from checkpoint_parts import update_json
-from conftest import Genai, RunMain
+from conftest import Genai, RunMain, copy_of
 from loopback_hub import LoopbackHub
 
 from genai_cli.hub.license import explain_license, name_license
@@ -119,11 +118,6 @@ STRANGERS = {
 def canary(tmp_path: Path) -> Path:
     """The file that appears where code of a model runs."""
     return tmp_path / "canary"
-
-
-def copy_of(checkpoint: Path, tmp_path: Path) -> Path:
-    """A checkpoint to change."""
-    return Path(shutil.copytree(checkpoint, tmp_path / "stranger"))
 
 
 @pytest.fixture

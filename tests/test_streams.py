@@ -7,8 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import COMMAND, TIMEOUT, Genai, RunMain
-from test_process import in_terminal
+from conftest import COMMAND, TIMEOUT, Genai, RunMain, in_terminal
 
 GREEDY = ["-m", "tiny", "--max-new-tokens", "3", "--temperature", "0"]
 OPTIONS = shlex.join(GREEDY)
@@ -78,6 +77,9 @@ def test_with_a_prompt_the_piped_text_comes_after_a_blank_line(genai: Genai, pip
     (genai.cwd / "in.txt").write_text("a\nb\n")
     done = shell(genai.cwd, pipe.format(f"genai text 'Write more' {OPTIONS}"))
     assert done.stdout.startswith("Write more\n\na\nb"), done.stderr
+
+
+def test_an_empty_pipe_adds_nothing_to_a_prompt(genai: Genai) -> None:
     empty = shell(genai.cwd, f"true | genai text 'Write more' {OPTIONS}").stdout
     assert empty.startswith("Write more")
     assert "\n\n" not in empty

@@ -68,7 +68,8 @@ def test_prose_goes_on_in_words_and_paragraphs(run_main: RunMain) -> None:
     assert len(words) > 60
     assert {"the", "and", "of"} <= {word.lower() for word in words}
     assert max(map(len, words)) < 20
-    greedy = [run_main("text", "He opened", "-m", "tiny", "--temperature", "0", "--max-new-tokens", "5").stdout] * 2
+    greedy_options = ["-m", "tiny", "--temperature", "0", "--max-new-tokens", "5"]
+    greedy = [run_main("text", "He opened", *greedy_options).stdout for _ in range(2)]
     assert greedy[0] == greedy[1]
 
 

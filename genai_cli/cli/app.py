@@ -32,9 +32,6 @@ class MainMenu(Menu):
     def list_items(self) -> Sequence[Item]:
         return [*(Item(entry.task, "", entry.summary) for entry in list_entries().values()), *COMMANDS]
 
-    def load(self, item: Item) -> TyperCommand | TyperGroup:
-        return super().load(item) if item in COMMANDS else load_task(item.name).build()
-
     def get_command(self, ctx: "Context", cmd_name: str) -> TyperCommand | TyperGroup | None:
         del ctx
         item = next((item for item in COMMANDS if item.name == cmd_name), None)
@@ -93,7 +90,6 @@ def build_app() -> TyperGroup:
         help="Pictures, text, labels and sound from open models, on your own machine.",
         epilog="Try it without any download: genai image 'a large red circle on a blue background' -m tiny",
         rich_markup_mode=None,
-        pretty_exceptions_enable=False,
         add_completion=False,  # with options of its own below, which cost no start 60 ms
         context_settings=CONTEXT,
     )

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from genai_cli.events import Detail, Event, Notice
-from genai_cli.request.rows import STDIN, read_text
+from genai_cli.request.input import STDIN
+from genai_cli.request.rows import read_text
 
 PATIENCE = 3.0  # seconds for the first byte of a pipe that a program holds open, and may never write to
 PROCESSES = Path("/proc")

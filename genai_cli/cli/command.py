@@ -113,13 +113,13 @@ class Command:
             given = values.pop(ARGUMENT, None)
             arguments = [given] if isinstance(given, str) else given or []
             if not values.get("quiet"):
-                for words in find_unknown_variables(context.obj or list):
+                for words in find_unknown_variables(context.obj or list, [self]):
                     tell(words)
             return self.run(Given(arguments, values, named, context.obj or list))  # type: ignore[arg-type]
 
         function.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         function.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-        app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+        app = typer.Typer(add_completion=False, rich_markup_mode=None)
         app.command(self.name, cls=HeadedCommand, help=self.help, context_settings=CONTEXT)(function)
         command = typer.main.get_command(app)
         if not isinstance(command, HeadedCommand):

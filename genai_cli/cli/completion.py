@@ -42,7 +42,8 @@ def complete_model(incomplete: str) -> list[str]:
 
 def list_cached() -> list[str]:
     """The models in the hub's cache, read from the names of its folders."""
-    home = Path(os.environ.get("HF_HOME") or "~/.cache/huggingface").expanduser()
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    home = Path(os.environ.get("HF_HOME") or caches / "huggingface").expanduser()
     cache = Path(os.environ.get("HF_HUB_CACHE") or home / "hub")
     folders = sorted(cache.glob(f"{MODEL_FOLDER}*")) if cache.is_dir() else []
     return [folder.name.removeprefix(MODEL_FOLDER).replace("--", "/") for folder in folders]

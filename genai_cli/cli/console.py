@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from genai_cli.errors import GenaiError
 from genai_cli.events import Detail, Event, Notice, Progress, Stage, TextPiece
-from genai_cli.harmless import one_line, show_controls
+from genai_cli.harmless import one_line, shorten, show_controls
 from genai_cli.sizes import show_bytes
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ SHOW_CURSOR = "\x1b[?25h"  # the bar hides it
 CLUTTER = 24  # columns of a bar's line beside label and bar: brackets, percent, and the time left
 NARROWEST, WIDEST = 8, 30  # columns of a bar
 RULE = "-" * 40  # between texts on a terminal
-FETCHING = "fetching"  # how the label of a download begins
 
 
 class Console:
@@ -58,9 +57,10 @@ class Console:
         with self.lock:
             if isinstance(event, TextPiece):
                 if self.streams_text:
+                    self.close()  # a bar drawn again would erase the text before it
                     self.write(event.text)
             elif isinstance(event, Progress):
-                if not self.counts or event.label.startswith(FETCHING):
+                if not self.counts or not event.items:
                     self.show_progress(event)
             elif isinstance(event, Stage):
                 self.show_stage(event.text)
@@ -94,13 +94,11 @@ class Console:
     def line(self, text: str) -> None:
         """One line of results."""
         with self.lock:
-            self.clear_bar()
-            self.write(text + "\n")
+            self.write(text, "\n")
 
     def result(self, text: str) -> None:
         """One result that is text, or the path of one: a line, or with --null what a NUL ends."""
         with self.lock:
-            self.clear_bar()
             self.write(text, self.end)
             self.has_results = True
 
@@ -111,7 +109,7 @@ class Console:
 
     def write(self, text: str, end: str = "") -> None:
         """Text to stdout: exact to a pipe or file, harmless to a terminal."""
-        self.clear_stage()
+        self.clear_bar()
         shown = (show_controls(text) if sys.stdout.isatty() else text) + end
         try:
             sys.stdout.write(shown)
@@ -135,7 +133,7 @@ class Console:
         if text and sys.stderr.isatty() and not self.quiet and self.bar is None:
             self.clear_stage()
             self.stage = text
-            sys.stderr.write(fit(one_line(text), read_columns() - 1))
+            sys.stderr.write(shorten(one_line(text), read_columns() - 1))
             sys.stderr.flush()
 
     def clear_stage(self) -> None:
@@ -167,9 +165,9 @@ class Console:
                 if event.done >= event.total:
                     return
                 bar = self.open_bar(event)
-            columns = read_columns()
-            bar.label = fit(words, columns - CLUTTER) if words else self.describe(event, columns - CLUTTER - NARROWEST)
-            bar.width = max(0, min(WIDEST, columns - CLUTTER - len(bar.label)))
+            room = read_columns() - CLUTTER
+            bar.label = shorten(words, room) if words else self.describe(event, room - NARROWEST)
+            bar.width = max(0, min(WIDEST, room - len(bar.label)))
             bar.length = event.total
             bar.update(event.done - bar.pos)
             if event.done >= event.total:
@@ -191,15 +189,14 @@ class Console:
     def describe(self, event: Progress, columns: int) -> str:
         """What is counted and how far it is: `picture 2 of 3, step 9 of 20`; bytes with their pace."""
         label = one_line(event.label)
-        if label.startswith(FETCHING):
+        if not event.items:
             pace = event.done / max(time.monotonic() - self.bar_opened, 1e-3)
             sizes = f"  {show_bytes(event.done)} of {show_bytes(event.total)}, {show_bytes(round(pace))}/s"
-            name = label.removeprefix(FETCHING).rpartition("/")[2].strip()
-            return fit(name, columns - len(sizes)) + sizes
+            return shorten(label.rpartition("/")[2], columns - len(sizes)) + sizes
         first, last = self.passed + 1, self.passed + event.items
         which = f" {first}" if event.items == 1 else f"s {first} to {last}"
         name = f"{label}{which} of {self.items}" if self.items > 1 else label
-        return fit(f"{name}, step {event.done} of {event.total}", columns)
+        return shorten(f"{name}, step {event.done} of {event.total}", columns)
 
     def clear_bar(self) -> None:
         """Make room for a line where the bar stands; the bar's next step draws it again below."""
@@ -219,11 +216,6 @@ class Console:
 def read_columns() -> int:
     """How wide the terminal is."""
     return shutil.get_terminal_size().columns
-
-
-def fit(text: str, columns: int) -> str:
-    """The text, cut where it is wider."""
-    return text if len(text) <= columns else text[: max(0, columns - 3)] + "..."
 
 
 def tell(text: str) -> None:

@@ -15,8 +15,8 @@ from threading import Thread
 from typing import Annotated
 
 from genai_cli import __version__
+from genai_cli.atomic import find_existing
 from genai_cli.cli.command import Command, Given
-from genai_cli.cli.console import Console
 from genai_cli.cli.options import MessageOptions, NetworkOptions
 from genai_cli.errors import DeviceError, GenaiError, InputError, ModelError, OutputError
 from genai_cli.harmless import one_line
@@ -57,11 +57,8 @@ def run_doctor(given: Given) -> int:
 
     7: the device, 6: the current folder, 2: settings or environment, 4: anything else; the highest of several.
     """
-    options, offline = (
-        given.read(MessageOptions),
-        given.read(NetworkOptions).offline,
-    )
-    console = Console(quiet=options.quiet, verbose=options.verbose)
+    options, offline = given.read(MessageOptions), given.read(NetworkOptions).offline
+    console = options.open_console()
     if given.read(DoctorOptions).repair:
         console.tell(f"removed {repair_cache()} broken or unfinished files from the cache")
     probe = HubProbe(offline)  # asks while the libraries below are imported
@@ -140,7 +137,7 @@ def cache() -> Iterator[Finding]:
     from genai_cli.sizes import show_bytes
 
     place = Path(constants.HF_HUB_CACHE)
-    existing = next(parent for parent in (place, *place.parents) if parent.exists())
+    existing = find_existing(place)
     held = scan_cache()
     locked = not is_writable(existing)
     yield Finding(

@@ -14,7 +14,8 @@ from genai_cli.cli.console import print_error, print_traceback
 from genai_cli.cli.redirect import find_hint, redirect
 from genai_cli.cli.settings import load_settings
 from genai_cli.device.environment import prepare_environment
-from genai_cli.errors import GenaiError, InputError, Terminated
+from genai_cli.errors import GenaiError, InputError, OutputError, Terminated
+from genai_cli.request.option import FLAGS
 from genai_cli.types import JsonObject
 
 COMPLETION_VARIABLE = "_GENAI_COMPLETE"
@@ -26,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     open_closed_streams()
     arguments = redirect(list(sys.argv[1:] if arguments is None else arguments))
-    debug = "--debug" in arguments or os.environ.get("GENAI_DEBUG", "") not in ("", "0")
+    debug = "--debug" in arguments or FLAGS.get(os.environ.get("GENAI_DEBUG", "").strip().lower(), False)
     previous = signal.signal(signal.SIGTERM, on_terminate)
     try:
         code = dispatch(arguments)
@@ -86,7 +87,7 @@ def explain(error: BaseException) -> int:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG, errno.EBADF):
         silence_stdout()
         print_error(f"cannot write: {error.strerror}", "free some space, or name another place with -o")
-        return 6
+        return OutputError.exit_code
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else 1
     print_error(f"a bug in genai: {type(error).__name__}: {error}", "--debug shows where; please report it")

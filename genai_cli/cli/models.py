@@ -52,7 +52,7 @@ def build_menu() -> "typer.core.TyperGroup":
 def open_console(given: Given) -> tuple[Console, MessageOptions]:
     """What shows messages and results."""
     options = given.read(MessageOptions)
-    return Console(quiet=options.quiet, verbose=options.verbose), options
+    return options.open_console(), options
 
 
 def list_models(given: Given) -> int:
@@ -100,16 +100,11 @@ def show_model(given: Given) -> int:
 
 def show_card(reference: "ModelReference", offline: bool, as_json: bool, console: Console) -> None:
     """Print one card."""
-    from genai_cli.hub.cache import list_models as list_local_models
-    from genai_cli.hub.cache import measure_folder, read_card
+    from genai_cli.hub.cache import measure_cached, measure_folder, read_card
     from genai_cli.hub.card import parse_card
-    from genai_cli.modality.registry import load_catalog
 
     card = parse_card(read_card(reference, offline))
-    if reference.folder is not None:
-        size = measure_folder(reference.folder)
-    else:
-        size = sum(model.size for model in list_local_models(load_catalog()) if model.name == reference.id)
+    size = measure_cached(reference.id) if reference.folder is None else measure_folder(reference.folder)
     if as_json:
         sections = [{"title": title, "text": body} for title, body in card.sections]
         values = {"name": reference.id, "task": card.task, "license": card.license, "size": size, "card": sections}

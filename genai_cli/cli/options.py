@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar
 
+from genai_cli.cli.console import Console
 from genai_cli.device.spec import Placing
 from genai_cli.request.option import BATCHES, MESSAGES, MODEL, OUTPUT, Option
 from genai_cli.work.engines.engine import Engine
@@ -21,6 +22,10 @@ class MessageOptions:
         False
     )
     debug: Annotated[bool, Option("--debug", help="Show a traceback where something fails.")] = False
+
+    def open_console(self, items: int = 1) -> Console:
+        """What shows messages, and the results of so many items."""
+        return Console(quiet=self.quiet, verbose=self.verbose, debug=self.debug, items=items)
 
 
 @dataclass(frozen=True, kw_only=True)

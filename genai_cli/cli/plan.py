@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from genai_cli.cli.console import Console
 from genai_cli.content.record import to_json
 from genai_cli.device.spec import Placing
-from genai_cli.errors import GenaiError, NetworkError
+from genai_cli.errors import GenaiError, ModelError, NetworkError
 from genai_cli.events import Notice
 from genai_cli.hub.access import Access
 from genai_cli.hub.fetching import is_offline
@@ -80,7 +80,7 @@ def plan_models(
             problem = error
         is_unknown = problem is None or isinstance(problem, NetworkError)
         if problem is not None and not is_unknown and len(references) == 1:
-            is_unknown = is_offline(access.offline)
+            is_unknown = is_offline(access.offline) and isinstance(problem, ModelError)  # not cached
             if not is_unknown:
                 raise problem
         yield PlannedModel(str(reference), needs.task, items, size, None if is_unknown else str(problem))

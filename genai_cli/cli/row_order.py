@@ -35,22 +35,12 @@ class RowOrder:
         while self.next is not None:
             if self.next.index in self.held:
                 yield self.held.pop(self.next.index)
-            elif self.will_end(self.next):
-                break
+            elif self.todo.find_end(self.next) is None:
+                break  # this run is still to make it; what ended in it was given back already
             self.next = next(self.expected, None)
         if finished.job.index in self.held and finished.file is not None:
             # It waits, perhaps for a whole model's items, and its path is all that is shown of a file.
             self.held[finished.job.index] = replace(finished, data=b"", record=Record())
-
-    def will_end(self, job: Job) -> bool:
-        """Whether this run is still to make a job; those that ended in it were given back already."""
-        writer = self.todo.writer
-        if writer is None:
-            return True
-        if writer.shard and not writer.shard.has(job.key):
-            return False
-        status = writer.is_finished(job.key)
-        return status is None or (status != "done" and self.todo.retry_failed)
 
     def rest(self) -> Iterator[Finished]:
         """What still waits, because items before it were left for another run."""

@@ -61,10 +61,9 @@ class RunOptions:
 
     def make_console(self, items: int) -> Console:
         """What shows messages and results of so many items."""
-        messages = self.messages
-        console = Console(quiet=messages.quiet, verbose=messages.verbose, debug=messages.debug, items=items)
+        console = self.messages.open_console(items)
         if self.output.null:
-            if messages.json:
+            if self.messages.json:
                 raise InputError("--null and --json: each record is a line already", hint="leave one of them out")
             console.end = "\0"
         return console
@@ -99,10 +98,11 @@ def run_rows(
     writer = open_file(form, survey, options) if form else select_writer(destination, rows, options)
     todo = Todo(writer, options.batch.retry_failed, Report(survey.items), options.batch.limit)
     if options.batch.dry_run:
-        if isinstance(rows, FileRows) or options.messages.json:
-            show_plan(orders, todo, options.access, options.placing, options.messages.json, console)
-        else:
-            show_files(orders, destination, options.output.output if form else None, console)
+        with closing(console):
+            if isinstance(rows, FileRows) or options.messages.json:
+                show_plan(orders, todo, options.access, options.placing, options.messages.json, console)
+            else:
+                show_files(orders, destination, options.output.output if form else None, console)
         return 0
     streams = len(survey.tasks) == 1 and find_modality(next(iter(survey.tasks))).streams
     is_local = settings.engine.engine == LOCAL

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genai_cli.errors import InputError, nearest
-from genai_cli.request.option import convert
+from genai_cli.request.option import convert, plain
 from genai_cli.types import JsonObject
 
 if TYPE_CHECKING:
@@ -75,11 +75,6 @@ def check_settings(commands: "Sequence[Command]") -> None:
                 option.option.check(convert(value, option.hint, option.option.long))
             except InputError as error:
                 raise InputError(f"{find_settings_file()}: {error.message}", error.hint) from None
-
-
-def plain(name: str) -> str:
-    """An option's name as a word: `cfg-scale` is `cfg_scale`."""
-    return name.strip().lower().replace("-", "_")
 
 
 def check_name(name: str, known: list[str], complaint: str) -> None:

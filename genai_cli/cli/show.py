@@ -2,22 +2,26 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from genai_cli.cli.command import Command, Given
-from genai_cli.cli.console import Console
 from genai_cli.cli.options import MessageOptions, NetworkOptions
 from genai_cli.content.record import to_json
-from genai_cli.content.signing import read_signature
 from genai_cli.errors import GenaiError
 from genai_cli.harmless import one_line
-from genai_cli.store.provenance import Provenance, find_provenance
 from genai_cli.work.report import Report
+
+if TYPE_CHECKING:
+    from genai_cli.store.provenance import Provenance
 
 
 def show_records(given: Given) -> int:
     """Print what each file says; one without a record is an error, and the others are shown all the same."""
+    from genai_cli.content.signing import read_signature
+    from genai_cli.store.provenance import find_provenance
+
     options, files = given.read(MessageOptions), [Path(name) for name in given.arguments]
-    console = Console(quiet=options.quiet, verbose=options.verbose)
+    console = options.open_console()
     report = Report(len(files))
     for number, file in enumerate(files):
         try:
@@ -40,14 +44,14 @@ def show_records(given: Given) -> int:
     return report.exit_code()
 
 
-def as_json(found: Provenance) -> Mapping[str, object]:
+def as_json(found: "Provenance") -> Mapping[str, object]:
     """The record; of another tool's picture its text as `parameters`, and the `request` that this states."""
     if found.record is not None:
         return found.record
     return found.foreign.fields() if found.foreign is not None else {}
 
 
-def list_lines(found: Provenance) -> Iterator[str]:
+def list_lines(found: "Provenance") -> Iterator[str]:
     """The record; of another tool's picture its text as it stands, then what of it can be told."""
     if found.record is not None:
         yield from record_lines(found.record)

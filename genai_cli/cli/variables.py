@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from genai_cli.errors import nearest
+from genai_cli.errors import list_near
 from genai_cli.request.option import PREFIX
 
 if TYPE_CHECKING:
@@ -26,9 +26,15 @@ def list_known_variables(commands: "Sequence[Command]") -> set[str]:
     return OTHERS | {name for command, option in options for name in command.list_variables(option)}
 
 
-def find_unknown_variables(list_commands: "Callable[[], Sequence[Command]]") -> Iterator[str]:
-    """What is wrong with each variable that no option has, in words; `list_commands` is asked where one is set."""
-    stated = [name for name in list_set_variables() if name not in OTHERS]
+def find_unknown_variables(
+    list_commands: "Callable[[], Sequence[Command]]", running: "Sequence[Command]" = ()
+) -> Iterator[str]:
+    """What is wrong with each variable that no option has, in words.
+
+    `list_commands` imports all commands, so it is asked only about variables that the `running` ones do not have.
+    """
+    own = list_known_variables(running)
+    stated = [name for name in list_set_variables() if name not in own]
     if not stated:
         return
     known = list_known_variables(list_commands())
@@ -46,8 +52,5 @@ def find_near(name: str, known: set[str]) -> str | None:
         plain = name.replace(f"{PREFIX}{task.upper().replace('-', '_')}_", PREFIX, 1)
         if plain != name and plain in known:
             return f"did you mean {plain}? It holds for every task"
-    close = nearest(name.removeprefix(PREFIX).lower(), [word.removeprefix(PREFIX).lower() for word in sorted(known)])
-    if close is None:
-        return None
-    words = close.removeprefix("did you mean ").removesuffix("?")
-    return f"did you mean {' or '.join(PREFIX + word.upper() for word in words.split(' or '))}?"
+    close = list_near(name.removeprefix(PREFIX), [word.removeprefix(PREFIX).lower() for word in sorted(known)])
+    return f"did you mean {' or '.join(PREFIX + word.upper() for word in close)}?" if close else None

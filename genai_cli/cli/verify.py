@@ -1,6 +1,7 @@
 """genai rerun --verify: whether a file is as it was made, and whether this machine makes the same result."""
 
 import hashlib
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from genai_cli.cli.run import RunOptions, find_content
 from genai_cli.content.content import Content
 from genai_cli.content.record import Record
 from genai_cli.errors import ChangedError, GenaiError, InputError, ResultError
-from genai_cli.events import Event, Notice
+from genai_cli.events import Notice, ignore
 from genai_cli.harmless import one_line
 from genai_cli.modality.registry import find_modality, list_requests
 from genai_cli.request.input import Input, tell_media_type
@@ -40,10 +41,6 @@ class Copy:
         return None if holds_record and not file.is_file() else Input.read(file, file.name)
 
 
-def ignore(_event: Event) -> None:
-    """What is said while a file is read is not for a comparison."""
-
-
 def verify_copies(copies: list[list[Copy]], options: RunOptions) -> int:
     """Look whether each file is as it was made; then make each row once, and compare. Returns the exit code."""
     console = options.make_console(sum(map(len, copies)))
@@ -60,14 +57,15 @@ def verify_copies(copies: list[list[Copy]], options: RunOptions) -> int:
         console.emit(Notice(f"would make {results} with {models} and compare; nothing was loaded or written"))
         return report.exit_code()
     todo = Todo(None, False, Report(len(whole)))
-    for finished in run(orders, options.make_settings(), todo, console.emit):
-        for copy in whole[finished.job.index]:
-            error = finished.error or compare(copy, finished.record, finished.data)
-            if error is None:
-                console.line(f"{one_line(str(copy.file))}: the same")
-            else:
-                console.fail(error)
-            report.take(error)
+    with closing(console):
+        for finished in run(orders, options.make_settings(), todo, console.emit):
+            for copy in whole[finished.job.index]:
+                error = finished.error or compare(copy, finished.record, finished.data)
+                if error is None:
+                    console.line(f"{one_line(str(copy.file))}: the same")
+                else:
+                    console.fail(error)
+                report.take(error)
     return report.exit_code()
 
 

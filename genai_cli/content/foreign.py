@@ -19,8 +19,7 @@ from genai_cli.types import JsonObject
 MFLUX = "{http://ns.mflux.ai/1.0/}"
 USER_COMMENT = "{http://ns.adobe.com/exif/1.0/}UserComment"
 DESCRIPTION = "{http://purl.org/dc/elements/1.1/}description"
-CREATOR = "{http://ns.adobe.com/xap/1.0/}CreatorTool"
-PROPERTIES = frozenset({USER_COMMENT, DESCRIPTION, CREATOR, *(f"{MFLUX}{name}" for name in ("seed", "steps"))})
+PROPERTIES = frozenset({USER_COMMENT, DESCRIPTION, *(f"{MFLUX}{name}" for name in ("seed", "steps"))})
 PROPERTIES |= {f"{MFLUX}guidance", f"{MFLUX}model"}
 A1111 = "A1111 form"  # of AUTOMATIC1111's web UI, which many tools write
 FOOOCUS = "Fooocus"

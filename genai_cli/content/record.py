@@ -106,7 +106,12 @@ def without_prompt(record: Record) -> Record:
 
 def to_json(record: Mapping[str, object], *, ascii_only: bool = False) -> str:
     """The record on one line."""
-    return json.dumps(record, ensure_ascii=ascii_only, separators=(", ", ": "), allow_nan=False)
+    return json.dumps(record, ensure_ascii=ascii_only, allow_nan=False)
+
+
+def to_line(record: Mapping[str, object]) -> bytes:
+    """The record as a line of a file. What UTF-8 cannot hold, such as a part of a file's name, becomes a `?`."""
+    return f"{to_json(record)}\n".encode(errors="replace")
 
 
 def from_json(text: str | bytes) -> object:

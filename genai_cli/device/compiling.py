@@ -4,6 +4,8 @@ import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from genai_cli.device.failures import first_line
+from genai_cli.device.memory import describe_shortage
 from genai_cli.device.private import replace_compiled_call
 
 if TYPE_CHECKING:
@@ -29,16 +31,14 @@ class CompiledCall:
 
     def __call__(self, *arguments: object, **named: object) -> object:
         """What the call gives."""
-        import torch
-
         if self.active:
             try:
                 return self.compiled(*arguments, **named)
-            except torch.OutOfMemoryError:
-                raise
             except Exception as error:  # one that is not the compiler's fault is raised again by the plain call
+                if describe_shortage(error) is not None:
+                    raise
                 cause = getattr(error, "inner_exception", error)
-                self.failure = f"{type(cause).__name__}: {(str(cause).strip() or 'no message').splitlines()[0]}"
+                self.failure = f"{type(cause).__name__}: {first_line(cause)}"
         return self.plain(*arguments, **named)
 
 

@@ -60,11 +60,6 @@ def is_from_library(error: BaseException, own: frozenset[str] = frozenset({"gena
     return False
 
 
-def comes_from_template(error: BaseException) -> bool:
-    """Whether the error arose while a chat template ran; jinja2 calls the code that it compiles <template>."""
-    return any(frame.f_code.co_filename == "<template>" for frame in walk_frames(error))
-
-
 def walk_frames(error: BaseException) -> Iterator[FrameType]:
     """The frames that an error passed through, the innermost first."""
     frames, step = [], error.__traceback__
@@ -124,8 +119,6 @@ def explain_device(error: BaseException, device: str) -> DeviceError | None:
 def explain_run(error: Exception, name: str, device: str, own: frozenset[str]) -> GenaiError:
     """What an error means that came up while a loaded model ran. Exit 1 is for faults of genai alone."""
     reason = f"{type(error).__name__}: {first_line(error)}" if str(error).strip() else type(error).__name__
-    if comes_from_template(error):
-        return InputError(f"the model's chat template failed: {reason}", hint="--no-chat does without it")
     if not is_from_library(error, own):
         return GenaiError(f"the model failed: {reason}", hint="--debug shows where; please report it")
     if known := explain_missing_package(name, error) or explain_device(error, device):

@@ -68,7 +68,7 @@ def load_pipeline(files: ModelFiles, placement: Placement, unused: frozenset[str
     left_out: dict[str, bool | None] = dict.fromkeys([*unused, *absent])
     if "safety_checker" in unused:
         left_out["requires_safety_checker"] = False
-    with explain_failures(files, placement), hide_bare_names(files) as folder:
+    with hide_bare_names(files) as folder:
         pipeline = DiffusionPipeline.from_pretrained(
             folder,
             torch_dtype=placement.torch_dtype(),
@@ -113,30 +113,28 @@ def load_model(class_name: str, files: ModelFiles, placement: Placement) -> "Pre
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
-    with explain_failures(files, placement):
-        model = getattr(transformers, class_name).from_pretrained(
-            files.folder,
-            dtype=placement.torch_dtype(),
-            variant=files.variant,
-            use_safetensors=True,
-            local_files_only=True,
-            trust_remote_code=False,
-            device_map=placement.device if placement.on_cuda else None,  # to cuda without a copy on the CPU
-        )
-        if placement.quantize:
-            quantize_model(model, placement)
-        speed_up(model, files, placement)
-        return model.to(placement.device).eval()
+    model = getattr(transformers, class_name).from_pretrained(
+        files.folder,
+        dtype=placement.torch_dtype(),
+        variant=files.variant,
+        use_safetensors=True,
+        local_files_only=True,
+        trust_remote_code=False,
+        device_map=placement.device if placement.on_cuda else None,  # to cuda without a copy on the CPU
+    )
+    if placement.quantize:
+        quantize_model(model, placement)
+    speed_up(model, files, placement)
+    return model.to(placement.device).eval()
 
 
 def load_companion(class_name: str, files: ModelFiles) -> "PreTrainedTokenizerBase | ProcessorMixin":
     """What a transformers model needs beside it (a tokenizer, a processor), by the name of its auto class."""
     import transformers
 
-    with explain_failures(files, None):
-        return getattr(transformers, class_name).from_pretrained(
-            files.folder, local_files_only=True, trust_remote_code=False
-        )
+    return getattr(transformers, class_name).from_pretrained(
+        files.folder, local_files_only=True, trust_remote_code=False
+    )
 
 
 def speed_up(part: object, files: ModelFiles, placement: Placement) -> None:
@@ -147,16 +145,19 @@ def speed_up(part: object, files: ModelFiles, placement: Placement) -> None:
     """
     from torch import nn
 
-    from genai_cli.device.onednn import use_onednn
-
     faster = placement.device == "cpu" and not placement.compile and files.count_weight_bytes() >= SMALL
     if faster and isinstance(part, nn.Module):
+        from genai_cli.device.onednn import use_onednn
+
         use_onednn(part)
 
 
 @contextmanager
-def explain_failures(files: ModelFiles, placement: Placement | None) -> Iterator[None]:
-    """Raise ModelError (broken files, a missing package) or DeviceError (memory) for what the libraries raise."""
+def explain_failures(files: ModelFiles, placement: Placement) -> Iterator[None]:
+    """Raise ModelError (broken files, a missing package) or DeviceError (memory) for what the libraries raise.
+
+    `LoadedModel` makes each instance of a modality within it, so that the functions above need no care of their own.
+    """
     name = files.reference.id
     try:
         yield
@@ -164,10 +165,9 @@ def explain_failures(files: ModelFiles, placement: Placement | None) -> Iterator
         raise
     except Exception as error:  # the libraries share no class: tokenizers raises Exception itself
         if describe_shortage(error) is not None:
-            device = placement.device if placement else "cpu"
-            dtype = placement.dtype if placement else "float32"
-            hint = fit_hint("try --dtype float16, or --device cpu", device, dtype)
-            raise DeviceError(f"{name} does not fit into the memory of {device}", hint) from error
+            what = "try a smaller model, --dtype float16 or --device cpu"
+            hint = fit_hint(what, placement.device, placement.dtype)
+            raise DeviceError(f"{name} does not fit into the memory of {placement.device}", hint) from error
         if not (isinstance(error, OSError) or is_from_library(error)):
             raise
         if missing := explain_missing_package(f"model {name}", error):

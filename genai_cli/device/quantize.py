@@ -25,9 +25,11 @@ SMALLEST_SIDE = 16  # a layer with fewer inputs or outputs (a classifier's last 
 
 
 def find_drawback(placement: Placement) -> str | None:
-    """What a user should know about quantized weights on that device, or None."""
+    """What a user should know about quantized weights on that device, or None. Raises DeviceError on mps."""
     if not placement.quantize:
         return None
+    if placement.device == "mps":
+        raise DeviceError("--quantize does not work on mps", hint="leave it out, or --device cpu")
     if placement.device != "cpu":
         return f"on {placement.device} --quantize saves memory; its speed there was not measured"
     import torch
@@ -43,15 +45,13 @@ def find_drawback(placement: Placement) -> str | None:
 def quantize_model(model: "PreTrainedModel", placement: Placement) -> None:
     """Quantize the weights of a model's linear layers in place; all other weights keep their dtype.
 
-    On a cpu an embedding that is tied to the output layer is quantized with it, to int8. Raises DeviceError on mps.
+    On a cpu an embedding that is tied to the output layer is quantized with it, to int8.
     """
     from torch import nn
     from transformers.pytorch_utils import Conv1D
 
     from genai_cli.device.quantized_layers import Int8Embedding, PackedInt8Linear, has_fbgemm
 
-    if placement.device == "mps":
-        raise DeviceError("--quantize does not work on mps", hint="leave it out, or --device cpu")
     tied = {id(module.weight): name for name, module in model.named_modules() if type(module) is nn.Embedding}
     # The models that define subclasses of Linear read their weights in ways of their own.
     classes = (nn.Linear, Conv1D)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genai_cli.errors import ModelError, OutputError
+from genai_cli.events import ignore
 from genai_cli.hub.catalog import Catalog
 from genai_cli.hub.client import allow_requests
 from genai_cli.hub.download import download_file
@@ -65,6 +66,13 @@ def scan_cache() -> "HFCacheInfo | None":
         return scan_cache_dir()
     except CacheNotFound:
         return None
+
+
+def measure_cached(name: str) -> int:
+    """The bytes that a model repository takes in the cache; 0 if it is not there."""
+    cache = scan_cache()
+    repositories = cache.repos if cache else ()
+    return sum(found.size_on_disk for found in repositories if (found.repo_id, found.repo_type) == (name, "model"))
 
 
 def list_cached() -> Iterator[CachedModel]:
@@ -141,13 +149,13 @@ def read_card(reference: ModelReference, offline: bool) -> str:
         if not card.is_file():
             raise ModelError(f"{reference.id} has no model card ({CARD})")
         return card.read_text(encoding="utf-8", errors="replace")
-    pinned = resolve(reference, offline, lambda _event: None)
+    pinned = resolve(reference, offline, ignore)
     cached = locate_snapshot(pinned) / CARD
     if not cached.is_file():
         if is_offline(offline):
             raise not_cached(reference)
         try:
-            with allow_requests(lambda _event: None):
+            with allow_requests(ignore):
                 download_file(pinned, CARD)
         except Exception as error:
             raise explain_failure(error, reference) from error

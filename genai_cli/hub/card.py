@@ -6,6 +6,8 @@ Form of the card: https://huggingface.co/docs/hub/model-cards
 import re
 from dataclasses import dataclass
 
+from genai_cli.hub.license import name_license
+
 HEADING = re.compile(r"^(#{1,6})\s+(.*?)\s*#*$")
 USE = re.compile(r"\buses?\b|\bintended\b|\bis for\b|\bnot for\b", re.IGNORECASE)
 LIMITS = re.compile(r"\bmissed\b|\blimit|\bbias|\brisk|\bnot for\b|\bout-of-scope\b|\bmeasured\b", re.IGNORECASE)
@@ -25,11 +27,11 @@ def parse_card(text: str) -> Card:
     from huggingface_hub import ModelCard
 
     card = ModelCard(text, ignore_metadata_errors=True)
-    task, license_id = card.data.get("pipeline_tag"), card.data.get("license")
+    task, license = card.data.get("pipeline_tag"), name_license(card.data.get("license"), card.data.get("license_name"))
     wanted = tuple(
         (title, body) for title, body in split_sections(card.text) if USE.search(title) or LIMITS.search(title)
     )
-    return Card(task and str(task), license_id and str(license_id), wanted)
+    return Card(task and str(task), license, wanted)
 
 
 def split_sections(text: str) -> list[tuple[str, str]]:

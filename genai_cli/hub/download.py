@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from genai_cli.atomic import find_existing
 from genai_cli.errors import GenaiError, ModelError, NetworkError
 from genai_cli.events import Emit, Notice, Progress
 from genai_cli.hub.client import allow_requests, request_info
@@ -78,11 +79,14 @@ class Repository:
         """
         missing = self.count_missing_bytes(choice)
         if missing >= NOTICED:
-            free = show_bytes(shutil.disk_usage(find_disk(self.folder)).free)
+            free = show_bytes(shutil.disk_usage(find_existing(self.folder)).free)
             emit(Notice(f"fetching {self.reference.id}: {show_bytes(missing)}; the disk has {free} free"))
-        label = f"fetching {self.reference.id}"
-        emit(Progress(label, 0, missing))
-        counter = make_byte_counter(lambda fetched: emit(Progress(label, min(fetched, missing), missing)))
+
+        def report(fetched: int) -> None:
+            emit(Progress(self.reference.id, min(fetched, missing), missing, items=0))
+
+        report(0)
+        counter = make_byte_counter(report)
         try:
             for name in sorted(choice.files, key=lambda name: name.endswith(WEIGHTS)):
                 self.ensure(name, counter)
@@ -92,6 +96,7 @@ class Repository:
                 rest = "the same command fetches the rest"
                 emit(Notice(f"{show_bytes(kept)} of {show_bytes(missing)} of {self.reference.id} are kept; {rest}"))
             raise
+        report(missing)  # another process may have fetched some of it
 
     def read(self, name: str) -> JsonObject:
         """One of the JSON files, fetched if it is missing. Raises ModelError if it is too large or broken."""
@@ -170,14 +175,9 @@ def make_byte_counter(report: Callable[[int], None] | None = None) -> "type[tqdm
     return ByteCounter
 
 
-def find_disk(folder: Path) -> Path:
-    """The nearest folder above one that may not exist yet."""
-    return next(parent for parent in folder.parents if parent.exists())
-
-
 def check_disk(needed: int, folder: Path) -> None:
     """Raise ModelError if the cache's disk has less than `needed` bytes free."""
-    existing = find_disk(folder)
+    existing = find_existing(folder.parent)
     free = shutil.disk_usage(existing).free
     if needed > free:
         raise ModelError(

@@ -6,6 +6,8 @@ Meaning of the variables: https://huggingface.co/docs/huggingface_hub/package_re
 import os
 from urllib.parse import urlsplit
 
+from genai_cli.errors import InputError
+
 HUB = "https://huggingface.co"
 TRUST_VARIABLE = "GENAI_TRUST_ENDPOINT"
 
@@ -14,6 +16,7 @@ def prepare_hub_environment() -> None:
     """Set the variables that the libraries read when they are first imported.
 
     The program calls this once, at its start, before anything imports huggingface_hub, transformers or diffusers.
+    Raises InputError for an address that the library could not be imported with.
     """
     # genai itself says what matters to a user.
     os.environ.setdefault("HF_HUB_VERBOSITY", "critical")
@@ -24,6 +27,8 @@ def prepare_hub_environment() -> None:
     os.environ["USE_HUB_KERNELS"] = "0"
     os.environ["DIFFUSERS_DISABLE_REMOTE_CODE"] = "1"
     endpoint = os.environ.get("HF_ENDPOINT") or HUB
+    if "" in read_origin(endpoint):
+        raise InputError(f"HF_ENDPOINT is no address: {endpoint!r}", hint="https://HOST or https://HOST:PORT")
     if not may_have_token(endpoint):
         os.environ["HF_HUB_DISABLE_IMPLICIT_TOKEN"] = "1"
     if not is_hub(endpoint):
@@ -32,9 +37,12 @@ def prepare_hub_environment() -> None:
 
 
 def read_origin(url: str) -> tuple[str, str, int | None]:
-    """Scheme, host and port of an address."""
-    parts = urlsplit(url)
-    return parts.scheme, (parts.hostname or "").lower(), parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    """Scheme, host and port of an address; an empty scheme and host of what is none."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme, (parts.hostname or "").lower(), parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    except ValueError:  # a port that is no number, a broken bracket
+        return "", "", None
 
 
 def is_hub(url: str) -> bool:
@@ -46,4 +54,4 @@ def is_hub(url: str) -> bool:
 def may_have_token(url: str) -> bool:
     """Whether the token may be sent to an address: to the hub, or to the endpoint that the user trusts by name."""
     trusted = os.environ.get(TRUST_VARIABLE, "")
-    return is_hub(url) or bool(trusted and read_origin(url) == read_origin(trusted))
+    return is_hub(url) or ("" not in read_origin(url) and read_origin(url) == read_origin(trusted))

@@ -133,6 +133,8 @@ def select_local_files(reference: ModelReference, folder: Path, options: FetchOp
         return read_json(folder, name)
 
     names = list_names(folder)
+    if not local_only and not any(name.endswith(".safetensors") for name in names):
+        raise ModelError("its weights are not in the cache")  # beside pickled ones the hub may have them
     choice = select_model_files(reference, names, read, options)
     licenses = options.access.licenses
     if licenses and CARD not in names and not local_only:

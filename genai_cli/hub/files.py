@@ -1,5 +1,6 @@
 """Which files of a repository a model needs: a choice made from names and small JSON files alone."""
 
+import functools
 import re
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
@@ -54,6 +55,7 @@ def select_model_files(
     `names` are all files of the repository or folder. Raises RefusedError, InputError for a model of another kind,
     ModelError if the files do not suffice.
     """
+    read_json = functools.cache(read_json)  # the index is asked for several times, and may come from the hub
     index = find_index(names)
     refuse_code_files(names, list_component_folders(names, read_json, options.unused))
     refuse_code_settings([index], read_json)

@@ -9,8 +9,6 @@ from genai_cli.errors import InputError, ModelError, nearest
 from genai_cli.hub.catalog import Catalog
 from genai_cli.hub.reference import BUILT_IN, ModelReference
 
-__all__ = ["BUILT_IN", "RENAMED", "ModelReference", "parse_name"]
-
 # Gone from the hub. The same weights are under the new name.
 RENAMED = {"runwayml/stable-diffusion-v1-5": "stable-diffusion-v1-5/stable-diffusion-v1-5"}
 

@@ -3,11 +3,15 @@
 import shutil
 from pathlib import Path
 
-from genai_cli.errors import GenaiError, NetworkError
-from genai_cli.hub.client import allow_requests, request_info
+from genai_cli.atomic import find_existing
+from genai_cli.errors import ModelError, NetworkError
+from genai_cli.events import ignore
+from genai_cli.hub.client import allow_requests
+from genai_cli.hub.download import WEIGHTS, Repository
 from genai_cli.hub.failures import explain_failure
 from genai_cli.hub.fetching import is_offline
 from genai_cli.hub.files import FetchOptions, select_model_files
+from genai_cli.hub.intact import check_size
 from genai_cli.hub.reference import ModelReference
 from genai_cli.hub.storage import list_names, locate_snapshot, read_json
 from genai_cli.types import JsonObject
@@ -24,8 +28,8 @@ def count_bytes_to_fetch(reference: ModelReference, options: FetchOptions) -> in
     if is_offline(options.access.offline):
         return None
     try:
-        with allow_requests(lambda _event: None):
-            return count_missing_bytes(reference, folder, options)
+        with allow_requests(ignore):
+            return count_missing_bytes(reference, options)
     except Exception as error:
         failure = explain_failure(error, reference)
         if isinstance(failure, NetworkError):
@@ -34,15 +38,18 @@ def count_bytes_to_fetch(reference: ModelReference, options: FetchOptions) -> in
 
 
 def is_cached(reference: ModelReference, folder: Path, options: FetchOptions) -> bool:
-    """Whether the cache has all files that are needed."""
+    """Whether the cache has all files that are needed, whole. Raises RefusedError, InputError."""
     try:
-        select_model_files(reference, list_names(folder), lambda name: read_json(folder, name), options)
-    except GenaiError:
+        choice = select_model_files(reference, list_names(folder), lambda name: read_json(folder, name), options)
+        for name in choice.files:
+            if name.endswith(WEIGHTS):
+                check_size(folder / name)
+    except ModelError:
         return False
     return True
 
 
-def count_missing_bytes(reference: ModelReference, folder: Path, options: FetchOptions) -> int:
+def count_missing_bytes(reference: ModelReference, options: FetchOptions) -> int:
     """The sizes, as the hub states them, of the needed files that are not in the cache.
 
     Raises GenaiError and the library's errors.
@@ -56,15 +63,12 @@ def count_missing_bytes(reference: ModelReference, folder: Path, options: FetchO
         hf_raise_for_status(response)
         return dict(response.json())
 
-    info = request_info(reference.id, str(reference.revision), files=True)
-    sizes = {sibling.rfilename: sibling.size or 0 for sibling in info.siblings or []}
-    choice = select_model_files(reference, sizes, read, options)
-    return sum(sizes[name] for name in choice.files if not (folder / name).exists())
+    repository = Repository(reference)
+    return repository.count_missing_bytes(select_model_files(reference, repository.sizes, read, options))
 
 
 def measure_free_disk() -> int:
     """The free bytes of the disk that the cache is on."""
     from huggingface_hub import constants
 
-    cache = Path(constants.HF_HUB_CACHE)
-    return shutil.disk_usage(next(parent for parent in (cache, *cache.absolute().parents) if parent.exists())).free
+    return shutil.disk_usage(find_existing(Path(constants.HF_HUB_CACHE))).free

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from genai_cli.content.content import Content
 from genai_cli.content.sound import Sound
-from genai_cli.errors import GenaiError, InputError, ResultError
+from genai_cli.errors import GenaiError, InputError
 from genai_cli.events import Emit, Progress
 from genai_cli.hub.catalog import ModelKind
 from genai_cli.modality.checkpoint import read_optional_json
@@ -25,12 +25,13 @@ from genai_cli.modality.decoding.settings import (
     drop_unsupported,
     is_idle,
     list_stated,
+    resolve_sampling,
     take_settings,
 )
 from genai_cli.modality.modality import TINY, Modality, Result
 from genai_cli.request.option import Option
 from genai_cli.request.request import QuantizableRequest, Request
-from genai_cli.request.sampling import Temperature
+from genai_cli.request.sampling import Temperature, TopK
 from genai_cli.types import JsonObject
 
 if TYPE_CHECKING:
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
     from genai_cli.modality.decoding.sampling import Processor
 
 DEFAULT_DURATION = 8.0  # seconds
-DEFAULT_TOP_K = 50  # what transformers takes where a checkpoint states none
 BARK_READS = 256  # tokens, where a checkpoint states no number
 BARK_STAGES = {"semantic": "semantic_config", "coarse": "coarse_acoustics_config", "fine": "fine_acoustics_config"}
 APPLIED_BY_LIBRARY = ("top_p", "repetition_penalty", *DRAWING, *SHAPING)
@@ -81,9 +81,7 @@ class AudioRequest(QuantizableRequest):
         ),
     ] = None
     temperature: Temperature = None
-    top_k: Annotated[int | None, Option("--top-k", help="Draw from this many likeliest tokens; 0 from all.", low=0)] = (
-        None
-    )
+    top_k: TopK = None
 
     def batch_key(self) -> tuple[object, ...]:
         return (self.duration, self.guidance_scale, self.temperature, self.top_k)
@@ -146,14 +144,17 @@ class Audio(Modality[AudioRequest]):
         states_processor = any(
             (files.folder / f"{name}_config.json").is_file() for name in ("processor", "preprocessor")
         )
-        needs_processor = states_processor or files.architecture == "BarkModel"
+        # The pipeline does without MusicGen's.
+        needs_processor = (states_processor and model.config.model_type != "musicgen") or (
+            files.architecture == "BarkModel"
+        )
         processor = load_companion("AutoProcessor", files) if needs_processor else None
-        tokenizer = load_companion("AutoTokenizer", files)
+        tokenizer = getattr(processor, "tokenizer", None) or load_companion("AutoTokenizer", files)
         if placement.device == "cpu" and hasattr(model, "audio_encoder"):
             model.audio_encoder.decode = OneByOne(model.audio_encoder.decode)
         self.clock = read_clock(files.folder)
-        self.own = read_optional_json(files.folder / "generation_config.json")
         self.stated = take_audio_settings(model, self.clock is not None)
+        self.stages = find_stages(self.stated.values)
         self.pipeline = TextToAudioPipeline(
             model=model, tokenizer=tokenizer, processor=processor, device=placement.device
         )
@@ -161,9 +162,9 @@ class Audio(Modality[AudioRequest]):
     @classmethod
     def check(cls, folder: Path, request: AudioRequest) -> None:
         """Raise InputError for a duration that the model was not made for."""
-        clock = read_clock(folder)
         if request.duration is None:
             return
+        clock = read_clock(folder)
         model, duration = request.model, f"--duration {request.duration:g}"
         if clock is None:
             raise InputError(f"{model} sets the length of its sound from the text", hint="leave --duration out")
@@ -190,7 +191,7 @@ class Audio(Modality[AudioRequest]):
         except InputError as error:
             return error
         if self.pipeline.model.config.model_type == "bark":
-            stated = self.own.get("semantic_config") or {}
+            stated = self.stated.values.get("semantic_config") or {}
             limit = stated.get("max_input_semantic_length") or BARK_READS
             report_cut(self.pipeline.tokenizer, request.prompt, int(limit), emit)
         return None
@@ -198,12 +199,11 @@ class Audio(Modality[AudioRequest]):
     def generate_alone(self, used: AudioRequest) -> Result:
         """Make one sound with a model that draws from the global generator where it likes."""
         options: JsonObject = {}
-        stages = find_stages(self.own)
         if self.pipeline.model.can_generate():
             if used.temperature is None:
-                options |= {name: value for stage in stages for name, value in stage.items()}
+                options |= self.stages
             options["do_sample"] = used.temperature is None or used.temperature > 0
-            if used.temperature or used.temperature is None:
+            if options["do_sample"]:
                 options["temperature"] = used.temperature or 1.0
             if used.top_k is not None:
                 options["top_k"] = used.top_k
@@ -214,8 +214,7 @@ class Audio(Modality[AudioRequest]):
 
     def list_parameters(self, used: AudioRequest) -> JsonObject:
         """What shaped a sound: the options, and what else the checkpoint states."""
-        stages = {name: value for stage in find_stages(self.own) for name, value in stage.items()}
-        applied = self.stated.applied | (stages if used.temperature is None else {})
+        applied = self.stated.applied | (self.stages if used.temperature is None else {})
         return used.parameters() | ({"generation_config": applied} if applied else {})
 
     def generate_together(
@@ -256,7 +255,7 @@ class Audio(Modality[AudioRequest]):
         # Frames are whole: what was made is recorded.
         used = [replace(request, duration=clock.state_duration(duration)) for request in used]
         return [
-            ResultError("the model's probabilities are not finite (NaN)", hint="try --dtype float32")
+            finite.describe()
             if broken
             else Result(Sound(fit_full_scale(sound.float().cpu().numpy()), rate), self.list_parameters(request))
             for request, sound, broken in zip(used, sounds, finite.find_broken_items(len(used)), strict=True)
@@ -279,12 +278,12 @@ class Audio(Modality[AudioRequest]):
         }
         if known.get("do_sample") is False and request.top_k is None:
             filled["temperature"] = 0.0
-        elif find_stages(self.own):
+        elif self.stages:
             filled["temperature"] = None  # each stage has its own
         if self.clock is not None:
-            filled["top_k"] = max(0, int(stated.choose("top_k", DEFAULT_TOP_K, -1, 2**31)))
+            filled["top_k"] = resolve_sampling(stated, 1.0, draws=False)["top_k"]
             filled["duration"] = min(DEFAULT_DURATION, self.clock.limit)
-            filled["guidance_scale"] = stated.choose("guidance_scale", 0, 1, 100) or 3.0
+            filled["guidance_scale"] = stated.choose("guidance_scale", 3.0, 1, 100)
         elif request.guidance_scale is not None:
             raise InputError(f"{type(model).__name__} takes no guidance_scale")
         return replace(request, **{name: value for name, value in filled.items() if getattr(request, name) is None})
@@ -311,15 +310,15 @@ def take_audio_settings(model: "PreTrainedModel", together: bool) -> StatedSetti
     return StatedSettings(known, applied, tuple(ignored))
 
 
-def find_stages(stated: JsonObject) -> list[JsonObject]:
+def find_stages(stated: JsonObject) -> JsonObject:
     """How Bark's stages draw, as options of its generate, where a checkpoint gives one of them a way of its own."""
-    stages = []
+    options: JsonObject = {}
     for prefix, name in BARK_STAGES.items():
         values: JsonObject = stated.get(name) or {}
         temperature, samples = values.get("temperature") or 1.0, values.get("do_sample")
-        own = {f"{prefix}_temperature": temperature} if temperature != 1 else {}
-        stages.append(own | ({f"{prefix}_do_sample": False} if samples is False else {}))
-    return [stage for stage in stages if stage]
+        options |= {f"{prefix}_temperature": temperature} if temperature != 1 else {}
+        options |= {f"{prefix}_do_sample": False} if samples is False else {}
+    return options
 
 
 def read_clock(folder: Path) -> FrameClock | None:

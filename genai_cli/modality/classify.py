@@ -104,7 +104,7 @@ class Classify(Modality[ClassifyRequest]):
     def build_result(self, request: ClassifyRequest, scores: list[float], windows: int) -> Result | GenaiError:
         """The best labels, or all values of a regression in the model's order."""
         if not all(map(math.isfinite, scores)):
-            return ResultError("the model's scores are not finite (NaN)", hint="try --dtype float32")
+            return ResultError("the model's scores are not finite (NaN)", hint="try --dtype float32, or another text")
         config = self.model.config
         if is_regression(config):
             labels = Labels.list_values(tuple(zip(name_values(config), scores, strict=True)))

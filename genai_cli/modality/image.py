@@ -10,6 +10,7 @@ from genai_cli.content.content import Content
 from genai_cli.content.openai_answers import answer_images
 from genai_cli.content.picture import Picture
 from genai_cli.device.compile_decision import Times
+from genai_cli.device.failures import first_line
 from genai_cli.errors import InputError
 from genai_cli.events import Emit, Notice
 from genai_cli.hub.catalog import ModelKind
@@ -25,7 +26,7 @@ from genai_cli.modality.diffusion.pipelines import (
 )
 from genai_cli.modality.diffusion.prompt_encoding import remember_encodings
 from genai_cli.modality.diffusion.prompts import report_cut_prompts, report_unknown_subject, report_unknown_words
-from genai_cli.modality.diffusion.scheduler_choice import choose_scheduler
+from genai_cli.modality.diffusion.scheduler_choice import choose_scheduler, choose_spacing
 from genai_cli.modality.diffusion.schedulers import (
     FAST_SCHEDULER,
     FAST_STEPS,
@@ -203,9 +204,8 @@ class Image(Modality[ImageRequest]):
                 f"--fast takes {FAST_STEPS} steps and {request.model} takes {stated} by its own settings",
                 hint="leave --fast out",
             )
-        own = read_own_scheduler(folder) if request.scheduler is not None else None
-        if own is not None:
-            choose_scheduler(own, request.scheduler, request.num_inference_steps or read_default_steps(folder))
+        if request.scheduler is not None and (own := read_own_scheduler(folder)) is not None:
+            choose_spacing(own, request.scheduler, request.num_inference_steps or read_default_steps(folder))
         multiple = size_multiple(folder)
         for name, value in (("width", request.width), ("height", request.height)):
             if value is not None and value % multiple:
@@ -271,7 +271,7 @@ class Image(Modality[ImageRequest]):
                     [request.prompt for request in requests], generator=generators, output_type="np", **arguments
                 )
         except ValueError as error:
-            raise InputError(f"the pipeline refused: {str(error).splitlines()[0]}") from error
+            raise InputError(f"the pipeline refused: {first_line(error)}") from error
         flags = getattr(output, "nsfw_content_detected", None) or [False] * len(requests)
         used = self.find_used(shared, arguments, emit)
         facts: JsonObject = {"noise_spacing": spacing} if spacing else {}

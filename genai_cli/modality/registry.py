@@ -7,7 +7,7 @@ import functools
 import importlib
 import sys
 from dataclasses import dataclass
-from glob import glob
+from glob import escape, glob
 from typing import TYPE_CHECKING
 
 from genai_cli.errors import InputError, nearest
@@ -73,7 +73,7 @@ def has_entry_points() -> bool:
     """Whether an installed package may add a modality; to ask Python's own reader takes a start 25 ms."""
     group = f"[{ENTRY_POINTS}]".encode()
     for folder in sys.path:
-        for metadata in glob(f"{folder}/*-info/entry_points.txt"):  # noqa: PTH207 (path objects take longer)
+        for metadata in glob(f"{escape(folder)}/*-info/entry_points.txt"):  # noqa: PTH207 (path objects take longer)
             with open(metadata, "rb") as file:  # noqa: PTH123
                 if group in file.read():
                     return True

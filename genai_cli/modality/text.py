@@ -9,8 +9,8 @@ from genai_cli.content.content import Content
 from genai_cli.content.openai_answers import answer_chat, answer_completions
 from genai_cli.device.compile_decision import Times
 from genai_cli.device.private import compile_on_all_devices, is_stateful
-from genai_cli.errors import GenaiError, InputError, ResultError
-from genai_cli.events import Emit, Event, Notice, TextPiece
+from genai_cli.errors import GenaiError, InputError
+from genai_cli.events import Emit, Notice, TextPiece, ignore
 from genai_cli.hub.catalog import ModelKind
 from genai_cli.modality.decoding.chat import render_chat
 from genai_cli.modality.decoding.context import find_context, list_ropes
@@ -125,8 +125,6 @@ class Prepared:
 
     used: TextRequest
     tokens: list[int]
-    applied: JsonObject
-    """What else the checkpoint states and is done."""
 
 
 class Text(Modality[TextRequest]):
@@ -223,7 +221,7 @@ class Text(Modality[TextRequest]):
             chat=chat,
             echo=request.echo and not chat,
         )
-        return Prepared(used, tokens, self.stated.applied)
+        return Prepared(used, tokens)
 
     def uses_chat(self, request: TextRequest) -> bool:
         """Whether the prompt goes through the model's chat template. Raises InputError where it has none to use."""
@@ -285,22 +283,18 @@ class Text(Modality[TextRequest]):
                 stopping_criteria=[StopEndedItems(streams, frozenset(self.ends), finite)],
             )
         return [
-            ResultError("the model's probabilities are not finite (NaN)", hint="try --dtype float32")
-            if broken
-            else build_result(item, stream)
+            finite.describe() if broken else build_result(item, stream, self.stated.applied)
             for item, stream, broken in zip(items, streams, finite.find_broken_items(len(items)), strict=True)
         ]
 
     def choose_processors(self, items: Sequence[Prepared]) -> "list[Processor]":
         """What turns the model's scores into each item's choice."""
         used = items[0].used
-        group = Group(
-            [len(item.tokens) for item in items], [item.used.seed or 0 for item in items], self.ends, self.model.device
-        )
+        group = Group([len(item.tokens) for item in items], self.ends, self.model.device)
         chosen = group.shape_scores(used.repetition_penalty, self.stated.applied)
         if used.temperature:
             chosen += build_sampling_processors(used.temperature, used.top_k, used.top_p, self.stated.applied)
-            chosen.append(OwnChance(group.seeds, group.device))
+            chosen.append(OwnChance([item.used.seed or 0 for item in items], group.device))
         return chosen
 
     def configure(self, items: Sequence[Prepared]) -> "GenerationConfig":
@@ -342,17 +336,13 @@ def keep_positions_below(model: "PreTrainedModel", context: int) -> None:
     model.register_forward_pre_hook(hold, with_kwargs=True)
 
 
-def ignore(_event: Event) -> None:
-    """The pieces of several texts at once are not shown."""
-
-
-def build_result(item: Prepared, stream: PieceStream) -> Result:
-    """An item's text, as its stream took it."""
+def build_result(item: Prepared, stream: PieceStream, applied: JsonObject) -> Result:
+    """An item's text, as its stream took it; `applied` is what else the checkpoint states and is done."""
     text = (item.used.prompt if item.used.echo else "") + stream.text
     tokens = {"prompt": len(item.tokens), "completion": stream.made}
     parameters = item.used.parameters()
-    if item.applied:
-        parameters["generation_config"] = dict(item.applied)
+    if applied:
+        parameters["generation_config"] = dict(applied)
     return Result(content.Text(text, stream.text, stream.finish_reason, tokens), parameters)
 
 

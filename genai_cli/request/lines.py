@@ -9,7 +9,6 @@ from genai_cli.request.encoding import NAMED
 from genai_cli.types import JsonObject
 
 MAX_ROW = 1_000_000  # bytes
-LINE = "line"  # under which a line of a text stands before its columns are known
 
 
 @dataclass(frozen=True)
@@ -39,8 +38,8 @@ class BadRow:
 Rows = Iterable[Row | BadRow]
 
 
-def line_rows(stream: BinaryIO, name: str) -> Iterator[Row | BadRow]:
-    """The lines of a text; empty ones are skipped."""
+def read_lines(stream: BinaryIO, name: str) -> Iterator[tuple[str, str] | BadRow]:
+    """The lines of a text, each with its place; empty ones are skipped."""
     number = 0
     while line := stream.readline(MAX_ROW + 1):
         number += 1
@@ -55,7 +54,7 @@ def line_rows(stream: BinaryIO, name: str) -> Iterator[Row | BadRow]:
             yield Row({}, place).bad(not_utf8())
             continue
         if text.strip():
-            yield Row({LINE: text.removesuffix("\n").removesuffix("\r")}, place)
+            yield text.removesuffix("\n").removesuffix("\r"), place
 
 
 def end_line(stream: BinaryIO, line: bytes) -> None:
@@ -76,4 +75,4 @@ def not_utf8() -> InputError:
 
 def is_utf8(cell: str) -> bool:
     """Whether a cell held UTF-8 when it was read; what was not stands in it as lone surrogates."""
-    return not any("\ud800" <= character <= "\udfff" for character in cell)
+    return cell.isascii() or not any("\ud800" <= character <= "\udfff" for character in cell)

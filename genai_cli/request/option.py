@@ -177,13 +177,18 @@ def fields_by_word(owner: type) -> dict[str, str]:
     return words | {name: name for name in field_types(owner)}
 
 
+def plain(name: str) -> str:
+    """An option's name as a word: `cfg-scale` is `cfg_scale`."""
+    return name.strip().lower().replace("-", "_")
+
+
 def find_field(owner: type, word: str) -> str:
     """The field that a word of a row or a settings file stands for: `cfg-scale` is `guidance_scale`.
 
     A word that names no field is returned as a field's name would be written.
     """
-    plain = word.strip().lower().replace("-", "_")
-    return fields_by_word(owner).get(plain, plain)
+    name = plain(word)
+    return fields_by_word(owner).get(name, name)
 
 
 @keep_result

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from genai_cli.errors import InputError
 from genai_cli.request.encoding import check_encoding, decode_stream
-from genai_cli.request.lines import LINE, MAX_ROW, BadRow, Row, Rows, is_utf8, line_rows, not_utf8
+from genai_cli.request.input import STDIN
+from genai_cli.request.lines import MAX_ROW, BadRow, Row, Rows, is_utf8, not_utf8, read_lines
 from genai_cli.request.request import PROMPT
 from genai_cli.request.tables import TAB, csv_rows, read_delimiter
 from genai_cli.types import JsonObject
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 FILE_TYPES = (".txt", ".jsonl", ".ndjson", ".csv", ".tsv")
 JSON_LINES = (".jsonl", ".ndjson")
-STDIN = "-"
 
 
 @dataclass(frozen=True)
@@ -191,18 +191,20 @@ class FromStart(io.RawIOBase):
 
 def text_rows(stream: BinaryIO, name: str, subject: str) -> Iterator[Row | BadRow]:
     """One prompt, or what else a row is about, a line."""
-    for row in line_rows(stream, name):
-        yield row if isinstance(row, BadRow) else replace(row, fields={subject: row.fields[LINE]})
+    for line in read_lines(stream, name):
+        yield line if isinstance(line, BadRow) else Row({subject: line[0]}, line[1])
 
 
 def json_rows(stream: BinaryIO, name: str, column: str | None, subject: str) -> Iterator[Row | BadRow]:
     """One JSON object a line; `column` names the field that holds the subject where the others are data."""
-    for row in line_rows(stream, name):
-        if isinstance(row, BadRow):
-            yield row
+    for line in read_lines(stream, name):
+        if isinstance(line, BadRow):
+            yield line
             continue
+        text, place = line
+        row = Row({}, place)
         try:
-            fields = json.loads(row.fields[LINE], object_pairs_hook=read_object)
+            fields = json.loads(text, object_pairs_hook=read_object)
         except InputError as error:
             yield row.bad(error)
             continue
@@ -213,7 +215,7 @@ def json_rows(stream: BinaryIO, name: str, column: str | None, subject: str) -> 
             hint = 'a row looks like {"prompt": "a red circle", "seed": 1}'
             yield row.bad(InputError("not a JSON object", hint=hint))
             continue
-        object_row = Row(fields, row.place, tuple(fields), tuple(fields.values()))
+        object_row = Row(fields, place, tuple(fields), tuple(fields.values()))
         if column is None:
             yield object_row
         elif column in fields:

@@ -82,7 +82,7 @@ def table_row(
         return row.bad(InputError(f"{len(columns)} columns are named and this row has another number"))
     if sum(map(len, cells)) > MAX_ROW:
         return row.bad(too_long())
-    if not all(cell.isascii() or is_utf8(cell) for cell in cells):
+    if not all(map(is_utf8, cells)):
         return row.bad(not_utf8())
     return row
 

@@ -109,5 +109,6 @@ class BatchFolder(Writer):
 
     def note_bad(self, error: str) -> None:
         """Note a row that was skipped, once even if the batch runs again. Raises OutputError."""
-        if error not in self.manifest.bad:
-            self.note({"status": BAD, "error": error})
+        kept = error.encode(errors="replace").decode()  # as the manifest gives it back
+        if kept not in self.manifest.bad:
+            self.note({"status": BAD, "error": kept})

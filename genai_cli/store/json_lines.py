@@ -1,11 +1,12 @@
 """Lines of JSON that a killed run may have left torn."""
 
+import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-from genai_cli.content.record import from_json
+from genai_cli.content.record import from_json, to_line
 from genai_cli.types import JsonObject
 
 
@@ -39,3 +40,26 @@ def end_torn_line(path: Path) -> None:
             stream.seek(-1, os.SEEK_END)
             if stream.read(1) != b"\n":
                 stream.write(b"\n")
+
+
+def append_line(path: Path, line: Mapping[str, object], *, sync: bool) -> int:
+    """Append a line to a file that exists, synced if asked for, and return its offset. Raises OSError.
+
+    On a failure nothing of the line stays, and no buffer keeps it for later.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
+    try:
+        end = os.lseek(descriptor, 0, os.SEEK_END)
+        try:
+            rest = memoryview(to_line(line))
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+            if sync:
+                os.fsync(descriptor)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, end)
+            raise
+    finally:
+        os.close(descriptor)
+    return end

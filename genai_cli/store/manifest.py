@@ -4,7 +4,6 @@ The first line of manifest.jsonl holds the base seed of the folder. A shard appe
 run reads them all. Only whole lines count: a last line that a killed run left torn is skipped.
 """
 
-import contextlib
 import json
 import os
 import secrets
@@ -15,7 +14,7 @@ from pathlib import Path
 from genai_cli import __version__
 from genai_cli.atomic import removing, sync_folder, write_temporary
 from genai_cli.errors import InputError
-from genai_cli.store.json_lines import end_torn_line, read_whole_lines
+from genai_cli.store.json_lines import append_line, end_torn_line, read_whole_lines
 from genai_cli.types import JsonObject
 
 MANIFEST = "manifest.jsonl"
@@ -96,12 +95,7 @@ class Manifest:
 
     def append(self, line: Mapping[str, object]) -> None:
         """Write and sync the line of a finished item or a bad row. Raises OSError, also if the manifest is missing."""
-        data = json.dumps(line, ensure_ascii=False, allow_nan=False).encode() + b"\n"
-        descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND)
-        try:
-            append_whole(descriptor, data)
-        finally:
-            os.close(descriptor)
+        append_line(self.path, line, sync=True)
         if line["status"] == BAD:
             self.bad.add(str(line["error"]))
         else:
@@ -114,20 +108,6 @@ def exists(path: Path) -> bool:
         return path.exists()
     except (OSError, ValueError):
         return False
-
-
-def append_whole(descriptor: int, data: bytes) -> None:
-    """Append to an open file and sync it. On a failure nothing of the data stays. Raises OSError."""
-    end = os.lseek(descriptor, 0, os.SEEK_END)
-    try:
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
-        os.fsync(descriptor)
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.ftruncate(descriptor, end)
-        raise
 
 
 def find_manifests(folder: Path) -> list[Path]:

@@ -6,7 +6,6 @@ for each finished item. After a kill, the next run continues from it. An unfinis
 
 import base64
 import json
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -16,7 +15,7 @@ from genai_cli.atomic import make_folder, removing, sweep, sync_folder, write_te
 from genai_cli.content.openai_answers import DATA
 from genai_cli.errors import OutputError
 from genai_cli.signals import hold_signals
-from genai_cli.store.json_lines import end_torn_line, read_whole_lines
+from genai_cli.store.json_lines import append_line, end_torn_line, read_whole_lines
 from genai_cli.store.lock import free_lock, take_lock
 from genai_cli.store.names import Destination
 from genai_cli.store.writer import NewFile, Writer, make_write_error
@@ -53,9 +52,9 @@ class OneFile(Writer):
             busy = OutputError(f"another run is making {self.path}", hint="wait for it, or name another file")
             self.lock = take_lock(self.path.with_name(f".{self.path.name}.genai-lock"), busy)
             sweep(self.path.parent, self.tag)
-            self.stream = self.progress.open("a+b")
+            self.progress.touch()
             end_torn_line(self.progress)
-            self.stream.seek(0)
+            self.stream = self.progress.open("rb")
             self.read_progress()
         except OSError as error:
             self.close()
@@ -133,15 +132,7 @@ class OneFile(Writer):
 
         The line is not synced: a kill loses nothing, but a power cut can lose the items of the last seconds.
         """
-        stream = self.require_stream()
-        offset = stream.seek(0, os.SEEK_END)
-        try:
-            stream.write(json.dumps(line, ensure_ascii=False, allow_nan=False).encode() + b"\n")
-            stream.flush()
-        except OSError:
-            os.ftruncate(stream.fileno(), offset)
-            raise
-        return offset
+        return append_line(self.progress, line, sync=False)
 
     def read_record(self, offset: int) -> JsonObject:
         """The record in the line at an offset."""

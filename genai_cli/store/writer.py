@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from genai_cli.atomic import make_folder, make_process_tag, removing, sweep, sync_folder, write_temporary
+from genai_cli.atomic import find_existing, make_folder, make_process_tag, removing, sweep, sync_folder, write_temporary
 from genai_cli.errors import OutputError
 from genai_cli.store.manifest import Shard
 from genai_cli.store.names import Destination
@@ -57,8 +57,7 @@ class Writer:
 
     def check(self) -> None:
         """Raise OutputError, before any model loads, if nothing can be written. Leaves no trace."""
-        folder = self.destination.folder
-        existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+        existing = find_existing(self.destination.folder)
         try:
             if not existing.is_dir():
                 raise NotADirectoryError(20, "Not a directory", str(existing))

@@ -4,7 +4,6 @@ All rows are read once. The orders stand in a temporary file from then on, so th
 reading the rows again, and memory does not grow with them.
 """
 
-import io
 import pickle
 import tempfile
 from array import array
@@ -100,7 +99,7 @@ class Orders:
         """Every row as an order or as a bad row, in their order."""
         offset = 0
         while offset < self.end:
-            self.file.seek(offset, io.SEEK_SET)
+            self.file.seek(offset)
             entry: Order | BadRow = pickle.load(self.file)
             offset = self.file.tell()  # another iteration may move it before the next one
             yield entry
@@ -176,7 +175,7 @@ def make_order(
     """The order of a row with these fields. Raises InputError for a field that cannot be."""
     request_class = select_request(fields, defaults.requests)
     own = {name: value for name, value in fields.items() if name not in (NUMBER, ID, TASK)}
-    for name, value in own.items():
+    for name, value in fields.items():
         check_texts(name, value)
     check_words(request_class, own)
     if request_class.subject not in own:
@@ -198,7 +197,7 @@ def check_texts(name: str, value: object) -> None:
     """Raise InputError for a text that UTF-8 cannot hold, which JSON can state, or with a NUL."""
     texts: Iterable[object] = value if isinstance(value, list) else (value,)
     for text in texts:
-        if isinstance(text, str) and not text.isascii() and not is_utf8(text):
+        if isinstance(text, str) and not is_utf8(text):
             raise InputError(f"the field {name!r} is not UTF-8")
         if isinstance(text, str) and "\0" in text:
             raise InputError(f"the field {name!r} holds a NUL character")

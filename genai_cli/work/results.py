@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from genai_cli.content.content import Content
 from genai_cli.content.record import to_json
-from genai_cli.errors import InputError
 from genai_cli.modality.registry import find_modality
 from genai_cli.request.request import PROMPT
 from genai_cli.request.rows import BadRow, Row
@@ -57,25 +56,21 @@ class Results:
                 yield entry.row, {"status": "bad", ERROR: entry.error.message}
                 continue
             for _ in range(entry.number):
-                record = next(records, None)
-                if record is None:
-                    raise InputError("the rows have changed while they were read", hint="run the command again")
-                yield entry.row, record
+                yield entry.row, next(records)
 
 
 def place_results(orders: Orders, references: References, file: OneFile, form: Form) -> bool:
     """Write the file if every item is finished and at least one is done; whether it was written. Raises OutputError."""
-    offsets = array("q")
+    offsets, statuses = array("q"), []
     for job in list_jobs(orders, references, file):
         offset = file.offsets.get(job.key)
         if offset is None:
             return False
         offsets.append(offset)
-    results = Results(orders, file, offsets)
-    statuses = [record["status"] == "done" for record in results.records()]
+        statuses.append(file.is_finished(job.key) == "done")
     if not any(statuses):
         return False
-    lines = choose_lines(form, orders.survey)(results)
+    lines = choose_lines(form, orders.survey)(Results(orders, file, offsets))
     file.assemble((line.encode(errors="replace") for line in lines), all_done=all(statuses))
     return True
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
-from genai_cli.content.record import GENERATED, Record, to_json
+from genai_cli.content.record import GENERATED, Record, to_line
 from genai_cli.content.signing import Signer
 from genai_cli.device.spec import ModelSpec, Placing
 from genai_cli.errors import DeviceError, GenaiError, OutputError
@@ -97,19 +97,22 @@ class Todo:
 
     def is_ended(self, job: Job) -> bool:
         """Whether the job has its end, or is another shard's, which is counted in the report."""
+        end = self.find_end(job)
+        self.report.elsewhere += end == "elsewhere"
+        self.report.done_earlier += end == "done"
+        self.report.failed_earlier += end == "failed"
+        return end is not None
+
+    def find_end(self, job: Job) -> Literal["elsewhere", "done", "failed"] | None:
+        """How a job has ended, or that it is another shard's; None if it is to be made, or made again."""
         if self.writer is None:
-            return False
+            return None
         if self.writer.shard and not self.writer.shard.has(job.key):
-            self.report.elsewhere += 1
-            return True
+            return "elsewhere"
         status = self.writer.is_finished(job.key)
         if status == "done":
-            self.report.done_earlier += 1
-            return True
-        if status is not None and not self.retry_failed:
-            self.report.failed_earlier += 1
-            return True
-        return False
+            return "done"
+        return None if status is None or self.retry_failed else "failed"
 
 
 def look_up(needs: Iterable[ModelNeeds], offline: bool, emit: Emit) -> tuple[References, Problems]:
@@ -156,9 +159,9 @@ def run(orders: Orders, settings: RunSettings, todo: Todo, emit: Emit) -> Iterat
                 if name in problems:
                     raise problems[name]
                 assignment = Assignment(spec, settings.access, settings.delivery, hints)
-                outcomes = produce(assignment, order.watch(stream))
                 # A batch is safest where each result is kept as soon as it is made; who reads them wants their order.
                 is_batch = todo.writer is not None and todo.writer.is_batch
+                outcomes = produce(assignment, stream if is_batch else order.watch(stream))
                 for outcome in outcomes if is_batch else order.restore(outcomes):
                     stream.end(outcome.job)
                     yield keep(outcome, settings, todo, emit)
@@ -225,7 +228,7 @@ def finish(outcome: Outcome, settings: RunSettings, writer: Writer | None) -> Fi
     done = Finished(outcome.job, "done", outcome.record, data)
     if writer is None:
         return done
-    beside = to_json(outcome.beside).encode() + b"\n" if outcome.beside is not None else None
+    beside = to_line(outcome.beside) if outcome.beside is not None else None
     file = writer.write(NewFile(data, outcome.suffix, fields, beside, done.line()))
     return replace(done, file=file)
 

@@ -18,10 +18,9 @@ LEAST_LENGTHS = ("min_length", "min_new_tokens")
 
 @dataclass(frozen=True)
 class Group:
-    """The items' prompts by their lengths, padded on the left, their seeds, and the tokens that end a text."""
+    """The items' prompts by their lengths, padded on the left, and the tokens that end a text."""
 
     lengths: Sequence[int]
-    seeds: Sequence[int]
     ends: Sequence[int]
     device: "torch.device"
 

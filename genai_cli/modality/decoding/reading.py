@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from genai_cli.errors import InputError
 from genai_cli.events import Emit, Notice
+from genai_cli.harmless import shorten
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 SPOKEN_MARKS = frozenset("%&@#*§")  # punctuation to Unicode, and words to a reader
 SPACES = "▁Ġ# "  # how tokenizers mark where words begin and go on
-MOST_SHOWN = 8
+MOST_SHOWN, LONGEST_SHOWN = 8, 40  # words, and characters of one
 
 
 def report_unread(tokenizer: "PreTrainedTokenizerBase", text: str, model: str, emit: Emit) -> None:
@@ -22,14 +23,14 @@ def report_unread(tokenizer: "PreTrainedTokenizerBase", text: str, model: str, e
         hint = "write it in the letters that the model was trained on"
         if getattr(tokenizer, "is_uroman", False):
             hint = "the model reads Latin letters: `pip install uroman` writes others in them"
-        raise InputError(f"{model} can read nothing of {shorten(text)!r}", hint=hint)
+        raise InputError(f"{model} can read nothing of {shorten(text, LONGEST_SHOWN)!r}", hint=hint)
     report_words(find_unread(tokenizer, words), model, emit)
 
 
 def report_words(unread: Sequence[str], model: str, emit: Emit) -> None:
     """Say what the model cannot read, if anything."""
     if unread:
-        shown = ", ".join(repr(shorten(one)) for one in unread[:MOST_SHOWN])
+        shown = ", ".join(repr(shorten(one, LONGEST_SHOWN)) for one in unread[:MOST_SHOWN])
         more = f" and {len(unread) - MOST_SHOWN} more" if len(unread) > MOST_SHOWN else ""
         emit(Notice(f"{model} cannot read {shown}{more}; skipped"))
 
@@ -82,8 +83,3 @@ def report_cut(tokenizer: "PreTrainedTokenizerBase", text: str, limit: int, emit
             offsets = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
             cut = text[offsets[limit][0] :]
         emit(Notice(f"the prompt has {len(tokens)} tokens and the model reads {limit}; cut off: {cut!r}"))
-
-
-def shorten(text: str, most: int = 40) -> str:
-    """The text, or its beginning."""
-    return text if len(text) <= most else text[: most - 3] + "..."

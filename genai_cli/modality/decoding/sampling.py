@@ -6,6 +6,7 @@ A sequence is what transformers calls one: there is one for each item, or one fo
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from genai_cli.errors import ResultError
 from genai_cli.modality.decoding.settings import DRAWING, build_drawing
 
 if TYPE_CHECKING:
@@ -53,6 +54,11 @@ class FiniteScores:
         broken = ~scores.amax(dim=-1).isfinite()  # the largest score is NaN if any is
         self.broken = broken if self.broken is None else self.broken | broken
         return scores
+
+    @staticmethod
+    def describe() -> ResultError:
+        """The error of an item whose scores were not finite."""
+        return ResultError("the model's probabilities are not finite (NaN)", hint="try --dtype float32")
 
     def find_broken_items(self, items: int) -> list[bool]:
         """For each item whether any of its sequences had scores that were not finite."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from genai_cli.device.failures import first_line
 from genai_cli.events import Emit, Notice
 from genai_cli.types import JsonObject
 
@@ -31,8 +32,8 @@ SHAPING = (
     "suppress_tokens",
     "begin_suppress_tokens",
 )
-# Other ways to generate, which genai does not have: it draws one token after the other.
-OTHER_WAYS = (
+# Ways to look for a text that make several, or need more than the model.
+SEARCHES = (
     "num_beams",
     "num_beam_groups",
     "diversity_penalty",
@@ -41,6 +42,11 @@ OTHER_WAYS = (
     "dola_layers",
     "constraints",
     "force_words_ids",
+)
+SHORTCUTS = ("assistant_early_exit", "prompt_lookup_num_tokens", "use_mtp")
+# Other ways to generate, which genai does not have: it draws one token after the other.
+OTHER_WAYS = (
+    *SEARCHES,
     "guidance_scale",
     "watermarking_config",
     "encoder_repetition_penalty",
@@ -50,29 +56,13 @@ OTHER_WAYS = (
     "remove_invalid_values",
     "token_healing",
     "max_time",
-    "assistant_early_exit",
-    "prompt_lookup_num_tokens",
-    "use_mtp",
+    *SHORTCUTS,
 )
 # What transformers' own generate cannot do without help, or gives several results for.
-NEEDS_HELP = (
-    "stop_strings",
-    "max_time",
-    "token_healing",
-    "num_beams",
-    "num_beam_groups",
-    "diversity_penalty",
-    "num_return_sequences",
-    "penalty_alpha",
-    "dola_layers",
-    "constraints",
-    "force_words_ids",
-    "assistant_early_exit",
-    "prompt_lookup_num_tokens",
-    "use_mtp",
-)
+NEEDS_HELP = ("stop_strings", "max_time", "token_healing", *SEARCHES, *SHORTCUTS)
 # Settings that do nothing at 1; the others do nothing at 0, or empty.
 IDLE_AT_ONE = (
+    "top_p",
     "typical_p",
     "num_beams",
     "num_beam_groups",
@@ -128,8 +118,7 @@ def take_settings(
         try:
             probe(name, stated[name])
         except (ValueError, TypeError, IndexError, KeyError, AttributeError, RuntimeError) as error:
-            reason = str(error).strip().split("\n")[0][:100] or type(error).__name__
-            ignored.append(f"{describe(name, stated[name])} ({reason})")
+            ignored.append(f"{describe(name, stated[name])} ({first_line(error)[:100]})")
         else:
             applied[name] = stated[name]
     return StatedSettings(stated, applied, (*ignored, *list_unusable(stated)))
@@ -154,11 +143,7 @@ def list_stated(config: "GenerationConfig") -> JsonObject:
 
 def is_idle(name: str, value: object) -> bool:
     """Whether a setting does nothing at this value."""
-    return (
-        not value
-        or (name == "top_p" and value == 1)
-        or (value == 1 and not isinstance(value, bool) and name in IDLE_AT_ONE)
-    )
+    return not value or (value == 1 and not isinstance(value, bool) and name in IDLE_AT_ONE)
 
 
 def describe(name: str, value: object) -> str:

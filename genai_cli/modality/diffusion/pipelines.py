@@ -18,14 +18,19 @@ if TYPE_CHECKING:
 PICTURE = "picture"
 
 
-def find_pipeline_class(name: str) -> "type[DiffusionPipeline] | None":
-    """The class of diffusers with the name, or None if it has no such pipeline."""
+def find_class(name: str, base: str) -> type | None:
+    """The class of diffusers with the name, or None if it has none that is a `base`."""
     with collector_off():
         import diffusers
 
         quiet_libraries()
         found = getattr(diffusers, name, None)
-    return found if isinstance(found, type) and issubclass(found, diffusers.DiffusionPipeline) else None
+    return found if isinstance(found, type) and issubclass(found, getattr(diffusers, base)) else None
+
+
+def find_pipeline_class(name: str) -> "type[DiffusionPipeline] | None":
+    """The pipeline of diffusers with the name, or None if it has no such one."""
+    return find_class(name, "DiffusionPipeline")
 
 
 def size_multiple(folder: Path) -> int:

@@ -1,5 +1,6 @@
 """Whether a scheduler works with a model at a number of steps: tried without the model, before its weights load."""
 
+import functools
 import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -31,20 +32,29 @@ USUAL_STEPS = 100  # up to here a number of steps that works is looked for
 def choose_scheduler(own: OwnScheduler, name: str | None, steps: int | None) -> tuple["SchedulerMixin", str | None]:
     """A new scheduler with the short name, or a copy of `own`, and the noise spacing if that is not the checkpoint's.
 
-    Raises InputError with what fits if it cannot replace `own`, or fails at so many steps.
+    Raises InputError as `choose_spacing` does.
     """
     if name is None:
         return own.copy(), None
+    spacing = choose_spacing(own, name, steps)
+    return own.build(name, SPACINGS[spacing]), spacing
+
+
+def choose_spacing(own: OwnScheduler, name: str, steps: int | None) -> str | None:
+    """The noise spacing with which the scheduler takes the place of `own`; None for the checkpoint's.
+
+    Raises InputError with what fits if it cannot replace `own`, or fails at so many steps.
+    """
     if not fits(own, name):
         accepted = [other for other in SCHEDULERS if fits(own, other)]
         hint = f"it takes {', '.join(accepted)}" if accepted else "it runs with its own scheduler only"
         raise InputError(f"this model's pipeline cannot take the scheduler {name}", hint=hint)
     if steps is None:
-        return own.build(name, {}), None
-    for spacing, changes in list_spacings(name).items():
-        if works(own.build(name, changes), steps):
-            return own.build(name, changes), spacing
-    raise explain_failure(own, name, steps)
+        return None
+    does_work, spacing = find_spacing(own, name, steps)
+    if not does_work:
+        raise explain_failure(own, name, steps)
+    return spacing
 
 
 def fits(own: OwnScheduler, name: str) -> bool:
@@ -72,9 +82,9 @@ def list_spacings(name: str) -> dict[str | None, dict[str, bool]]:
 
 def explain_failure(own: OwnScheduler, name: str, steps: int) -> InputError:
     """The error for a scheduler that fails at so many steps: the nearest number that works, and what else works."""
-    nearest = next((number for number in list_other_steps(steps) if works_in_any_spacing(own, name, number)), None)
+    nearest = next((number for number in list_other_steps(steps) if find_spacing(own, name, number)[0]), None)
     others = [other for other in SCHEDULERS if other != name and fits(own, other)]
-    working = [other for other in others if works_in_any_spacing(own, other, steps)]
+    working = [other for other in others if find_spacing(own, other, steps)[0]]
     hints = [f"--steps {nearest}"] if nearest else []
     hints += [f"another --scheduler: {', '.join(working)}"] if working else []
     return InputError(
@@ -89,9 +99,16 @@ def list_other_steps(steps: int) -> list[int]:
     return sorted(numbers, key=lambda number: (number < steps, abs(number - steps)))
 
 
-def works_in_any_spacing(own: OwnScheduler, name: str, steps: int) -> bool:
-    """Whether a scheduler works at so many steps with one of its noise spacings."""
-    return any(works(own.build(name, changes), steps) for changes in list_spacings(name).values())
+@functools.lru_cache(maxsize=1024)
+def find_spacing(own: OwnScheduler, name: str, steps: int) -> tuple[bool, str | None]:
+    """Whether a scheduler works at so many steps, and the first of its noise spacings with which it does.
+
+    It is tried once: a batch asks this twice for each picture, and a try takes up to 50 ms.
+    """
+    for spacing, changes in list_spacings(name).items():
+        if works(own.build(name, changes), steps):
+            return True, spacing
+    return False, None
 
 
 def works(scheduler: "SchedulerMixin", steps: int) -> bool:

@@ -8,12 +8,12 @@ import functools
 import inspect
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from genai_cli.device.loading import quiet_libraries
 from genai_cli.modality.checkpoint import read_optional_json
+from genai_cli.modality.diffusion.pipelines import find_class
 
 if TYPE_CHECKING:
     from diffusers import SchedulerMixin
@@ -48,13 +48,21 @@ LATENT_COMPONENTS = ("vae", "vqvae", "movq")
 
 @dataclass(frozen=True)
 class OwnScheduler:
-    """The scheduler that a checkpoint comes with. It is never run itself, since schedulers keep state."""
+    """The scheduler that a checkpoint comes with. It is never run itself, since schedulers keep state.
 
-    scheduler: "SchedulerMixin"
+    Two are equal if their configurations are, so that what was found out about one holds for the other.
+    """
+
+    scheduler: "SchedulerMixin" = field(compare=False)
     stated: frozenset[str]
     """The settings that the checkpoint states; the scheduler's configuration also holds its class's defaults."""
     latent: bool
     """Whether the model makes latents, not pixels."""
+    configuration: str = field(init=False)
+    """The scheduler's class and settings as JSON."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "configuration", self.scheduler.to_json_string())
 
     def copy(self) -> "SchedulerMixin":
         """A new scheduler with the same configuration."""
@@ -74,14 +82,10 @@ class OwnScheduler:
 
 def read_own_scheduler(folder: Path) -> OwnScheduler | None:
     """The checkpoint's scheduler from its configuration alone. None if it cannot be built."""
-    import diffusers
-
-    quiet_libraries()
     config = read_optional_json(folder / "scheduler" / "scheduler_config.json")
-    found = getattr(diffusers, str(config.get("_class_name")), None)
-    if not (isinstance(found, type) and issubclass(found, diffusers.SchedulerMixin)):
+    scheduler_class: type[SchedulerMixin] | None = find_class(str(config.get("_class_name")), "SchedulerMixin")
+    if scheduler_class is None:
         return None
-    scheduler_class: type[SchedulerMixin] = found
     try:
         return describe_scheduler(scheduler_class.from_config(config), folder)
     except Exception:

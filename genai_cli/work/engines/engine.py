@@ -53,11 +53,7 @@ class Engine:
 
 def check_ray(address: str | None) -> None:
     """Raise InputError where Ray is not installed, or the address is of a kind that cannot be used."""
-    try:
-        found = importlib.util.find_spec("ray") is not None
-    except ImportError:
-        found = False
-    if not found:
+    if importlib.util.find_spec("ray") is None:
         raise InputError("--engine ray needs Ray, which is not installed", hint="pip install 'genai-cli[ray]'")
     if address is not None and ("://" in address or not (address == "auto" or address.rpartition(":")[2].isdecimal())):
         raise InputError(

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from genai_cli.device.failures import first_line
 from genai_cli.errors import DeviceError, Terminated
 
 # Ray reads these when it is imported, and hands them on to the processes that it starts.
@@ -71,7 +72,7 @@ def initialize(ray: Any, start: dict[str, Any]) -> None:
 
 def cannot_connect(error: Exception, address: str) -> DeviceError:
     """What a failed ray.init means for the user."""
-    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    reason = first_line(error)
     if address == "local":
         return DeviceError(f"Ray does not start: {reason}", hint="--debug shows more")
     hint = "run genai on a machine of the cluster; there, ray status shows whether it runs"

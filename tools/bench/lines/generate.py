@@ -83,7 +83,7 @@ def gpt2_int8(bench: Bench) -> None:
         bench.skip("gpt2-int8", "torchao is not installed")
         return
     tokens = bench.choose(128, 48)
-    options = ("--max-new-tokens", tokens, "--temperature", 0.7, "--seed", 1, "--json")
+    options = ("--max-new-tokens", tokens, "--temperature", 0.7, "--seed", 1, "--json", "-o", "-")
     plain = ("text", "It was a dark and stormy night", "-m", bench.checkpoint("gpt2"), *options)
     commands = {"int8": bench.genai(*plain, "--quantize", "int8"), "float32": bench.genai(*plain)}
     taken = bench.measure("gpt2-int8", commands, bench.choose(5, 1))

@@ -1,0 +1,137 @@
+"""What a file says of how it was made, as a row that makes it again: genai's record, or what another tool left."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+
+from genai_cli.cli.run import RunOptions
+from genai_cli.content.foreign import Foreign
+from genai_cli.content.record import Record
+from genai_cli.errors import InputError
+from genai_cli.events import Notice
+from genai_cli.hub.reference import BUILT_IN
+from genai_cli.modality.registry import list_modalities, list_requests
+from genai_cli.request.input import Input
+from genai_cli.request.option import declared_options
+from genai_cli.request.request import PROMPT, Request, list_inputs, list_parameters
+from genai_cli.types import JsonObject
+
+SHOWS = "genai show FILE shows what it says"
+
+
+def check_record(record: Record | None, file: Path) -> Record:
+    """The record of a file that genai can make again; anyone may have written it. Raises InputError."""
+    if record is None:
+        raise InputError(f"{file} was written by another tool", hint=SHOWS)
+    request_class = list_requests().get(str(record.get("task")))
+    if request_class is None:
+        raise InputError(f"{file} holds a record of an unknown task {record.get('task')!r}")
+    is_file = request_class.subject in list_inputs(request_class)
+    held = record.get("inputs") if is_file else record.get(request_class.subject)
+    if held is None or "parameters" not in record:
+        raise InputError(f"{file} does not hold its {request_class.subject}: it was written with --no-metadata")
+    model, parameters, files = record.get("model"), record["parameters"], record.get("inputs", {})
+    is_whole = isinstance(model, dict) and isinstance(model.get("id"), str) and isinstance(parameters, dict)
+    is_whole = is_whole and isinstance(files, dict) and all(isinstance(stated, dict) for stated in files.values())
+    if not is_whole or (is_file and request_class.subject not in files):
+        raise InputError(f"{file} holds a broken record")
+    return record
+
+
+def build_row(record: Record, changes: Mapping[str, object], file: Path, given_input: Path | None) -> JsonObject:
+    """The request that a record describes, as a row: the model at its commit, the same options, the same seed.
+
+    Files are taken by the name and the content that the record states, and parameters set nothing but options.
+    """
+    request_class = list_requests()[record["task"]]
+    replaced, declared = find_replaced(changes, request_class, file), declared_options(request_class)
+    kept = set(list_parameters(request_class)) - replaced
+    row = {name: value for name, value in record["parameters"].items() if name in kept}
+    for name, value in row.items():
+        allowed = declared[name].option.allowed() if name in declared else ()
+        if allowed and value not in allowed:
+            row[name] = None  # the model's own, which has no short name
+    model = record["model"]
+    name, revision = model["id"], model.get("revision")
+    if name != BUILT_IN and revision:
+        name = f"{name}@{revision}"
+    names = list_inputs(request_class)
+    if request_class.subject not in names:
+        row[request_class.subject] = record[request_class.subject]  # type: ignore[literal-required]
+    stated_files = {name: stated for name, stated in record.get("inputs", {}).items() if name in names}
+    if given_input is not None and len(stated_files) != 1:
+        raise InputError(f"--input names one file, and {file} was made from {len(stated_files) or 'none'}")
+    for field, stated in stated_files.items():
+        row[field] = str(given_input or find_input(stated, file))
+    return {"task": record["task"], "model": name, **row, **changes}
+
+
+def find_replaced(changes: Mapping[str, object], request_class: type[Request], file: Path) -> set[str]:
+    """The fields that changes stand for beside their own. Raises InputError for one that means nothing to a task."""
+    known = {field.name for field in fields(request_class)}
+    for name in changes:
+        if name not in known:
+            raise InputError(f"{file}: genai {request_class.task} has no option {find_long_name(name)}")
+    declared = declared_options(request_class)
+    return {other for name in changes for other in declared[name].option.sets}
+
+
+def build_foreign_row(
+    foreign: Foreign | None, changes: Mapping[str, object], file: Path, options: RunOptions
+) -> JsonObject:
+    """The request that another tool's picture states, as a row, with the model that the user names.
+
+    Raises InputError if no model is named, or no prompt can be told.
+    """
+    if foreign is None or PROMPT not in foreign.request:
+        raise InputError(f"{file} was written by another tool, and its prompt is not known", hint=SHOWS)
+    tool = f" ({foreign.tool})" if foreign.tool else ""
+    if "model" not in changes:
+        names = f"; it names the model {foreign.model}" if foreign.model else ""
+        raise InputError(
+            f"{file} was written by another tool{tool}, and genai does not know its model",
+            hint=f"-m MODEL makes it with the prompt and the parameters that the file states{names}",
+        )
+    request_class = find_picture_request()
+    replaced, declared = find_replaced(changes, request_class, file), declared_options(request_class)
+    row = {name: value for name, value in foreign.request.items() if name == PROMPT or name in declared}
+    row = {name: value for name, value in row.items() if name not in replaced}
+    if not replaced & {"scheduler"} and "scheduler" not in changes:
+        say_sampler(foreign, options)
+    return {"task": request_class.task, **row, **changes}
+
+
+def find_picture_request() -> type[Request]:
+    """The request of the task that makes pictures from words alone. Raises InputError if no task does."""
+    for modality in list_modalities():
+        request = modality.request
+        if ".png" in modality.content.suffixes and request.subject == PROMPT and not list_inputs(request):
+            return request
+    raise InputError("no task makes pictures from words")
+
+
+def say_sampler(foreign: Foreign, options: RunOptions) -> None:
+    """Say which scheduler stands for a sampler that genai does not have."""
+    name, scheduler = foreign.sampler, foreign.request.get("scheduler")
+    if name is None or (scheduler is not None and foreign.exact):
+        return
+    words = f"{scheduler} is used" if scheduler else "the model's own scheduler is used"
+    options.make_console(1).emit(Notice(f"genai has no sampler like {name!r}; {words}"))
+
+
+def find_long_name(field: str) -> str:
+    """The option of a field, whichever task has it."""
+    return next(
+        options[field].option.long for options in map(declared_options, list_requests().values()) if field in options
+    )
+
+
+def find_input(stated: JsonObject, file: Path) -> Path:
+    """The file of an input's name and content beside the result, or in the current folder. Raises InputError."""
+    name, sha256 = Path(str(stated.get("name"))).name, stated.get("sha256")
+    for path in (file.parent / name, Path(name)):
+        if name and path.is_file() and Input.read(path, name).sha256 == sha256:
+            return path
+    raise InputError(
+        f"{file} was made from {name!r} (sha256 {sha256}), which is not beside it", hint="--input FILE names the file"
+    )
