@@ -373,3 +373,52 @@ def test_rows_are_read_once_for_all_models(run_main: RunMain, monkeypatch: pytes
     Path("table.csv").write_text("".join(["prompt,stars\n", *(f"film {n},{n}\n" for n in range(5))]))
     assert run_main("classify", "--prompts", "table.csv", "--column", "prompt", "-m", "tiny", "-o", "l.csv").code == 0
     assert read == ["table.csv"]
+
+
+# Texts and labels kept together
+
+
+def test_packed_labels_stand_in_the_manifest(run_main: RunMain, gpt2: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        {"task": "classify", "prompt": f"film {n}", "model": "tiny", "seed": 1} for n in range(4)
+    ]
+    rows += [{"task": "image", "prompt": "a red circle", "model": "tiny", "steps": 2, "seed": 1}]
+    rows += [{"task": "text", "prompt": "x", "model": str(gpt2), "seed": 1, **GREEDY}]
+    jobs = write_rows(Path("jobs.jsonl"), rows)
+    run_main("batch", jobs, "-o", "files/")
+    first = run_main("batch", jobs, "-o", "packed/", "--pack", "--limit", "2")
+    assert first.stdout == ""
+    done = run_main("batch", jobs, "-o", "packed/", "--pack")
+    assert done.lines == ["packed/a-red-circle-1.png"]
+    assert done.stderr == "genai: 4 done, 2 done earlier\n"
+    assert visible(Path("packed")) == {"manifest.jsonl", "a-red-circle-1.png"}
+    same = ("key", "label", "labels", "text", "parameters", "content_sha256")
+    kept, usual = (
+        {line["key"]: {name: line.get(name) for name in same} for line in manifest(Path(folder))}
+        for folder in ("packed", "files")
+    )
+    assert kept == usual
+    assert [line["file"] for line in manifest(Path("packed")) if line["task"] != "image"] == [None] * 5
+    again = run_main("batch", jobs, "-o", "packed/")
+    assert again.stderr == "genai: 0 done, 6 done earlier\n"
+
+
+@pytest.mark.parametrize("output", ["out.csv", "-", None])
+def test_packing_needs_a_folder(run_main: RunMain, output: str | None) -> None:
+    Path("in.txt").write_text("one\n")
+    where = [] if output is None else ["-o", output]
+    done = run_main("classify", "--prompts", "in.txt", "-m", "tiny", "--pack", *where)
+    assert (done.code, "-o out/" in done.stderr) == (2, True)
+    assert run_main("image", "a cat", "--pack").code == 2
+
+
+def test_thousands_of_labels_in_a_folder_are_advised_against(run_main: RunMain) -> None:
+    Path("in.txt").write_text("".join(f"film {n}\n" for n in range(1000)))
+    command = ("classify", "--prompts", "in.txt", "-m", "tiny", "--limit", "1")
+    done = run_main(*command, "-o", "out/")
+    assert done.stderr.startswith(
+        "genai: 1000 results with their records are 2000 files; "
+        "-o NAME.csv writes one, --pack keeps them in the folder's manifest\n"
+    )
+    for quiet in (["-o", "packed/", "--pack"], ["-o", "out.csv"], ["-o", "q/", "-q"]):
+        assert "files" not in run_main(*command, *quiet).stderr

@@ -2,11 +2,13 @@
 
 import codecs
 import io
+import json
 import os
 import threading
 from pathlib import Path
 
 import pytest
+from conftest import RunMain
 
 from genai_cli.errors import InputError
 from genai_cli.request.rows import BadRow, Reading, Row, read_rows
@@ -54,7 +56,7 @@ def test_standard_input_is_one_prompt_a_line() -> None:
     ],
 )
 def test_rows_from_standard_input_can_be_read_again(data: bytes, column: str | None, prompts: list[str]) -> None:
-    rows = read_rows([], "-", io.BytesIO(data), column)
+    rows = read_rows([], "-", io.BytesIO(data), reading=Reading.check(column=column))
     first = iter(rows)
     assert next(first) == next(iter(rows))
     assert [row.fields["prompt"] for row in rows if isinstance(row, Row)] == prompts
@@ -92,7 +94,7 @@ def test_delimiter_and_encoding_tell_themselves(tmp_path: Path, name: str, data:
 
 def test_a_delimiter_can_be_forced(tmp_path: Path) -> None:
     (tmp_path / "p.csv").write_bytes(b"n|text,seed\n1|a,b\n")
-    (row,) = read_rows([], str(tmp_path / "p.csv"), io.BytesIO(), "text,seed", reading=Reading.check(None, "|"))
+    (row,) = read_rows([], str(tmp_path / "p.csv"), io.BytesIO(), reading=Reading.check(None, "|", "text,seed"))
     assert isinstance(row, Row)
     assert row.cells == ("1", "a,b")
     (row,) = read_rows([], "-", io.BytesIO(b"prompt\tseed\na\t1\n"), reading=Reading.check(None, "tab"))
@@ -102,7 +104,7 @@ def test_a_delimiter_can_be_forced(tmp_path: Path) -> None:
         with pytest.raises(InputError, match="--delimiter"):
             Reading.check(None, wrong)
     (tmp_path / "p.txt").write_bytes(b"a\n")
-    with pytest.raises(InputError, match="--delimiter is of a table"):
+    with pytest.raises(InputError, match="--delimiter is about the columns of a table"):
         read_rows([], str(tmp_path / "p.txt"), io.BytesIO(), reading=Reading.check(None, ";"))
 
 
@@ -154,7 +156,7 @@ def test_a_header_that_would_lose_something_is_an_error(
 ) -> None:
     (tmp_path / "p.csv").write_bytes(data)
     with pytest.raises(InputError) as raised:
-        list(read_rows([], str(tmp_path / "p.csv"), io.BytesIO(), column))
+        list(read_rows([], str(tmp_path / "p.csv"), io.BytesIO(), reading=Reading.check(column=column)))
     assert words in raised.value.message
 
 
@@ -165,7 +167,7 @@ def test_two_fields_of_one_name_in_json_are_a_bad_row(tmp_path: Path) -> None:
 
 def test_other_columns_of_a_named_one_are_data(tmp_path: Path) -> None:
     (tmp_path / "p.csv").write_bytes(b"id,seed,text,seed\n7,none,good,\n")
-    (row,) = read_rows([], str(tmp_path / "p.csv"), io.BytesIO(), "text")
+    (row,) = read_rows([], str(tmp_path / "p.csv"), io.BytesIO(), reading=Reading.check(column="text"))
     assert isinstance(row, Row)
     assert row.fields == {"prompt": "good"}
     assert row.columns == ("id", "seed", "text", "seed")
@@ -175,14 +177,14 @@ def test_other_columns_of_a_named_one_are_data(tmp_path: Path) -> None:
 def test_an_unknown_column_is_said_with_those_there_are(tmp_path: Path) -> None:
     (tmp_path / "p.csv").write_bytes(b"id,review\n7,good\n")
     with pytest.raises(InputError, match="no column 'text'") as raised:
-        list(read_rows([], str(tmp_path / "p.csv"), io.BytesIO(), "text"))
+        list(read_rows([], str(tmp_path / "p.csv"), io.BytesIO(), reading=Reading.check(column="text")))
     assert "id, review" in str(raised.value.hint)
 
 
 def test_a_table_goes_on_after_a_broken_row(tmp_path: Path) -> None:
     long = b"x" * 1_200_000
     (tmp_path / "p.csv").write_bytes(b'prompt,n\n"a"b,1\ncaf\xe9,2\n' + long + b",3\nfine,4\n")
-    rows = list(read_rows([], str(tmp_path / "p.csv"), io.BytesIO(), "prompt"))
+    rows = list(read_rows([], str(tmp_path / "p.csv"), io.BytesIO(), reading=Reading.check(column="prompt")))
     places = [row.error.message for row in rows[:3] if isinstance(row, BadRow)]
     for number, words in enumerate(("broken CSV", "not UTF-8", "longer than"), 2):
         assert f"p.csv:{number}: {words}" in places[number - 2]
@@ -232,3 +234,68 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_no_prompt_at_all_is_said() -> None:
     with pytest.raises(InputError, match="no prompt given"):
         read_rows([], None, io.BytesIO())
+
+
+# Prompts from several columns
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("t.csv", "n,colour,shape,seed\n1,red,circle,x\n2,dark blue,,y\n"),
+        ("t.tsv", "colour\tshape\nred\tcircle\ndark blue\t\n"),
+        ("t.jsonl", '{"colour": "red", "shape": "circle"}\n{"colour": "dark blue", "shape": ""}\n'),
+    ],
+)
+def test_a_template_makes_prompts_from_columns(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    reading = Reading.check(template="a {colour} {shape}, {{{colour}}}")
+    rows = list(read_rows([], str(tmp_path / name), io.BytesIO(), reading=reading))
+    assert [row.fields for row in rows if isinstance(row, Row)] == [
+        {"prompt": "a red circle, {red}"},
+        {"prompt": "a dark blue , {dark blue}"},
+    ]
+
+
+def test_values_of_json_are_told_as_they_stand(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text('{"n": 3, "x": [1, "é"], "first name": "Ann"}\n{"n": 4}\n')
+    good, bad = read_rows([], str(path), io.BytesIO(), reading=Reading.check(template="{n} {x} {first name}"))
+    assert isinstance(good, Row)
+    assert good.fields == {"prompt": '3 [1, "é"] Ann'}
+    assert isinstance(bad, BadRow)
+    assert bad.error.message.endswith(":2: no field 'x'")
+
+
+@pytest.mark.parametrize("template", ["a circle", "{}", "{colour!r}", "{colour:>9}", "{colour", "colour}"])
+def test_a_template_that_is_none_is_refused(template: str) -> None:
+    with pytest.raises(InputError, match="--template") as raised:
+        Reading.check(template=template)
+    assert "{colour} {shape}" in str(raised.value.hint)
+
+
+def test_a_template_needs_its_columns(run_main: RunMain) -> None:
+    Path("t.csv").write_text("colour,shape\nred,circle\n")
+    for arguments, words in {
+        (
+            "--prompts",
+            "t.csv",
+            "--template",
+            "{color} {shape}",
+        ): "t.csv has no column 'color'\nhint: its columns: colour, shape",
+        ("--prompts", "t.csv", "--template", "{shape}", "--column", "shape"): "give one of them",
+        ("a cat", "--template", "{shape}"): "--template is about the columns of a table, and there is none",
+    }.items():
+        done = run_main("classify", *arguments, "-m", "tiny")
+        assert (done.code, words in done.stderr) == (2, True), done.stderr
+
+
+def test_a_table_made_with_a_template_keeps_its_columns(run_main: RunMain) -> None:
+    Path("t.csv").write_text("title,body\nGood,I liked it a lot\n")
+    done = run_main("classify", "--prompts", "t.csv", "--template", "{title}: {body}", "-m", "tiny", "-o", "out.csv")
+    assert done.code == 0, done.stderr
+    header, row = Path("out.csv").read_text().splitlines()
+    assert header == "title,body,label,score"
+    assert row.startswith("Good,I liked it a lot,POSITIVE,")
+    alone = json.loads(run_main("classify", "Good: I liked it a lot", "-m", "tiny", "--json").stdout)
+    assert row.endswith(f",{alone['score']}")

@@ -59,7 +59,7 @@ def run_batch(given: Given) -> int:
     subjects = list(dict.fromkeys(request_class.subject for request_class in requests.values()))
     ways = given.read(ReadingOptions)
     reading = Reading.check(ways.encoding, ways.delimiter)
-    rows = read_rows([], given.arguments[0], sys.stdin.buffer, None, subjects, reading=reading)
+    rows = read_rows([], given.arguments[0], sys.stdin.buffer, subjects, reading=reading)
     return run_rows(rows, Defaults(requests, fields, options.output.num), options, is_openai=own.format == OPENAI)
 
 

@@ -100,6 +100,10 @@ class BatchOptions:
     retry_failed: Annotated[bool, Option("--retry-failed", help="Try items again that failed in an earlier run.")] = (
         False
     )
+    pack: Annotated[
+        bool,
+        Option("--pack", help="Keep texts and labels in the folder's manifest, without a file each.", needs="packable"),
+    ] = False
     shard: Annotated[
         str | None, Option("--shard", metavar="I/N", help="Make part I of N only: the split is by key, for job arrays.")
     ] = None
@@ -118,6 +122,10 @@ class PromptOptions:
     column: Annotated[
         str | None,
         Option("--column", metavar="NAME", help="The table's column that holds the prompt; all others are kept."),
+    ] = None
+    template: Annotated[
+        str | None,
+        Option("--template", metavar="TEXT", help='Make prompts from the columns of a table: "a {colour} {shape}".'),
     ] = None
 
 

@@ -38,6 +38,7 @@ from genai_cli.work.results import FILE_TYPES, KINDS, Form, place_results
 from genai_cli.work.runner import Finished, RunSettings, Todo, list_jobs, run
 
 TO_STDOUT = "-"
+MANY = 1000  # texts or labels that are better kept together
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,8 @@ def run_rows(
     console.streams_text = streams and survey.items == 1 and is_local and is_shown
     console.names_files = destination is not None and options.output.output is None
     console.counts = writer is not None and writer.is_batch
+    if isinstance(writer, BatchFolder) and not options.batch.pack:
+        suggest_one_file(survey, console)
     with closing(console), writer or nullcontext():
         if writer and survey.bad:
             for entry in orders.entries():
@@ -122,6 +125,16 @@ def run_rows(
 def fills_folder(destination: Destination, options: RunOptions) -> bool:
     """Whether results go to a folder that the user names: their paths are then what stdout shows."""
     return options.output.output is not None and not destination.overwrite
+
+
+def suggest_one_file(survey: Survey, console: Console) -> None:
+    """Say what takes less time and room than a folder with thousands of texts or labels, two files each."""
+    printed = sum(items for needs, items in survey.needs.items() if find_content(needs.task).printed)
+    if printed >= MANY:
+        suffix = ".csv" if len(survey.tasks) == 1 else ".jsonl"
+        one = f"-o NAME{suffix} writes one, " if are_printed(survey.tasks) else ""
+        what = f"{printed} results with their records are {2 * printed} files"
+        console.emit(Notice(f"{what}; {one}--pack keeps them in the folder's manifest"))
 
 
 def check_model_name(survey: Survey) -> None:
@@ -145,7 +158,7 @@ def select_form(rows: Rows, survey: Survey, options: RunOptions, is_openai: bool
         raise InputError(f"--format openai needs requests in that format, and {others} rows have another one")
     if suffix == ".csv" and len(survey.tasks) > 1:
         raise InputError("a table holds results of one kind", hint="-o out.jsonl takes several, -o out/ all")
-    is_table = suffix == ".csv" or (isinstance(rows, FileRows) and rows.column is not None)
+    is_table = suffix == ".csv" or (isinstance(rows, FileRows) and rows.reading.source is not None)
     return Form(suffix, is_table, is_openai, TAB if path.suffix.lower() == ".tsv" else COMMA)
 
 
@@ -156,8 +169,9 @@ def are_printed(tasks: set[str]) -> bool:
 
 def open_file(form: Form, survey: Survey, options: RunOptions) -> Writer:
     """What writes the one file. Raises OutputError, InputError."""
-    if options.batch.shard:
-        raise InputError("--shard needs a folder to fill: one file cannot be made in parts", hint="-o out/")
+    if options.batch.shard or options.batch.pack:
+        what = "--shard" if options.batch.shard else "--pack"
+        raise InputError(f"{what} needs a folder to fill, and -o names one file", hint="-o out/")
     with_data = form.is_openai and not are_printed(survey.tasks)
     writer = OneFile(Path(str(options.output.output)).expanduser(), with_data=with_data)
     writer.check()
@@ -181,15 +195,16 @@ def select_signer(survey: Survey, named: str | None, options: RunOptions) -> Sig
 
 def select_writer(destination: Destination | None, rows: Rows, options: RunOptions) -> Writer | None:
     """What writes the files; a folder named for prompts from a file is a batch's. Raises OutputError, InputError."""
-    shard = options.batch.shard
+    shard, packs = options.batch.shard, options.batch.pack
     is_batch = options.output.output is not None and destination is not None and isinstance(rows, FileRows)
     writer: Writer | None
     if destination is None or destination.overwrite or not is_batch:
-        if shard or options.batch.retry_failed:
-            raise InputError("--shard and --retry-failed need prompts from a file and a folder to fill", hint="-o out/")
+        if shard or options.batch.retry_failed or packs:
+            what = "--shard, --retry-failed and --pack need prompts from a file and a folder to fill"
+            raise InputError(what, hint="-o out/")
         writer = Writer(destination) if destination else None
     else:
-        writer = BatchFolder(destination, parse_shard(shard) if shard else None)
+        writer = BatchFolder(destination, parse_shard(shard) if shard else None, packs)
     if writer:
         writer.check()
     return writer
@@ -304,7 +319,10 @@ def show(finished: Finished, form: Form | None, as_json: bool, console: Console)
     modality = find_modality(request.task)
     if console.streams_text:
         console.result("")
-    elif modality.content.printed and not (console.shows_paths and finished.file):
+    elif console.shows_paths:
+        if finished.file is not None:  # None: it stands in the manifest
+            console.result(str(finished.file))
+    elif modality.content.printed:
         if modality.streams and console.items > 1:
             console.separate()
         lines = modality.content.lines(finished.record, request.title if console.items > 1 else None)

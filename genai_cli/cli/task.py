@@ -24,11 +24,11 @@ def make_command(entry: Entry) -> Command:
         from genai_cli.work.orders import Defaults
 
         prompts, ways = given.read(PromptOptions), given.read(ReadingOptions)
-        reading = Reading.check(ways.encoding, ways.delimiter)
+        reading = Reading.check(ways.encoding, ways.delimiter, prompts.column, prompts.template)
         stdin, subjects = sys.stdin.buffer, [request_class.subject]
         joins_words = modality.joins_words and request_class.subject == PROMPT
         taken = take_arguments(given.arguments, prompts.prompts is not None, joins_words, reading.encoding)
-        rows = read_rows(taken.arguments, prompts.prompts, stdin, prompts.column, subjects, is_file, reading)
+        rows = read_rows(taken.arguments, prompts.prompts, stdin, subjects, is_file, reading)
         options = RunOptions.read(given)
         return run_rows(
             rows,

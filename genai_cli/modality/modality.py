@@ -69,6 +69,7 @@ class Modality(ABC, Generic[R]):
 
     compiles: ClassVar[bool] = False
     signable: ClassVar[bool] = False
+    packable: ClassVar[bool] = False
     joins_words: ClassVar[bool]
     """Whether an argument asks for something: several unquoted words are then one prompt, and a piped text goes with
     it. A class that does not say has it where its results are generated: a text to classify is not asked for."""
@@ -80,6 +81,7 @@ class Modality(ABC, Generic[R]):
         super().__init_subclass__()
         cls.compiles = cls.compile_times is not None
         cls.signable = any(suffix in SIGNED_TYPES for suffix in cls.content.suffixes)
+        cls.packable = cls.content.printed
         if "joins_words" not in vars(cls):
             cls.joins_words = cls.mark is not None
 

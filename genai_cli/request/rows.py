@@ -16,6 +16,7 @@ from genai_cli.request.encoding import check_encoding, decode_stream
 from genai_cli.request.input import STDIN
 from genai_cli.request.lines import MAX_ROW, BadRow, Row, Rows, is_utf8, not_utf8, read_lines
 from genai_cli.request.request import PROMPT
+from genai_cli.request.source import Source, select_source
 from genai_cli.request.tables import TAB, csv_rows, read_delimiter
 from genai_cli.types import JsonObject
 
@@ -30,16 +31,31 @@ JSON_LINES = (".jsonl", ".ndjson")
 
 @dataclass(frozen=True)
 class Reading:
-    """How a file of rows is read: its encoding, and what is between the cells of a table (None: it tells itself)."""
+    """How a file of rows is read: its encoding, what is between the cells of a table, and which of them are the prompt.
+
+    None: the file tells itself.
+    """
 
     encoding: str | None = None
     delimiter: str | None = None
+    source: Source | None = None
 
     @classmethod
-    def check(cls, encoding: str | None, delimiter: str | None) -> "Reading":
+    def check(
+        cls,
+        encoding: str | None = None,
+        delimiter: str | None = None,
+        column: str | None = None,
+        template: str | None = None,
+    ) -> "Reading":
         """What a user asks for. Raises InputError."""
         check_encoding(encoding)
-        return cls(encoding, read_delimiter(delimiter))
+        return cls(encoding, read_delimiter(delimiter), select_source(column, template))
+
+    @property
+    def table_option(self) -> str | None:
+        """An option that only a table can follow, or None."""
+        return self.source.option if self.source else "--delimiter" if self.delimiter is not None else None
 
 
 AS_IT_IS = Reading()
@@ -51,7 +67,6 @@ def read_rows(
     prompts: Sequence[str],
     file: str | None,
     stdin: BinaryIO,
-    column: str | None = None,
     subjects: Sequence[str] = (PROMPT,),
     are_files: bool = False,
     reading: Reading = AS_IT_IS,
@@ -68,10 +83,10 @@ def read_rows(
     if file is not None and prompts:
         raise InputError("give prompts or --prompts FILE, not both")
     if file is not None:
-        return FileRows(file, stdin, column, subjects, reading)
-    if column is not None or reading.delimiter is not None:
-        what = "--delimiter is of a table" if column is None else "--column names a column of a table"
-        raise InputError(what, hint="--prompts FILE gives one: .csv, .tsv or .jsonl")
+        return FileRows(file, stdin, subjects, reading)
+    if reading.table_option:
+        hint = "--prompts FILE gives one: .csv, .tsv or .jsonl"
+        raise InputError(f"{reading.table_option} is about the columns of a table, and there is none", hint=hint)
     rows: list[Row | BadRow] = []
     for prompt in prompts:
         if prompt == STDIN and not are_files:
@@ -89,15 +104,14 @@ def read_rows(
 class FileRows:
     """The rows of a text, of JSON lines or of a table, in a file or standard input (`-`), read again at each iteration.
 
-    What has no type in its name is JSON lines where it begins with {, else a prompt a line, or with `column` or a
-    delimiter a table. `column` names the one that holds the prompt; the others are then data and no options.
+    What has no type in its name is JSON lines where it begins with {, else a prompt a line, or a table where its
+    columns are spoken of.
     """
 
     def __init__(
         self,
         file: str,
         stdin: BinaryIO,
-        column: str | None = None,
         subjects: Sequence[str] = (PROMPT,),
         reading: Reading = AS_IT_IS,
     ) -> None:
@@ -106,7 +120,6 @@ class FileRows:
         """What the paths of input files in the rows are relative to."""
         self.subjects = subjects
         self.name = STDIN_NAME if file == STDIN else str(self.path)
-        self.column = column
         self.reading = reading
         self.spool: BinaryIO | None = None
         suffix = self.path.suffix.lower()
@@ -119,10 +132,11 @@ class FileRows:
                 if not self.path.is_file():  # a pipe, which can be read once
                     self.spool = spooled(stream)
         self.suffix = suffix or self.type_of_content()
-        if self.suffix == ".txt" and column is not None:
-            raise InputError(f"--column names a column of a table, and {self.name} is none", hint=".csv or .jsonl")
-        if reading.delimiter is not None and self.suffix in (".txt", *JSON_LINES):
-            raise InputError(f"--delimiter is of a table, and {self.name} is none", hint=".csv or .tsv")
+        if reading.table_option and self.suffix == ".txt":
+            what = f"{reading.table_option} is about the columns of a table, and {self.name} is none"
+            raise InputError(what, hint=".csv, .tsv or .jsonl")
+        if reading.delimiter is not None and self.suffix in JSON_LINES:
+            raise InputError(f"--delimiter is about a table with lines of cells, and {self.name} is none", hint=".csv")
 
     def open(self) -> BinaryIO:
         """The rows' bytes from their beginning. Raises InputError where they cannot be read."""
@@ -140,7 +154,7 @@ class FileRows:
             first = next((line.strip() for line in iter(lambda: stream.readline(MAX_ROW), b"") if line.strip()), b"")
         if first.removeprefix(b"\xef\xbb\xbf").startswith(b"{"):
             return ".jsonl"
-        return ".txt" if self.column is None and self.reading.delimiter is None else ".csv"
+        return ".csv" if self.reading.table_option else ".txt"
 
     def decode(self, file: BinaryIO) -> BinaryIO:
         """The file as UTF-8. Raises InputError."""
@@ -152,10 +166,10 @@ class FileRows:
             if self.suffix == ".txt":
                 yield from text_rows(stream, self.name, self.subjects[0])
             elif self.suffix in JSON_LINES:
-                yield from json_rows(stream, self.name, self.column, self.subjects[0])
+                yield from json_rows(stream, self.name, self.reading.source, self.subjects[0])
             else:
                 delimiter = self.reading.delimiter or (TAB if self.suffix == ".tsv" else None)
-                yield from csv_rows(stream, self.name, self.column, self.subjects, delimiter)
+                yield from csv_rows(stream, self.name, self.reading.source, self.subjects, delimiter)
 
 
 def spooled(stream: BinaryIO) -> BinaryIO:
@@ -195,8 +209,8 @@ def text_rows(stream: BinaryIO, name: str, subject: str) -> Iterator[Row | BadRo
         yield line if isinstance(line, BadRow) else Row({subject: line[0]}, line[1])
 
 
-def json_rows(stream: BinaryIO, name: str, column: str | None, subject: str) -> Iterator[Row | BadRow]:
-    """One JSON object a line; `column` names the field that holds the subject where the others are data."""
+def json_rows(stream: BinaryIO, name: str, source: Source | None, subject: str) -> Iterator[Row | BadRow]:
+    """One JSON object a line; where a `source` names the fields that make the subject, the others are data."""
     for line in read_lines(stream, name):
         if isinstance(line, BadRow):
             yield line
@@ -216,12 +230,13 @@ def json_rows(stream: BinaryIO, name: str, column: str | None, subject: str) -> 
             yield row.bad(InputError("not a JSON object", hint=hint))
             continue
         object_row = Row(fields, place, tuple(fields), tuple(fields.values()))
-        if column is None:
+        missing = next((column for column in source.columns if column not in fields), None) if source else None
+        if source is None:
             yield object_row
-        elif column in fields:
-            yield replace(object_row, fields={subject: fields[column]})
+        elif missing is None:
+            yield replace(object_row, fields={subject: source.fill(fields)})
         else:
-            yield object_row.bad(lacks_field(column, object_row))
+            yield object_row.bad(lacks_field(missing, object_row))
 
 
 def read_object(pairs: list[tuple[str, object]]) -> JsonObject:

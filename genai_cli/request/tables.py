@@ -2,11 +2,13 @@
 
 import csv
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import BinaryIO
 
 from genai_cli.errors import InputError
 from genai_cli.request.lines import MAX_ROW, BadRow, Row, end_line, is_utf8, not_utf8, too_long
 from genai_cli.request.request import PROMPT
+from genai_cli.request.source import Source
 
 COMMA, TAB = ",", "\t"
 TOLD = (COMMA, ";", TAB)  # the delimiters that a header can tell
@@ -24,15 +26,15 @@ def read_delimiter(text: str | None) -> str | None:
 
 
 def csv_rows(
-    stream: BinaryIO, name: str, column: str | None, subjects: Sequence[str], delimiter: str | None = None
+    stream: BinaryIO, name: str, source: Source | None, subjects: Sequence[str], delimiter: str | None = None
 ) -> Iterator[Row | BadRow]:
-    """A table with a column for a subject, whose empty cells override nothing; or with the one that `column` names.
+    """A table with a column for a subject, whose empty cells override nothing; or with those that a `source` names.
 
     Without a `delimiter` the header tells it. Raises InputError where the table has no such column, or two of a name
     that means something.
     """
     csv.field_size_limit(MAX_ROW)
-    wanted = (column,) if column else tuple(subjects)
+    wanted = source.columns if source else tuple(subjects)
     lines = TableLines(stream)
     if delimiter is None:
         delimiter = tell_delimiter(lines.peek(), wanted)
@@ -51,9 +53,9 @@ def csv_rows(
             continue
         if columns is None:
             columns = tuple(cells)
-            check_columns(wanted, columns, f"{name}:{lines.number}", name, is_data=column is not None)
+            check_columns(wanted, columns, f"{name}:{lines.number}", name, source)
         else:
-            yield table_row(cells, columns, f"{name}:{lines.number}", column, subjects)
+            yield table_row(cells, columns, f"{name}:{lines.number}", source, subjects)
 
 
 def tell_delimiter(header: str, wanted: Sequence[str]) -> str:
@@ -69,14 +71,11 @@ def tell_delimiter(header: str, wanted: Sequence[str]) -> str:
 
 
 def table_row(
-    cells: list[str], columns: tuple[str, ...], place: str, column: str | None, subjects: Sequence[str]
+    cells: list[str], columns: tuple[str, ...], place: str, source: Source | None, subjects: Sequence[str]
 ) -> Row | BadRow:
     """One row of a table."""
-    fields = dict(zip(columns, cells, strict=False))
-    if column is not None:
-        own = {subjects[0]: fields.get(column, "")}
-    else:
-        own = {name: cell for name, cell in fields.items() if cell != "" or name in subjects}
+    fields: dict[str, object] = dict(zip(columns, cells, strict=False))
+    own = {name: cell for name, cell in fields.items() if cell != "" or name in subjects}
     row = Row(own, place, columns, tuple(cells))
     if len(cells) != len(columns):
         return row.bad(InputError(f"{len(columns)} columns are named and this row has another number"))
@@ -84,21 +83,23 @@ def table_row(
         return row.bad(too_long())
     if not all(map(is_utf8, cells)):
         return row.bad(not_utf8())
-    return row
+    return replace(row, fields={subjects[0]: source.fill(fields)}) if source else row
 
 
-def check_columns(wanted: Sequence[str], columns: Sequence[str], place: str, name: str, *, is_data: bool) -> None:
-    """Raise InputError for a header that is not UTF-8, has none of the wanted columns, or one of them twice.
+def check_columns(wanted: Sequence[str], columns: Sequence[str], place: str, name: str, source: Source | None) -> None:
+    """Raise InputError for a header that is not UTF-8, lacks a column that is needed, or has one of them twice.
 
-    Where all other columns are data (`is_data`), two of them may share a name: none of them is used.
+    Of a `source` all columns are needed, otherwise one of the wanted. With a source all other columns are data, and two
+    of them may share a name: none of them is used.
     """
     if not all(map(is_utf8, columns)):
         error = not_utf8()
         raise InputError(f"{place}: the header is {error.message}", hint=error.hint)
-    if not set(wanted) & set(columns):
-        hint = f"its columns: {', '.join(columns)}; --column NAME names the one that holds the {PROMPT}"
-        raise InputError(f"{name} has no column {wanted[0]!r}", hint=hint)
-    used = [column for column in columns if column in wanted or not is_data]
+    missing = [column for column in wanted if column not in columns]
+    if missing if source else len(missing) == len(wanted):
+        named = "" if source else f"; --column NAME names the one that holds the {PROMPT}"
+        raise InputError(f"{name} has no column {missing[0]!r}", hint=f"its columns: {', '.join(columns)}{named}")
+    used = [column for column in columns if column in wanted or not source]
     twice = next((column for column in used if used.count(column) > 1), None)
     if twice is not None:
         raise InputError(f"{place}: two columns are named {twice!r}", hint="rename one of them")

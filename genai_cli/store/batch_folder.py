@@ -23,14 +23,16 @@ class BatchFolder(Writer):
     """A writer that notes each finished item in the folder's manifest, and continues what an earlier run left.
 
     Before a file gets its name, the name is noted in a hidden file beside the manifest. If the run dies before the
-    manifest has the item's line, the next run removes that one file and generates the item again.
+    manifest has the item's line, the next run removes that one file and generates the item again. With `packs`, an item
+    whose record holds all of it gets no file: it stands in the manifest.
     """
 
     is_batch = True
 
-    def __init__(self, destination: Destination, shard: Shard | None = None) -> None:
+    def __init__(self, destination: Destination, shard: Shard | None = None, packs: bool = False) -> None:
         super().__init__(destination, f"{shard.number}-of-{shard.count}" if shard else "all")
         self.shard = shard
+        self.packs = packs
         self.manifest = Manifest(destination.folder, shard, self.tag)
         self.next_file = destination.folder / f".{self.tag}.genai-next"
         self.writing = ""
@@ -92,11 +94,14 @@ class BatchFolder(Writer):
         """The status of an item that an earlier run, or another shard, finished."""
         return self.manifest.finished.get(key)
 
-    def write(self, file: NewFile) -> Path:
+    def write(self, file: NewFile) -> Path | None:
         """Write a finished item and note it in the manifest, without a signal in between. Raises OutputError."""
         with hold_signals():
+            if self.packs and file.packable:
+                self.note(file.line)
+                return None
             self.writing = str(file.line["key"])
-            path = super().write(file)
+            path = self.write_file(file)
             self.note({**file.line, "file": path.relative_to(self.destination.folder).as_posix()})
         return path
 

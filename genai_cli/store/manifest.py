@@ -57,7 +57,8 @@ class Manifest:
         self.path = folder / (shard.manifest if shard else MANIFEST)
         self.base_seed = 0
         self.finished: dict[str, str] = {}
-        """The status of every finished item by its key. An item that is done is not finished if its file is missing."""
+        """The status of every finished item by its key. An item that is done is not finished if its file is missing; a
+        packed one has none."""
         self.bad: set[str] = set()
         """The noted errors of rows that were skipped."""
 
@@ -88,7 +89,7 @@ class Manifest:
     def take(self, line: JsonObject) -> None:
         """Take the status of an item from a line. The last line of an item counts."""
         key, status, file = str(line["key"]), str(line.get("status")), line.get("file")
-        if status == "done" and not (isinstance(file, str) and exists(self.folder / file)):
+        if status == "done" and file is not None and not (isinstance(file, str) and exists(self.folder / file)):
             self.finished.pop(key, None)
         else:
             self.finished[key] = status

@@ -25,6 +25,8 @@ class NewFile:
     fields: Mapping[str, str | int]
     beside: bytes | None
     line: Mapping[str, object]
+    packable: bool = False
+    """Whether the record holds all of it."""
 
 
 class Writer:
@@ -84,7 +86,11 @@ class Writer:
     def announce(self, target: Path) -> None:
         """Called just before a file gets its name."""
 
-    def write(self, file: NewFile) -> Path:
+    def write(self, file: NewFile) -> Path | None:
+        """Keep a finished item, and return its file if it has one of its own. Raises OutputError."""
+        return self.write_file(file)
+
+    def write_file(self, file: NewFile) -> Path:
         """Write one file under its final name in one atomic step, and the file beside it as NAME.json.
 
         A default name never overwrites: it gets -2, -3, ... Raises OutputError.

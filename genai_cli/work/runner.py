@@ -229,7 +229,8 @@ def finish(outcome: Outcome, settings: RunSettings, writer: Writer | None) -> Fi
     if writer is None:
         return done
     beside = to_line(outcome.beside) if outcome.beside is not None else None
-    file = writer.write(NewFile(data, outcome.suffix, fields, beside, done.line()))
+    packable = find_modality(task).packable
+    file = writer.write(NewFile(data, outcome.suffix, fields, beside, done.line(), packable))
     return replace(done, file=file)
 
 
