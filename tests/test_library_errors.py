@@ -191,3 +191,26 @@ def test_a_broken_torch_is_named_with_a_remedy(genai: Genai, tmp_path: Path) -> 
     assert done.code == 7, done.stderr
     assert "torch cannot be imported: libcudart.so.13: cannot open shared object file" in done.stderr
     assert "hint: pip install --force-reinstall torch" in done.stderr.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "task", "file", "name"),
+    [
+        ("gpt2", "text", "model.safetensors", "h.0.mlp.c_fc.weight"),
+        ("distilbert", "classify", "model.safetensors", "classifier.weight"),
+        ("musicgen", "audio", "model.safetensors", "decoder.model.decoder.layers.0.fc1.weight"),
+        ("stable_diffusion", "image", "text_encoder/model.safetensors", "fc1.weight"),
+        ("stable_diffusion", "image", "unet/diffusion_pytorch_model.safetensors", "conv_in.weight"),
+        ("stable_diffusion", "image", "vae/diffusion_pytorch_model.safetensors", "decoder.conv_in.weight"),
+    ],
+)
+def test_weights_that_are_missing_are_not_made_up(
+    run_main: RunMain, request: pytest.FixtureRequest, tmp_path: Path, checkpoint: str, task: str, file: str, name: str
+) -> None:
+    folder = copy_of(request.getfixturevalue(checkpoint), tmp_path)
+    with changed_weights(folder / file) as tensors:
+        del tensors[next(key for key in tensors if key.endswith(name))]
+    done = run_main(task, "a calm day", "-m", folder, "-o", "made/")
+    assert (done.code, done.stdout) == (4, ""), done.stderr
+    assert "lacks weights of " in done.stderr
+    assert name in done.stderr

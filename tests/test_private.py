@@ -5,8 +5,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from checkpoint_parts import changed_weights
 from torch import nn
-from transformers import CompileConfig, GPT2Config, GPT2LMHeadModel, MambaConfig, MambaForCausalLM
+from transformers import (
+    AutoModelForCausalLM,
+    CompileConfig,
+    GPT2Config,
+    GPT2LMHeadModel,
+    MambaConfig,
+    MambaForCausalLM,
+    PreTrainedModel,
+)
 
 from genai_cli.device import private
 from genai_cli.device.private import (
@@ -20,6 +29,7 @@ from genai_cli.device.private import (
     pack_for_fbgemm,
     quantize_to_opaque_int4,
     replace_compiled_call,
+    watch_loading,
 )
 
 ROOM = Path(private.__file__).parent
@@ -128,3 +138,17 @@ def test_no_other_file_of_the_room_has_a_private_name_of_a_library() -> None:
             if (name.startswith("_") and not name.startswith("__")) or "prototype" in module or "._" in module:
                 found.append(path.name)
     assert set(found) == {"private.py"}
+
+
+def test_weights_that_a_checkpoint_lacks_are_reported(gpt2_model: GPT2LMHeadModel, tmp_path: Path) -> None:
+    gpt2_model.save_pretrained(tmp_path)
+    reports: list[tuple[type, set[str]]] = []
+    plain = vars(PreTrainedModel)["from_pretrained"]
+    with watch_loading(lambda loaded, missing: reports.append((loaded, missing))):
+        AutoModelForCausalLM.from_pretrained(tmp_path)  # the output layer is tied, and nothing is missing
+        with changed_weights(tmp_path / "model.safetensors") as tensors:
+            del tensors["transformer.h.0.mlp.c_fc.weight"]
+        model = AutoModelForCausalLM.from_pretrained(tmp_path)
+    assert isinstance(model, GPT2LMHeadModel)
+    assert reports == [(GPT2LMHeadModel, set()), (GPT2LMHeadModel, {"transformer.h.0.mlp.c_fc.weight"})]
+    assert vars(PreTrainedModel)["from_pretrained"] is plain

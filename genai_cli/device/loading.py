@@ -4,6 +4,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from genai_cli.device.failures import explain_missing_package, first_line, is_from_library
 from genai_cli.device.memory import describe_shortage
 from genai_cli.device.placement import Placement, fit_hint
+from genai_cli.device.private import watch_loading
 from genai_cli.device.quantize import quantize_model
 from genai_cli.device.threads import SMALL
 from genai_cli.errors import DeviceError, GenaiError, ModelError
@@ -19,6 +21,7 @@ from genai_cli.hub.storage import read_json
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
+    from torch import nn
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixin
 
 
@@ -60,6 +63,7 @@ def load_pipeline(files: ModelFiles, placement: Placement, unused: frozenset[str
     """A diffusers pipeline of the class that model_index.json names, on its device, without the `unused` components."""
     from diffusers import DiffusionPipeline
     from diffusers.utils.logging import disable_progress_bar
+    from torch import nn
 
     disable_progress_bar()
     # A component that is null in the index must be passed as None too, unless the class calls it optional.
@@ -68,7 +72,7 @@ def load_pipeline(files: ModelFiles, placement: Placement, unused: frozenset[str
     left_out: dict[str, bool | None] = dict.fromkeys([*unused, *absent])
     if "safety_checker" in unused:
         left_out["requires_safety_checker"] = False
-    with hide_bare_names(files) as folder:
+    with hide_bare_names(files) as folder, refuse_missing_weights(files):
         pipeline = DiffusionPipeline.from_pretrained(
             folder,
             torch_dtype=placement.torch_dtype(),
@@ -78,10 +82,30 @@ def load_pipeline(files: ModelFiles, placement: Placement, unused: frozenset[str
             device_map=placement.device if placement.device == "cuda" else None,  # to cuda without a copy on the CPU
             **left_out,
         )
-        pipeline.set_progress_bar_config(disable=True)
-        for part in pipeline.components.values():
+    pipeline.set_progress_bar_config(disable=True)
+    for part in pipeline.components.values():
+        if isinstance(part, nn.Module):
+            # diffusers leaves weights without values where it finds none.
+            refuse_missing(files, type(part), {name for name, weight in part.named_parameters() if weight.is_meta})
             speed_up(part, files, placement)
-        return pipeline if placement.device == "cuda" else pipeline.to(placement.device)
+    return pipeline if placement.device == "cuda" else pipeline.to(placement.device)
+
+
+@contextmanager
+def refuse_missing_weights(files: ModelFiles) -> Iterator[None]:
+    """Raise ModelError where a model of transformers is loaded that lacks weights: its results would be random."""
+    with watch_loading(partial(refuse_missing, files)):
+        yield
+
+
+def refuse_missing(files: ModelFiles, loaded: type, missing: set[str]) -> None:
+    """Raise ModelError if weights are missing."""
+    if missing:
+        others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise ModelError(
+            f"{files.reference.id} lacks weights of {loaded.__name__}: {min(missing)}{others}",
+            hint="it was not trained for this task, or its files are not whole: choose another model",
+        )
 
 
 @contextmanager
@@ -113,15 +137,16 @@ def load_model(class_name: str, files: ModelFiles, placement: Placement) -> "Pre
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
-    model = getattr(transformers, class_name).from_pretrained(
-        files.folder,
-        dtype=placement.torch_dtype(),
-        variant=files.variant,
-        use_safetensors=True,
-        local_files_only=True,
-        trust_remote_code=False,
-        device_map=placement.device if placement.on_cuda else None,  # to cuda without a copy on the CPU
-    )
+    with refuse_missing_weights(files):
+        model = getattr(transformers, class_name).from_pretrained(
+            files.folder,
+            dtype=placement.torch_dtype(),
+            variant=files.variant,
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=False,
+            device_map=placement.device if placement.on_cuda else None,  # to cuda without a copy on the CPU
+        )
     if placement.quantize:
         quantize_model(model, placement)
     speed_up(model, files, placement)
@@ -137,16 +162,13 @@ def load_companion(class_name: str, files: ModelFiles) -> "PreTrainedTokenizerBa
     )
 
 
-def speed_up(part: object, files: ModelFiles, placement: Placement) -> None:
-    """Have a model, or a pipeline's part that is one, multiply in the fastest way that torch has on the CPU.
+def speed_up(part: "nn.Module", files: ModelFiles, placement: Placement) -> None:
+    """Have a model, or a pipeline's part, multiply in the fastest way that torch has on the CPU.
 
     Small models stay as they are, since calling the layers takes most of their time. Compiled ones stay too: torch's
     compiler calls the same op itself and does not take a model that calls it.
     """
-    from torch import nn
-
-    faster = placement.device == "cpu" and not placement.compile and files.count_weight_bytes() >= SMALL
-    if faster and isinstance(part, nn.Module):
+    if placement.device == "cpu" and not placement.compile and files.count_weight_bytes() >= SMALL:
         from genai_cli.device.onednn import use_onednn
 
         use_onednn(part)

@@ -4,7 +4,8 @@ Each is behind a function that says why no public name does. tests/test_private.
 that a new version which changes one fails there and not for a user.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -122,3 +123,27 @@ def is_stateful(model: "PreTrainedModel") -> bool:
     which is slower and never wrong.
     """
     return bool(getattr(model, "_is_stateful", True))
+
+
+@contextmanager
+def watch_loading(report: Callable[[type, set[str]], None]) -> Iterator[None]:
+    """Report each model of transformers that is loaded within: its class, and the names of weights without values.
+
+    transformers gives them random values. Its public `output_loading_info` tells their names, but a pipeline of
+    diffusers loads its text encoders itself and cannot be asked to pass that on.
+    """
+    from transformers import PreTrainedModel
+
+    plain = vars(PreTrainedModel)["from_pretrained"]
+
+    def from_pretrained(cls: type, /, *arguments: object, **options: object) -> object:
+        options["output_loading_info"] = True
+        model, info = plain.__get__(None, cls)(*arguments, **options)
+        report(cls, set(info["missing_keys"]))
+        return model
+
+    PreTrainedModel.from_pretrained = classmethod(from_pretrained)
+    try:
+        yield
+    finally:
+        PreTrainedModel.from_pretrained = plain
