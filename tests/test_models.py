@@ -4,11 +4,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from checkpoint_parts import write_json
 
 from genai_cli.device.placement import select_dtype
 from genai_cli.errors import GenaiError, InputError, ModelError
 from genai_cli.hub.card import parse_card
-from genai_cli.hub.catalog import Catalog, ModelKind
+from genai_cli.hub.catalog import Catalog, KnownModel, ModelKind
 from genai_cli.hub.fetching import ModelFiles
 from genai_cli.hub.files import select_files
 from genai_cli.hub.kinds import check_kind
@@ -16,10 +17,16 @@ from genai_cli.hub.names import parse_name
 from genai_cli.hub.reference import ModelReference
 
 SD = "stable-diffusion-v1-5/stable-diffusion-v1-5"
+LCM = KnownModel("lcm", "owner/lcm", "", 1, 1, "mit")
 # A catalog of these tests' own: the room `hub` takes whatever kinds it is given.
-IMAGE = ModelKind("image", "a text-to-image model", "diffusers", aliases={"sd15": SD})
+IMAGE = ModelKind("image", "a text-to-image model", "diffusers", known=(KnownModel("sd15", SD, "", 1, 1, "mit"), LCM))
 TEXT = ModelKind(
-    "text", "a text model", "transformers", ("ForCausalLM",), "CAUSAL_LM", {"gpt2": "openai-community/gpt2"}
+    "text",
+    "a text model",
+    "transformers",
+    ("ForCausalLM",),
+    "CAUSAL_LM",
+    (KnownModel("gpt2", "openai-community/gpt2", "", 1, 1, "mit"),),
 )
 CLASSIFY = ModelKind("classify", "a text classifier", "transformers", ("ForSequenceClassification",))
 AUDIO = ModelKind(
@@ -60,6 +67,20 @@ def test_an_alias_is_not_hijacked_by_a_folder_of_its_name(tmp_path: Path, monkey
     assert parse_name("gpt2", "text", CATALOG).folder is None
     assert parse_name("./gpt2", "text", CATALOG).folder == Path("gpt2")
     assert parse_name("mine", "text", CATALOG).folder == Path("mine")
+
+
+def test_a_model_in_a_folder_goes_before_an_alias_that_is_no_task_s_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("gpt2", "lcm"):
+        (tmp_path / name).mkdir()
+    assert parse_name("lcm", "image", CATALOG).id == "owner/lcm"  # a folder of results, perhaps
+    for name in ("gpt2", "lcm"):
+        write_json(tmp_path / name / "config.json", {})
+    assert parse_name("lcm", "image", CATALOG).folder == Path("lcm")
+    assert parse_name("lcm@main", "image", CATALOG).id == "owner/lcm"
+    assert parse_name("gpt2", "text", CATALOG).folder is None
 
 
 @pytest.mark.parametrize(
@@ -123,7 +144,11 @@ def test_the_built_in_models_of_a_catalog(tmp_path: Path) -> None:
         with pytest.raises(ModelError, match="built"):
             parse_name("tiny", task, catalog)
     assert catalog.kind("image") is IMAGE
-    assert catalog.aliases == {"gpt2": "openai-community/gpt2", "sd15": SD}
+    assert catalog.aliases == {"gpt2": "openai-community/gpt2", "sd15": SD, "lcm": "owner/lcm"}
+    assert catalog.own == {"gpt2", "sd15"}
+    for name in ("lcm", "owner/lcm"):
+        assert catalog.find_known(name) == (IMAGE, LCM)
+    assert catalog.find_known("owner/other") is None
 
 
 PIPELINE = {"_class_name": "P", "unet": ["diffusers", "U"], "scheduler": ["diffusers", "S"], "vae": [None, None]}

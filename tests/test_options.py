@@ -131,7 +131,7 @@ def test_options_that_are_not_shown_are_still_taken(run_main: RunMain) -> None:
     [
         (["image", "--scheduler", "eu"], ["euler", "euler-a"]),
         (["text", "-m", "ti"], ["tiny"]),
-        (["image", "-m", "sd"], ["sd15"]),
+        (["image", "-m", "sd"], ["sd15", "sdxl", "sdxl-turbo"]),
         (["batch", "--engine", "r"], ["ray"]),
         (["text", "--dtype", "b"], ["bfloat16"]),
         (["rerun", "--scheduler", "uni"], ["unipc"]),

@@ -1,4 +1,4 @@
-"""Writes what the pages show of the program: the table of options, and the help texts.
+"""Writes what the pages show of the program: the table of options, the known models, and the help texts.
 
 python -m tools.readme rewrites them; tests/test_readme.py fails where they are not what the program says.
 """
@@ -13,10 +13,14 @@ from pathlib import Path
 from genai_cli.cli import batch, doctor, models, rerun, show
 from genai_cli.cli.app import load_task
 from genai_cli.cli.command import Command, describe, is_offered
-from genai_cli.modality.registry import REGISTRY
+from genai_cli.hub.catalog import MEGABYTE
+from genai_cli.hub.environment import HUB
+from genai_cli.modality.registry import REGISTRY, load_catalog
 from genai_cli.request.option import HEADINGS, Declared
+from genai_cli.sizes import show_bytes
 
 ROOT = Path(__file__).parent.parent
+MODELS = re.compile(r"(<!-- models -->\n).*?(<!-- end of models -->)", re.DOTALL)
 OPTIONS = re.compile(r"(<!-- options -->\n).*?(<!-- end of options -->)", re.DOTALL)
 HELP = re.compile(r"(```text\n\$ genai ([^\n]*--help)\n).*?(```)", re.DOTALL)
 WIDTH = "100"
@@ -66,6 +70,18 @@ def table_lines() -> Iterator[str]:
     yield "| `--version` | all | Show the version and stop. |"
 
 
+def model_lines() -> Iterator[str]:
+    """The models that have a short name, by their kinds."""
+    yield "| name | model | kind | good for | fetch | memory | licence |"
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
+    for kind in load_catalog().kinds:
+        for known in kind.known:
+            memory, measured = known.find_memory("cpu", 4)
+            name = f"[{known.repository}]({HUB}/{known.repository})"
+            sizes = f"{show_bytes(known.download * MEGABYTE)} | {'' if measured else '~'}{show_bytes(memory)}"
+            yield f"| `{known.alias}` | {name} | {kind.task} | {known.words} | {sizes} | {known.license} |"
+
+
 def read_help(arguments: str) -> str:
     """A help text as the program prints it on a wide terminal."""
     command = Path(sys.executable).with_name("genai")
@@ -83,6 +99,8 @@ def render(text: str) -> str:
     """A page with its generated parts as they should be."""
     table = "\n".join(table_lines()) + "\n"
     text = OPTIONS.sub(lambda match: match[1] + table + match[2], text)
+    models = "\n".join(model_lines()) + "\n"
+    text = MODELS.sub(lambda match: match[1] + models + match[2], text)
     return HELP.sub(lambda match: match[1] + read_help(match[2]) + match[3], text)
 
 

@@ -52,11 +52,11 @@ def load_task(task: str) -> Command:
 
 def list_all_commands() -> list[Command]:
     """The commands, those of menus included."""
-    from genai_cli.cli import batch, doctor, models, rerun, show
+    from genai_cli.cli import batch, doctor, models, models_list, models_show, rerun, show
 
     tasks = [load_task(task) for task in list_requests()]
     own = [batch.COMMAND, show.COMMAND, rerun.make_command(), doctor.COMMAND]
-    return [*tasks, *own, models.LIST, models.SHOW, models.PULL, models.REMOVE]
+    return [*tasks, *own, models_list.COMMAND, models_show.COMMAND, models.PULL, models.REMOVE]
 
 
 def list_words() -> dict[str, dict[str, str]]:

@@ -111,10 +111,11 @@ def device() -> Iterator[Finding]:
         yield Finding("device", "unknown", f"torch cannot be imported: {error}", "pip install --force-reinstall torch")
         return
 
+    from genai_cli.device.machine import has_nvidia_driver
     from genai_cli.device.placement import find_devices, select_placement
 
     placement = select_placement("auto", "auto", asks_bfloat16=False)
-    has_driver = shutil.which("nvidia-smi") is not None or Path("/proc/driver/nvidia/version").exists()
+    has_driver = has_nvidia_driver()
     problem = remedy = None
     if has_driver and not torch.cuda.is_available():
         if torch.version.cuda is None:

@@ -15,11 +15,16 @@ LIMITS = re.compile(r"\bmissed\b|\blimit|\bbias|\brisk|\bnot for\b|\bout-of-scop
 
 @dataclass(frozen=True)
 class Card:
-    """A model's task and licence, and the sections of its card on use and on limitations."""
+    """A model's task and licence, what its card begins with, and its sections on use and on limitations."""
 
     task: str | None
     license: str | None
+    opening: str
     sections: tuple[tuple[str, str], ...]
+
+    def list_uses(self) -> list[str]:
+        """The texts of the sections on use alone."""
+        return [body for title, body in self.sections if USE.search(title)]
 
 
 def parse_card(text: str) -> Card:
@@ -28,10 +33,9 @@ def parse_card(text: str) -> Card:
 
     card = ModelCard(text, ignore_metadata_errors=True)
     task, license = card.data.get("pipeline_tag"), name_license(card.data.get("license"), card.data.get("license_name"))
-    wanted = tuple(
-        (title, body) for title, body in split_sections(card.text) if USE.search(title) or LIMITS.search(title)
-    )
-    return Card(task and str(task), license, wanted)
+    sections = split_sections(card.text)
+    wanted = tuple((title, body) for title, body in sections if USE.search(title) or LIMITS.search(title))
+    return Card(task and str(task), license, sections[0][1] if sections else "", wanted)
 
 
 def split_sections(text: str) -> list[tuple[str, str]]:

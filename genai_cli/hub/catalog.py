@@ -1,15 +1,42 @@
 """What kinds of models there are. The rooms above write the kinds; this room only receives them.
 
-A kind says what a task takes: which library loads its models, which classes they have, and which names are short for
-one of them. The room `hub` knows no task, so a new task changes nothing here.
+A kind says what a task takes: which library loads its models, which classes they have, and which models genai knows by
+a short name. The room `hub` knows no task, so a new task changes nothing here.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from genai_cli.errors import ModelError
 from genai_cli.hub.reference import BUILT_IN, ModelReference
+
+MEGABYTE = 10**6
+BESIDE_WEIGHTS = 450 * MEGABYTE  # of Python and its libraries; docs/models.md compares estimates and measured figures
+
+
+@dataclass(frozen=True)
+class KnownModel:
+    """A model of the hub with a short name, and what its page there says of it."""
+
+    alias: str
+    repository: str
+    words: str
+    """What it is good for."""
+    parameters: int
+    """The parameters that a run loads, in millions."""
+    download: int
+    """The files that a run fetches, in MB."""
+    license: str
+    memory: int | None = None
+    """The memory of a whole run on a CPU in MB, where it was measured."""
+    options: str = ""
+    """The options that it works best with."""
+
+    def find_memory(self, device: str, bytes_each: int) -> tuple[int, bool]:
+        """The bytes of memory of a run with so many bytes for each parameter, and whether they were measured."""
+        if self.memory is not None and device == "cpu" and bytes_each == 4:
+            return self.memory * MEGABYTE, True
+        return self.parameters * MEGABYTE * bytes_each + BESIDE_WEIGHTS, False
 
 
 @dataclass(frozen=True)
@@ -25,8 +52,8 @@ class ModelKind:
     """Ends of class names that tell the task: "ForCausalLM". A whole class name is allowed too."""
     mapping: str | None = None
     """For class names that do not tell: the part CAUSAL_LM of transformers' MODEL_FOR_CAUSAL_LM_MAPPING_NAMES."""
-    aliases: Mapping[str, str] = field(default_factory=dict, hash=False)
-    """Short names and the repositories they stand for: "gpt2" is "openai-community/gpt2"."""
+    known: tuple[KnownModel, ...] = ()
+    """The models that have a short name: "gpt2" is "openai-community/gpt2". The first is the task's own."""
     built_in: Path | None = None
     """The folder of the model inside the package."""
 
@@ -40,7 +67,17 @@ class Catalog:
     @property
     def aliases(self) -> dict[str, str]:
         """The short names of all kinds, and the repositories they stand for."""
-        return {alias: repository for kind in self.kinds for alias, repository in kind.aliases.items()}
+        return {known.alias: known.repository for kind in self.kinds for known in kind.known}
+
+    @property
+    def own(self) -> set[str]:
+        """The short names of the tasks' own models."""
+        return {kind.known[0].alias for kind in self.kinds if kind.known}
+
+    def find_known(self, name: str) -> tuple[ModelKind, KnownModel] | None:
+        """A model by its short name or its repository, with its kind; None if genai does not know it."""
+        pairs = ((kind, known) for kind in self.kinds for known in kind.known)
+        return next((pair for pair in pairs if name in (pair[1].alias, pair[1].repository)), None)
 
     def kind(self, task: str) -> ModelKind:
         """The kind of a task. Raises KeyError for a task that the catalog does not have."""

@@ -9,7 +9,7 @@ from genai_cli.errors import ModelError, RefusedError
 from genai_cli.hub.access import Access
 from genai_cli.hub.catalog import Catalog, ModelKind
 from genai_cli.hub.kinds import check_kind
-from genai_cli.hub.reference import ModelReference
+from genai_cli.hub.reference import INDEXES, ModelReference
 from genai_cli.hub.safety import refuse_code_files, refuse_code_settings
 from genai_cli.types import JsonObject
 
@@ -65,7 +65,7 @@ def select_model_files(
 
 def find_index(names: Collection[str]) -> str:
     """The file that says what a checkpoint is. Raises ModelError if there is no such file."""
-    for name in ("model_index.json", "config.json"):
+    for name in INDEXES:
         if name in names:
             return name
     raise ModelError(

@@ -7,7 +7,7 @@ from stat import S_ISDIR, S_ISREG
 
 from genai_cli.errors import InputError, ModelError, nearest
 from genai_cli.hub.catalog import Catalog
-from genai_cli.hub.reference import BUILT_IN, ModelReference
+from genai_cli.hub.reference import BUILT_IN, INDEXES, ModelReference
 
 # Gone from the hub. The same weights are under the new name.
 RENAMED = {"runwayml/stable-diffusion-v1-5": "stable-diffusion-v1-5/stable-diffusion-v1-5"}
@@ -32,15 +32,16 @@ def parse_name(name: str, task: str | None, catalog: Catalog) -> ModelReference:
         return catalog.built_in(task)
     asked, at, revision = name.partition("@")
     aliases = catalog.aliases
-    # An alias means the same everywhere, even in a folder that holds a folder of that name.
-    if asked not in aliases and is_path(name):
+    # The alias of a task's own model means the same everywhere, even in a folder that holds a folder of that name.
+    is_alias = asked in catalog.own or (asked in aliases and not holds_model(Path(name)))
+    if not is_alias and is_path(name):
         return parse_folder(name)
     if at and S_ISREG(read_mode(Path(asked))):
         return parse_folder(asked)  # which raises: a file has no revisions, and its name is not asked of the hub
     repository = RENAMED.get(asked, aliases.get(asked, asked))
     if not HUB_NAME.fullmatch(repository) or ".." in repository:
-        known = [BUILT_IN, *aliases]
-        hint = nearest(name, known) or f"known: {', '.join(known)}; or owner/name from the hub, or a folder"
+        known = ", ".join([BUILT_IN, *sorted(catalog.own)])
+        hint = nearest(name, [BUILT_IN, *aliases]) or f"{known}, another of genai models list, owner/name, or a folder"
         raise ModelError(f"unknown model {name!r}", hint=hint)
     if at and (not REVISION.fullmatch(revision) or ".." in revision):
         raise InputError(f"{revision!r} is not a revision", hint="a branch, a tag or a commit: owner/name@main")
@@ -54,6 +55,11 @@ def is_path(name: str) -> bool:
     """
     written = name.startswith((".", "/", "~")) or name.endswith(os.sep) or name.lower().endswith(WEIGHT_SUFFIXES)
     return written or os.path.lexists(name)  # a link that leads nowhere is a path too
+
+
+def holds_model(path: Path) -> bool:
+    """Whether a path is a folder with a model in it."""
+    return any(S_ISREG(read_mode(path / index)) for index in INDEXES)
 
 
 def read_mode(path: Path) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Self
 
 BUILT_IN = "tiny"  # the name of the small models inside the package, one for each task that has one
+INDEXES = ("model_index.json", "config.json")  # the files that say what a checkpoint is, the first that is there
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 

@@ -28,6 +28,7 @@ from genai_cli.modality.decoding.settings import (
     resolve_sampling,
     take_settings,
 )
+from genai_cli.modality.known_models import SOUNDS
 from genai_cli.modality.modality import TINY, Modality, Result
 from genai_cli.request.option import Option
 from genai_cli.request.request import QuantizableRequest, Request
@@ -125,7 +126,7 @@ class Audio(Modality[AudioRequest]):
         # No ending tells these; named here, they need no answer from transformers, whose import takes seconds.
         class_suffixes=("MusicgenForConditionalGeneration", "BarkModel", "VitsModel"),
         mapping="TEXT_TO_WAVEFORM",
-        aliases={"musicgen": "facebook/musicgen-small"},
+        known=SOUNDS,
         built_in=TINY / "audio",
     )
     libraries: ClassVar[tuple[str, ...]] = ("torch", "transformers")

@@ -12,6 +12,7 @@ from genai_cli.errors import GenaiError, ModelError, ResultError
 from genai_cli.events import Emit, Notice
 from genai_cli.hub.catalog import ModelKind
 from genai_cli.modality.decoding.batch_invariance import make_batch_invariant
+from genai_cli.modality.known_models import LABELS
 from genai_cli.modality.modality import TINY, Modality, Result
 from genai_cli.request.option import Option
 from genai_cli.request.request import QuantizableRequest, Request
@@ -54,7 +55,7 @@ class Classify(Modality[ClassifyRequest]):
         library="transformers",
         class_suffixes=("ForSequenceClassification",),
         mapping="SEQUENCE_CLASSIFICATION",
-        aliases={"sst2": "distilbert/distilbert-base-uncased-finetuned-sst-2-english"},
+        known=LABELS,
         built_in=TINY / "classify",
     )
     libraries: ClassVar[tuple[str, ...]] = ("torch", "transformers")

@@ -36,6 +36,7 @@ from genai_cli.modality.diffusion.schedulers import (
     read_own_scheduler,
 )
 from genai_cli.modality.diffusion.vae_decoding import finite_decoding
+from genai_cli.modality.known_models import PICTURES
 from genai_cli.modality.modality import TINY, Modality, Result
 from genai_cli.request.openai_rows import Endpoint, read_one_prompt
 from genai_cli.request.option import Option
@@ -156,7 +157,7 @@ class Image(Modality[ImageRequest]):
         task="image",
         words="a text-to-image model",
         library="diffusers",
-        aliases={"sd15": "stable-diffusion-v1-5/stable-diffusion-v1-5"},
+        known=PICTURES,
         built_in=TINY / "image",
     )
     libraries: ClassVar[tuple[str, ...]] = ("torch", "diffusers")

@@ -29,6 +29,7 @@ from genai_cli.modality.decoding.settings import (
     take_settings,
 )
 from genai_cli.modality.decoding.streaming import PieceStream, StopEndedItems
+from genai_cli.modality.known_models import TEXTS
 from genai_cli.modality.modality import TINY, Modality, Result
 from genai_cli.request.openai_rows import Endpoint, read_conversation, read_prompts
 from genai_cli.request.option import Option
@@ -138,7 +139,7 @@ class Text(Modality[TextRequest]):
         library="transformers",
         class_suffixes=("LMHeadModel", "ForCausalLM"),
         mapping="CAUSAL_LM",
-        aliases={"gpt2": "openai-community/gpt2"},
+        known=TEXTS,
         built_in=TINY / "text",
     )
     libraries: ClassVar[tuple[str, ...]] = ("torch", "transformers")
