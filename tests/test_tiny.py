@@ -25,7 +25,7 @@ def test_they_are_listed_with_licence_and_card(run_main: RunMain) -> None:
     for task in load_catalog().built_in_tasks():
         assert f"tiny ({task})" in listed
     assert "unknown" not in "\n".join(line for line in listed.splitlines() if line.startswith("tiny"))
-    assert cards.count("licence: apache-2.0") == len(load_catalog().built_in_tasks())
+    assert cards.count(": apache-2.0, ") == len(load_catalog().built_in_tasks())
     card = (TINY / "classify" / "README.md").read_text()
     assert "Bo Pang and Lillian Lee" in card
     assert "CC BY 4.0" in card
