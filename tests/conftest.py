@@ -49,6 +49,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
     monkeypatch.setenv("GENAI_CONFIG", str(home / "no-such-config.toml"))
     # Digits are compared here, and on a processor with AMX auto would be bfloat16.
     monkeypatch.setenv("GENAI_DTYPE", "float32")
+    # On a terminal a command would start a worker, which goes on after it.
+    monkeypatch.setenv("GENAI_KEEP", "off")
     return home
 
 

@@ -336,6 +336,19 @@ class Menu(LightHelp, TyperGroup):  # type: ignore[misc]
             formatter.write_dl([(item.name, shorten(item.summary, limit)) for item in items])
 
 
+def build_group(summary: str, items: Sequence[Item]) -> TyperGroup:
+    """A menu below the main one, as Typer runs it: `genai models`."""
+
+    class Group(Menu):
+        def list_items(self) -> Sequence[Item]:
+            return items
+
+    app = typer.Typer(cls=Group, help=summary, rich_markup_mode=None, context_settings=CONTEXT, add_completion=False)
+    app.callback()(lambda: None)
+    group: TyperGroup = typer.main.get_command(app)  # type: ignore[assignment]
+    return group
+
+
 def shorten(text: str, limit: int) -> str:
     """The words of a text that fit into a line, and three dots where some do not."""
     if len(text) <= limit:

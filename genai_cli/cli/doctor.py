@@ -68,7 +68,7 @@ def run_doctor(given: Given) -> int:
         partial(settings, [command for command in commands if command.takes_settings]),
         partial(environment, commands),
     ]
-    for check in (programs, device, cache, folder, *stated, probe.findings):
+    for check in (programs, device, worker, cache, folder, *stated, probe.findings):
         for finding in check():
             if finding.problem:
                 problems.append(finding)
@@ -128,6 +128,18 @@ def device() -> Iterator[Finding]:
     yield Finding("device", f"{placement.device}{name}: {placement.device_reason}", problem, remedy)
     yield Finding("devices", ", ".join(find_devices()))
     yield Finding("dtype", f"{placement.dtype}: {placement.dtype_reason}")
+
+
+def worker() -> Iterator[Finding]:
+    """The processes that keep models loaded."""
+    from genai_cli.cli.worker import read_status
+
+    try:
+        found = [f"worker {status.process} with {len(status.models)} models" for status in read_status()]
+    except DeviceError as error:
+        yield Finding("worker", "none", error.message, "remove it; genai makes its own")
+        return
+    yield Finding("worker", ", ".join(found) or "none")
 
 
 def cache() -> Iterator[Finding]:

@@ -1,21 +1,19 @@
 """genai models: the menu of its commands, fetching a model, and taking it away."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from genai_cli.cli.command import CONTEXT, Command, Given, Item, Menu
+from genai_cli.cli.command import Command, Given, Item, build_group
 from genai_cli.cli.console import Console
 from genai_cli.cli.options import LicenseOptions, MessageOptions, NetworkOptions
 from genai_cli.request.option import MODEL, Option
 from genai_cli.sizes import show_bytes
 
 if TYPE_CHECKING:
-    pass
+    from typer.core import TyperGroup
 
 SUMMARY = "List, show, fetch and remove models."
 MENU = (
@@ -30,25 +28,9 @@ MENU = (
 )
 
 
-class ModelsMenu(Menu):
-    """The commands below `genai models`."""
-
-    def list_items(self) -> Sequence[Item]:
-        return MENU
-
-
-def build_menu() -> "typer.core.TyperGroup":
+def build_menu() -> "TyperGroup":
     """The group of commands, as Typer runs it."""
-    app = typer.Typer(
-        cls=ModelsMenu,
-        help=SUMMARY,
-        rich_markup_mode=None,
-        context_settings=CONTEXT,
-        add_completion=False,
-    )
-    app.callback()(lambda: None)
-    group: typer.core.TyperGroup = typer.main.get_command(app)  # type: ignore[assignment]
-    return group
+    return build_group(SUMMARY, MENU)
 
 
 def open_console(given: Given) -> tuple[Console, MessageOptions]:

@@ -8,6 +8,7 @@ from genai_cli.cli.console import Console
 from genai_cli.device.spec import Placing
 from genai_cli.request.option import BATCHES, MESSAGES, MODEL, OUTPUT, Option
 from genai_cli.work.engines.engine import Engine
+from genai_cli.work.engines.keeping import Keeping
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,5 +156,14 @@ class ReadingOptions:
     ] = None
 
 
-RUN_OPTIONS = (OutputOptions, NetworkOptions, LicenseOptions, Placing, BatchOptions, Engine, MessageOptions)
+RUN_OPTIONS = (
+    OutputOptions,
+    NetworkOptions,
+    LicenseOptions,
+    Placing,
+    Keeping,
+    BatchOptions,
+    Engine,
+    MessageOptions,
+)
 """The classes of options of every command that runs models."""

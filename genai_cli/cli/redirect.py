@@ -15,7 +15,7 @@ COMMANDS = {
 HELP = "help"
 # Options without a value that every command takes, also if they stand before it.
 FLAGS = {"-v", "--verbose", "-q", "--quiet", "--debug", "--json", "--offline"}
-GROUPS = {"models"}
+GROUPS = {"models", "worker"}
 
 
 def redirect(arguments: list[str]) -> list[str]:

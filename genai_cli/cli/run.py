@@ -32,6 +32,7 @@ from genai_cli.store.writer import Writer
 from genai_cli.work.assignment import Delivery
 from genai_cli.work.batching import parse_batch_size
 from genai_cli.work.engines.engine import LOCAL, Engine
+from genai_cli.work.engines.keeping import Keeping
 from genai_cli.work.orders import Defaults, Orders, Survey
 from genai_cli.work.report import Report
 from genai_cli.work.results import FILE_TYPES, KINDS, Form, place_results
@@ -50,6 +51,7 @@ class RunOptions:
     placing: Placing
     batch: BatchOptions
     engine: Engine
+    keeping: Keeping
     messages: MessageOptions
 
     @classmethod
@@ -58,7 +60,8 @@ class RunOptions:
         licenses = parse_licenses(given.read(LicenseOptions).require_license)
         access = Access(given.read(NetworkOptions).offline, licenses)
         placing, batch, engine = given.read(Placing), given.read(BatchOptions), given.read(Engine)
-        return cls(given.read(OutputOptions), access, placing, batch, engine, given.read(MessageOptions))
+        output, keeping, messages = given.read(OutputOptions), given.read(Keeping), given.read(MessageOptions)
+        return cls(output, access, placing, batch, engine, keeping, messages)
 
     def make_console(self, items: int) -> Console:
         """What shows messages and results of so many items."""
@@ -73,7 +76,8 @@ class RunOptions:
         """How the options want jobs to be run. Raises InputError."""
         delivery = Delivery(suffix, self.output.metadata)
         batch_size = parse_batch_size(self.batch.batch_size)
-        return RunSettings(self.placing, self.access, delivery, self.engine, signer, batch_size)
+        keep = self.keeping.find_seconds(self.engine.engine == LOCAL)
+        return RunSettings(self.placing, self.access, delivery, self.engine, signer, batch_size, keep)
 
 
 def find_content(task: str) -> type[Content]:

@@ -34,3 +34,16 @@ def give_back_memory() -> None:
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+
+
+def read_available_memory(device: str) -> tuple[int, int]:
+    """The bytes that are free on a device (`auto`: the best of this machine), and all that it has."""
+    import torch
+
+    if device.startswith("cuda") or (device == "auto" and torch.cuda.is_available()):
+        free, total = torch.cuda.mem_get_info(None if device == "auto" else device)
+        return int(free), int(total)
+    import psutil
+
+    memory = psutil.virtual_memory()
+    return int(memory.available), int(memory.total)

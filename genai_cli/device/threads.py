@@ -1,6 +1,9 @@
 """How many threads a model on the CPU uses, and how they wait for each other."""
 
 import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -36,19 +39,54 @@ def others_compute() -> bool:
     return running != "1"
 
 
-def set_threads(weights: int) -> int:
-    """Use one thread for a model with few bytes of weights, and else torch's default; OMP_NUM_THREADS goes first."""
+def choose_threads(weights: int) -> int:
+    """One thread for a model with few bytes of weights, and else torch's default; OMP_NUM_THREADS goes first."""
+    return 1 if weights < SMALL and "OMP_NUM_THREADS" not in os.environ else read_default_threads()
+
+
+class Turns:
+    """Lets models run at once that use the same number of threads: it is a setting of the whole process."""
+
+    def __init__(self) -> None:
+        self.changed = threading.Condition()
+        self.threads = 0
+        self.running = 0
+
+    @contextmanager
+    def take(self, threads: int) -> Iterator[None]:
+        """Run with so many threads; waits for models that use another number."""
+        with self.changed:
+            self.changed.wait_for(lambda: not self.running or self.threads == threads)
+            self.threads = threads
+            self.running += 1
+        try:
+            yield
+        finally:
+            with self.changed:
+                self.running -= 1
+                self.changed.notify_all()
+
+
+TURNS = Turns()
+
+
+@contextmanager
+def use_threads(threads: int | None) -> Iterator[None]:
+    """Have torch use so many threads on the CPU; None, for a model on an accelerator, leaves them."""
+    if threads is None:
+        yield
+        return
     import torch
 
-    default = read_default_threads()
-    if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(1 if weights < SMALL else default)
-    return int(torch.get_num_threads())
+    read_default_threads()
+    with TURNS.take(threads):
+        torch.set_num_threads(threads)
+        yield
 
 
 @cache
 def read_default_threads() -> int:
-    """The number of threads that torch uses by default; read once, before `set_threads` changes it."""
+    """The number of threads that torch uses by default; read once, before `use_threads` changes it."""
     import torch
 
     return int(torch.get_num_threads())

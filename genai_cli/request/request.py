@@ -105,6 +105,11 @@ class Request:
         """Which model it takes, and how that is loaded."""
         return ModelNeeds(self.task, self.model)
 
+    @classmethod
+    def plan(cls, model: str) -> ModelNeeds:
+        """What a request to a model needs where it leaves all options at their defaults."""
+        return ModelNeeds(cls.task, model)
+
     def batch_key(self) -> tuple[object, ...]:
         """What requests to the same model share that it can take at once."""
         return ()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from genai_cli.hub.reference import ModelReference
 from genai_cli.request.request import MAX_SEED, PROMPT, Request
 from genai_cli.request.rows import Row
+from genai_cli.types import JsonObject
 
 KEY_LENGTH = 16  # hexadecimal digits: among a million jobs two alike come by chance once in 37 million
 
@@ -59,6 +60,12 @@ def expand(orders: Iterable[Order], references: References, base_seed: int) -> I
             seed = choose_seed(order.request.seed, occurrence, base_seed, key)
             name = order.id if order.id and order.number == 1 else f"{order.id}-{copy + 1}" if order.id else key
             yield Job(order.index + copy, key, name, replace(order.request, seed=seed), order.suffix)
+
+
+def carry_inputs(job: Job) -> Job:
+    """The job with the content of its input files: a worker may be on a machine, or in a folder, without them."""
+    files: JsonObject = {name: file.carry() for name, file in job.request.inputs().items()}
+    return replace(job, request=replace(job.request, **files)) if files else job
 
 
 def hash_content(request: Request, reference: ModelReference) -> str:

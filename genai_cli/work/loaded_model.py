@@ -15,7 +15,7 @@ from genai_cli.device.placement import fit_hint, read_free_memory, select_device
 from genai_cli.device.quantize import find_drawback
 from genai_cli.device.read_ahead import read_ahead
 from genai_cli.device.spec import ModelSpec
-from genai_cli.device.threads import describe_waiting, set_threads
+from genai_cli.device.threads import choose_threads, describe_waiting, use_threads
 from genai_cli.errors import DeviceError, GenaiError
 from genai_cli.events import Detail, Emit, Notice, Stage
 from genai_cli.hub.access import Access
@@ -57,7 +57,6 @@ class LoadedModel:
         """Load the model from files at hand. Raises ModelError, DeviceError, InputError."""
         started = time.perf_counter()
         emit(Stage(f"loading {source.spec.reference.id}..."))
-        self.emit = emit
         self.files, spec = source.files, source.spec
         self.modality: type[Modality[Request]] = find_modality(spec.task)
         import_libraries(self.files)
@@ -65,6 +64,8 @@ class LoadedModel:
         placement = select_placement(spec.placing.device, spec.placing.dtype, asks_bfloat16(self.files))
         self.device, self.dtype = placement.device, placement.dtype
         self.lesson: Lesson | None = None
+        self.threads: int | None = None
+        """How many threads it runs with on a CPU."""
         self.pace = hints.pace
         decision = self.decide_compiling(spec, hints)
         placement = replace(placement, quantize=spec.quantize, compile=decision.compile)
@@ -72,11 +73,11 @@ class LoadedModel:
         emit(Detail(f"dtype {placement.dtype}: {placement.dtype_reason}"))
         emit(Detail(f"compiled: {'yes' if decision.compile else 'no'}, {decision.reason}"))
         if placement.device == "cpu":
-            threads = set_threads(self.files.count_weight_bytes())
-            emit(Detail(f"threads: {threads}, {describe_waiting()} while they wait for each other"))
+            self.threads = choose_threads(self.files.count_weight_bytes())
+            emit(Detail(f"threads: {self.threads}, {describe_waiting()} while they wait for each other"))
         if note := find_drawback(placement):
             emit(Notice(note))
-        with explain_failures(self.files, placement):
+        with explain_failures(self.files, placement), use_threads(self.threads):
             self.model = self.modality(self.files, placement)
         self.free_bytes = read_free_memory(placement.device) or 0
         seconds = {
@@ -109,12 +110,12 @@ class LoadedModel:
         estimate, asked = self.modality.compile_times, spec.placing.compile
         return decide(Situation(spec.task, self.device, hints.items, weights, free, estimate, times, asked))
 
-    def watch_compiling(self, request: Request, seconds: float) -> None:
+    def watch_compiling(self, request: Request, seconds: float, emit: Emit) -> None:
         """Learn from the time of an item of the usual pace, and say once where the compiler failed."""
         compiled = self.model.compiled
         if compiled is not None and compiled.failure and not self.told_failure:
             self.told_failure = True
-            self.emit(Notice(f"the model could not be compiled and runs as it is: {compiled.failure}"))
+            emit(Notice(f"the model could not be compiled and runs as it is: {compiled.failure}"))
         if self.lesson and request.pace() == self.pace and not (compiled and compiled.failure):
             self.lesson.take(seconds, compiled is not None)
 
@@ -123,13 +124,18 @@ class LoadedModel:
         size = most or self.model.choose_batch_size(request, self.device, self.free_bytes)
         return min(size, self.modality.limit_batch_size(self.device) or LOOKAHEAD)
 
-    def generate(self, requests: Sequence[Request]) -> list[Result | GenaiError]:
+    def forget_times(self) -> None:
+        """The model was loaded for an earlier command: it takes this one no time."""
+        self.origin = replace(self.origin, seconds=dict.fromkeys(self.origin.seconds, 0.0))
+
+    def generate(self, requests: Sequence[Request], emit: Emit) -> list[Result | GenaiError]:
         """Run the model: a result, or an error of its own, for each request. Raises MemoryShortage.
 
         Any other failure of a library becomes a plain GenaiError, so that it costs one item and no more.
         """
         try:
-            results = self.model.generate(requests, self.emit)
+            with use_threads(self.threads):
+                results = self.model.generate(requests, emit)
             return [self.fit(result) if isinstance(result, GenaiError) else result for result in results]
         except (GenaiError, OSError):
             raise  # an OSError is the console's: whoever reads the streamed text went away, or its disk is full

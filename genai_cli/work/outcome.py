@@ -1,5 +1,6 @@
 """What becomes of a job: an artifact to keep, or a failure."""
 
+import traceback
 from dataclasses import dataclass
 
 from genai_cli.content.record import Record
@@ -28,3 +29,9 @@ class Failure:
 
 
 Outcome = Artifact | Failure
+
+
+def note_cause(error: GenaiError) -> None:
+    """Attach the traceback as a note, which --debug shows: the cause itself does not travel to another process."""
+    if error.__cause__ is not None:
+        error.add_note("".join(traceback.format_exception(error.__cause__)))

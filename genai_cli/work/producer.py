@@ -65,16 +65,28 @@ class Producer:
         stream = iter(jobs)
         while window := list(islice(stream, LOOKAHEAD)):
             if self.source is None:
-                self.source = ModelSource(assignment.spec, assignment.access, self.emit)
+                self.source = self.open_source(assignment)
             fitting, failures = check_jobs(window, self.source)
             yield from failures
             if not fitting:
                 continue
             if self.loaded is None:
-                self.loaded = LoadedModel(self.source, assignment.hints, self.emit)
+                self.loaded = self.load(assignment, self.source)
             for group in self.overlap(assignment, self.loaded, self.make_groups(self.loaded, fitting)):
                 for made in group:
                     yield self.finish(assignment, self.loaded, made)
+
+    def open_source(self, assignment: Assignment) -> ModelSource:
+        """The model's files. Raises as ModelSource does."""
+        return ModelSource(assignment.spec, assignment.access, self.emit)
+
+    def load(self, assignment: Assignment, source: ModelSource) -> LoadedModel:
+        """The loaded model. Raises as LoadedModel does."""
+        return LoadedModel(source, assignment.hints, self.emit)
+
+    def free_others(self) -> bool:
+        """Free models that are kept and not in use; whether there were any. Here none is kept beside this one."""
+        return False
 
     def take(self, assignment: Assignment) -> None:
         """Keep the loaded model where it serves. The one before another goes before that is loaded."""
@@ -114,7 +126,7 @@ class Producer:
                 yield from self.make_group(loaded, part)
             return
         started = time.perf_counter()
-        results = attempt(loaded, [job.request for job in jobs])
+        results = attempt(loaded, [job.request for job in jobs], self.emit)
         if isinstance(results, MemoryShortage) and self.make_room(loaded, len(jobs), results):
             yield from self.make_group(loaded, jobs)
         elif isinstance(results, GenaiError) and len(jobs) == 1:
@@ -126,7 +138,7 @@ class Producer:
             seconds = (time.perf_counter() - started) / len(jobs)
             several = f" an item, {len(jobs)} at once" if len(jobs) > 1 else ""
             self.emit(Detail(f"generated in {seconds:.1f} s{several}"))
-            loaded.watch_compiling(jobs[0].request, seconds)
+            loaded.watch_compiling(jobs[0].request, seconds, self.emit)
             compiled = loaded.model.compiled
             active = None if compiled is None else compiled.active
             yield [Made(job, result, seconds, active) for job, result in zip(jobs, results, strict=True)]
@@ -134,9 +146,12 @@ class Producer:
     def make_room(self, loaded: LoadedModel, items: int, shortage: MemoryShortage) -> bool:
         """Take the next step to need less memory, and say so; False where none is left."""
         give_back_memory()
-        if items > 1:
+        step: str | None
+        if self.free_others():
+            step = "other models that were kept are freed"
+        elif items > 1:
             self.most = items // 2
-            step: str | None = f"{self.most} at once from now on, not {items}"
+            step = f"{self.most} at once from now on, not {items}"
         else:
             step = loaded.model.save_memory(loaded.device)
         if step is None:
@@ -188,9 +203,9 @@ def check_jobs(jobs: Sequence[Job], source: ModelSource) -> tuple[list[Job], lis
     return fitting, failures
 
 
-def attempt(loaded: LoadedModel, requests: Sequence[Request]) -> list[Result | GenaiError] | GenaiError:
+def attempt(loaded: LoadedModel, requests: Sequence[Request], emit: Emit) -> list[Result | GenaiError] | GenaiError:
     """What the model makes of the requests, or how it failed as a whole."""
     try:
-        return loaded.generate(requests)
+        return loaded.generate(requests, emit)
     except GenaiError as error:
         return error

@@ -46,6 +46,8 @@ class RunSettings:
     engine: Engine = field(default_factory=Engine)
     signer: Signer | None = None
     batch_size: int | None = None
+    keep: float = 0
+    """For how many seconds a worker process keeps the models; 0: this process loads them."""
 
     def __post_init__(self) -> None:
         self.engine.check_device(self.placing.device)
@@ -130,6 +132,11 @@ def look_up(needs: Iterable[ModelNeeds], offline: bool, emit: Emit) -> tuple[Ref
     return references, problems
 
 
+def make_spec(needs: ModelNeeds, references: References, placing: Placing) -> ModelSpec:
+    """What is to be loaded for requests with these needs."""
+    return ModelSpec(needs.task, references[needs.task, needs.model], needs.unused, needs.quantize, placing)
+
+
 def list_jobs(orders: Iterable[Order], references: References, writer: Writer | None) -> Iterator[Job]:
     """The jobs of the orders, in their order; without a folder of their own, their base seed is drawn for this run."""
     return expand(orders, references, writer.base_seed if writer else secrets.randbits(32))
@@ -142,8 +149,8 @@ def run(orders: Orders, settings: RunSettings, todo: Todo, emit: Emit) -> Iterat
     writing fails, DeviceError where the device is missing, and the GenaiError of the only model.
     """
     all_needs = orders.survey.needs
-    todo.references, problems = look_up(all_needs, settings.access.offline, emit)
-    with open_engine(settings.engine, emit) as produce:
+    with open_engine(settings.engine, settings.keep, emit) as produce:  # first, as a worker takes its time to start
+        todo.references, problems = look_up(all_needs, settings.access.offline, emit)
         for needs, items in all_needs.items():
             jobs = list_jobs(orders.select(needs), todo.references, todo.writer)
             to_make = (job for job in jobs if todo.takes(job))
@@ -154,7 +161,7 @@ def run(orders: Orders, settings: RunSettings, todo: Todo, emit: Emit) -> Iterat
             left = len(first) if len(first) < LOOKAHEAD else items
             hints = Hints(left, find_usual_pace(first), settings.batch_size)
             name = (needs.task, needs.model)
-            spec = ModelSpec(needs.task, todo.references[name], needs.unused, needs.quantize, settings.placing)
+            spec = make_spec(needs, todo.references, settings.placing)
             try:
                 if name in problems:
                     raise problems[name]

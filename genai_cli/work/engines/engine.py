@@ -1,4 +1,4 @@
-"""Which engine makes jobs: this process, or workers that Ray runs."""
+"""Which engine makes jobs: this process (or the worker that it keeps), or workers that Ray runs."""
 
 import importlib.util
 from dataclasses import dataclass

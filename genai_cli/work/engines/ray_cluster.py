@@ -18,12 +18,11 @@ from genai_cli import __version__
 from genai_cli.errors import DeviceError
 from genai_cli.events import Detail, Emit, Event, Notice
 from genai_cli.modality.registry import find_modality
-from genai_cli.types import JsonObject
 from genai_cli.work.assignment import Assignment
 from genai_cli.work.engines.engine import Engine
 from genai_cli.work.engines.ray_connection import connected
 from genai_cli.work.engines.ray_worker import Greeting, Work, Worker
-from genai_cli.work.job import Job
+from genai_cli.work.job import Job, carry_inputs
 from genai_cli.work.outcome import Failure, Outcome
 
 if TYPE_CHECKING:
@@ -219,12 +218,6 @@ class Cluster:
             if chunk:
                 del self.busy[call]
                 self.idle.append(actor)
-
-
-def carry_inputs(job: Job) -> Job:
-    """The job with the content of its input files: a worker may be on a machine that does not have them."""
-    files: JsonObject = {name: file.carry() for name, file in job.request.inputs().items()}
-    return replace(job, request=replace(job.request, **files)) if files else job
 
 
 def check_version(greeting: Greeting) -> None:

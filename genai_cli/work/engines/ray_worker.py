@@ -2,7 +2,6 @@
 
 import os
 import socket
-import traceback
 from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -17,7 +16,7 @@ from genai_cli.hub.reference import BUILT_IN, ModelReference
 from genai_cli.modality.registry import load_catalog
 from genai_cli.work.assignment import Assignment
 from genai_cli.work.job import Job
-from genai_cli.work.outcome import Failure, Outcome
+from genai_cli.work.outcome import Failure, Outcome, note_cause
 from genai_cli.work.producer import Producer
 
 
@@ -84,9 +83,3 @@ def locate(spec: ModelSpec) -> ModelReference:
             hint="put it on a disk that all workers see, or name the model by owner/name: each worker fetches it",
         )
     return reference
-
-
-def note_cause(error: GenaiError) -> None:
-    """Attach the traceback as a note, which --debug shows: the cause itself does not travel."""
-    if error.__cause__ is not None:
-        error.add_note("".join(traceback.format_exception(error.__cause__)))
