@@ -126,7 +126,7 @@ def test_every_command_that_a_page_shows_has_these_options(page: str, call: str)
     words = split_call(call)
     name = next((word for word in words if not word.startswith("-")), "")
     name = words[1] if name == "models" and words[1:2] == ["pull"] else name
-    assert not words or name in declared or name == "models", f"{page}: {call}"
+    assert not words or name in declared or name in ("models", "worker"), f"{page}: {call}"
     if name in declared:
         options = {name for entry, _ in declared[name].declared().values() for name in entry.option.names}
         known = GENERAL | {part for option in options for part in option.split("/")} | {"-n", "-o", "-m", "-q", "-v"}

@@ -436,8 +436,8 @@ def test_status_start_and_stop(genai: Genai, place: Path, gpt2: Path) -> None:
     none = genai("worker", "status")
     assert (none.code, none.stdout) == (0, "")
     assert "no worker is running" in none.stderr
-    assert genai("worker", "start", gpt2).code == 2  # which task is it for?
-    started = genai("worker", "start", "tiny", gpt2, "--task", "text", *KEEP)
+    assert genai("worker", "start", "-m", gpt2).code == 2  # which task is it for?
+    started = genai("worker", "start", "-m", "tiny", "-m", gpt2, "--task", "text", *KEEP)
     assert started.code == 0, started.stderr
     status = find_status(place)
     assert {(model.task, model.model) for model in status.models} == {("text", "tiny"), ("text", str(gpt2))}

@@ -10,7 +10,6 @@ from typing import Self
 from genai_cli.cli.command import Given
 from genai_cli.cli.console import Console
 from genai_cli.cli.options import BatchOptions, LicenseOptions, MessageOptions, NetworkOptions, OutputOptions
-from genai_cli.cli.plan import show_files, show_plan
 from genai_cli.cli.row_order import RowOrder
 from genai_cli.content.content import SIGNED_TYPES, Content
 from genai_cli.content.record import to_json
@@ -103,6 +102,8 @@ def run_rows(
     writer = open_file(form, survey, options) if form else select_writer(destination, rows, options)
     todo = Todo(writer, options.batch.retry_failed, Report(survey.items), options.batch.limit)
     if options.batch.dry_run:
+        from genai_cli.cli.plan import show_files, show_plan
+
         with closing(console):
             if isinstance(rows, FileRows) or options.messages.json:
                 show_plan(orders, todo, options.access, options.placing, options.messages.json, console)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from genai_cli.cli.command import Command, Given, Item, build_group
 from genai_cli.cli.models import open_console
@@ -114,11 +114,17 @@ def stop(given: Given) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class StartOptions:
-    """What the models to load are for."""
+    """Which models are loaded, and what for."""
 
+    heading: ClassVar[str] = MODEL
+
+    model: Annotated[
+        tuple[str, ...],
+        Option("-m", "--model", help="A model to load: a short name, owner/name, or a folder; several by -m each."),
+    ] = ()
     task: Annotated[
         str | None,
-        Option("--task", help="The task of models that have no short name.", default="the only one", heading=MODEL),
+        Option("--task", help="The task of models that have no short name.", default="the only one"),
     ] = None
 
 
@@ -136,7 +142,8 @@ def start(given: Given) -> int:
     if keep == 0 or not can_work():
         raise InputError("a worker that keeps nothing cannot be started", hint="--keep 10m")
     with closing(console), WorkerEngine(AUTO_SECONDS if keep is None else keep, console.emit) as worker:
-        for needs in list_needs(given.arguments, given.read(StartOptions).task):
+        chosen = given.read(StartOptions)
+        for needs in list_needs(chosen.model, chosen.task):
             references, problems = look_up([needs], access.offline, console.emit)
             for problem in problems.values():
                 raise problem
@@ -161,14 +168,13 @@ def list_needs(names: Sequence[str], task: str | None) -> "Iterator[ModelNeeds]"
             yield find_modality(each).request.plan(name)
 
 
-def make(name: str, run: Callable[[Given], int], *classes: type, argument: str | None = None) -> Command:
+def make(name: str, run: Callable[[Given], int], *classes: type) -> Command:
     """One of the commands."""
     summary = next(item.summary for item in MENU if item.name == name)
-    help = "Models to load: short names, owner/name, or folders; none loads nothing yet."
-    return Command(name, summary, run, (*classes, MessageOptions), argument, help, takes_settings=False)
+    return Command(name, summary, run, (*classes, MessageOptions), takes_settings=False)
 
 
 STATUS = make("status", show_status)
-START = make("start", start, Keeping, Placing, StartOptions, NetworkOptions, LicenseOptions, argument="MODEL")
+START = make("start", start, StartOptions, Keeping, Placing, NetworkOptions, LicenseOptions)
 STOP = make("stop", stop)
 COMMANDS = (STATUS, START, STOP)

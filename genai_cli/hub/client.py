@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -113,6 +112,8 @@ def read_wait(headers: Mapping[str, str]) -> int | None:
 
     RateLimit counts if it is used up, otherwise Retry-After, which is a number of seconds or a date.
     """
+    from email.utils import parsedate_to_datetime
+
     from huggingface_hub.utils import parse_ratelimit_headers
 
     limit = parse_ratelimit_headers(headers)

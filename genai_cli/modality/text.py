@@ -157,6 +157,7 @@ class Text(Modality[TextRequest]):
             read=read_prompts,
             answer=answer_completions,
             defaults={"echo": False},
+            served={"chat": False},
         ),
         Endpoint(
             "/v1/chat/completions",

@@ -36,6 +36,8 @@ class Endpoint:
     """The file type of each output_format."""
     unset: Mapping[str, object] = field(default_factory=dict)
     """The value of a field that leaves the choice to the model."""
+    served: Mapping[str, object] = field(default_factory=dict)
+    """What a server sets beside; rows of a batch leave it, as it would change their keys."""
 
 
 # Read by the functions below.

@@ -1,0 +1,149 @@
+"""genai serve: the OpenAI API over the models that the worker keeps loaded."""
+
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from genai_cli.cli.command import Command, Given
+from genai_cli.cli.options import LicenseOptions, MessageOptions, NetworkOptions
+from genai_cli.device.spec import Placing
+from genai_cli.errors import DeviceError, InputError
+from genai_cli.request.option import BATCHES, MODEL, OUTPUT, Option
+from genai_cli.work.engines.keeping import Keeping, parse_keep
+from genai_cli.work.engines.link import can_work
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from genai_cli.server.answering import Served
+    from genai_cli.server.guard import Rules
+
+NEEDED = ("starlette", "uvicorn")
+WAITING = 128  # connections that may wait to be accepted
+KEEP_SECONDS = 3600.0  # that the worker waits for a request, where --keep says nothing
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeOptions:
+    """Where the server listens, what it serves, and to whom."""
+
+    model: Annotated[
+        tuple[str, ...],
+        Option("-m", "--model", help="A model to serve; may be given several times.", default="tiny", heading=MODEL),
+    ] = ()
+    any_model: Annotated[bool, Option("--any-model", help="Serve every model that a request names.", heading=MODEL)] = (
+        False
+    )
+    host: Annotated[str, Option("--host", help="The address to listen on.", heading=OUTPUT)] = "127.0.0.1"
+    port: Annotated[int, Option("--port", help="The port to listen on.", low=0, high=65535, heading=OUTPUT)] = 8080
+    api_key: Annotated[
+        str | None, Option("--api-key", metavar="KEY", help="The key that requests must carry.", heading=OUTPUT)
+    ] = None
+    api_key_file: Annotated[
+        Path | None, Option("--api-key-file", metavar="FILE", help="A file that holds the key.", heading=OUTPUT)
+    ] = None
+    allow_host: Annotated[
+        tuple[str, ...],
+        Option(
+            "--allow-host",
+            metavar="NAME",
+            help="Answer to this name, too, such as that of a proxy; may be given several times.",
+            heading=OUTPUT,
+        ),
+    ] = ()
+    at_once: Annotated[
+        int, Option("--at-once", help="Requests that are made at once.", low=1, high=64, heading=BATCHES)
+    ] = 4
+    waiting: Annotated[
+        int, Option("--waiting", help="Requests that may wait; more get 503.", low=0, high=10000, heading=BATCHES)
+    ] = 64
+
+
+def serve(given: Given) -> int:
+    """Serve until a signal ends it. Raises GenaiError for what cannot be served."""
+    missing = next((name for name in NEEDED if importlib.util.find_spec(name) is None), None)
+    if missing:
+        raise InputError(f"genai serve needs {missing}, which is not installed", hint="pip install 'genai-cli[server]'")
+    if not can_work():
+        raise InputError("genai serve needs Unix sockets, which this system does not have")
+    from genai_cli.hub.access import Access
+    from genai_cli.hub.license import parse_licenses
+    from genai_cli.server.answering import Queue, Served
+    from genai_cli.server.guard import Rules
+
+    options, messages = given.read(ServeOptions), given.read(MessageOptions)
+    models = tuple(options.model or ("tiny",))
+    check_models(models)
+    keep = parse_keep(given.read(Keeping).keep)
+    access = Access(given.read(NetworkOptions).offline, parse_licenses(given.read(LicenseOptions).require_license))
+    queue = Queue(options.at_once, options.waiting)
+    served = Served(models, options.any_model, access, given.read(Placing), keep or KEEP_SECONDS, queue)
+    rules = Rules(options.host, read_key(options), frozenset(options.allow_host or ()))
+    return run(served, rules, options, messages.open_console().tell if not messages.quiet else lambda _line: None)
+
+
+def check_models(names: tuple[str, ...]) -> None:
+    """Raise ModelError for a name that can be none."""
+    from genai_cli.hub.names import parse_name
+    from genai_cli.hub.reference import BUILT_IN
+    from genai_cli.modality.registry import load_catalog
+
+    for name in names:
+        if name != BUILT_IN:
+            parse_name(name, None, load_catalog())
+
+
+def read_key(options: ServeOptions) -> str | None:
+    """The key. Raises InputError for a file that cannot be read, or holds none."""
+    if options.api_key_file is None:
+        return options.api_key
+    try:
+        key = options.api_key_file.expanduser().read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"--api-key-file {options.api_key_file} cannot be read: {error}") from None
+    if not key:
+        raise InputError(f"--api-key-file {options.api_key_file} is empty")
+    return key
+
+
+def run(served: "Served", rules: "Rules", options: ServeOptions, tell: "Callable[[str], None]") -> int:
+    """Listen. Raises DeviceError where the address cannot be had."""
+    import socket
+
+    import uvicorn
+
+    from genai_cli.server.app import build_app
+
+    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((options.host, options.port))
+        listener.listen(WAITING)
+    except OSError as error:
+        listener.close()
+        what = f"cannot listen on {options.host}:{options.port}: {error.strerror or error}"
+        raise DeviceError(what, hint="--port names another port, 0 a free one") from None
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    tell(f"serving {', '.join(served.models)} on http://{host}:{listener.getsockname()[1]}/v1")
+    config = uvicorn.Config(
+        build_app(served, rules),
+        log_level="error",
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        timeout_keep_alive=15,
+        timeout_graceful_shutdown=60,
+        limit_concurrency=options.at_once + options.waiting + 64,
+    )
+    uvicorn.Server(config).run(sockets=[listener])
+    return 0
+
+
+COMMAND = Command(
+    "serve",
+    "Serve models over HTTP as OpenAI's API does: texts, conversations and pictures.",
+    serve,
+    (ServeOptions, Placing, Keeping, NetworkOptions, LicenseOptions, MessageOptions),
+)

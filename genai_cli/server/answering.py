@@ -1,0 +1,141 @@
+"""One request of OpenAI's API from its body to the body of its answer, made by the worker that keeps models loaded."""
+
+import base64
+import secrets
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from genai_cli.content.openai_answers import DATA
+from genai_cli.device.spec import Placing
+from genai_cli.errors import GenaiError, InputError, ModelError
+from genai_cli.events import Emit, ignore
+from genai_cli.hub.access import Access
+from genai_cli.modality.registry import list_endpoints, list_requests
+from genai_cli.request.openai_rows import Endpoint
+from genai_cli.request.rows import Row
+from genai_cli.types import JsonObject
+from genai_cli.work.assignment import Assignment, Hints
+from genai_cli.work.engines.engine import Engine
+from genai_cli.work.engines.opening import open_engine
+from genai_cli.work.job import Job, expand
+from genai_cli.work.orders import Defaults, make_orders
+from genai_cli.work.outcome import Failure, Outcome
+from genai_cli.work.runner import Finished, look_up, make_spec
+
+MOST_RESULTS = 16  # of one request
+
+
+class BusyError(GenaiError):
+    """The queue is full."""
+
+
+@dataclass
+class Queue:
+    """How many requests may be made at once, and how many may wait for that."""
+
+    running: int
+    waiting: int
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    present: int = 0
+
+    def __post_init__(self) -> None:
+        self.turns = threading.Semaphore(self.running)
+
+    @contextmanager
+    def enter(self) -> Iterator[None]:
+        """Wait for a turn. Raises BusyError where too many wait already."""
+        with self.lock:
+            if self.present >= self.running + self.waiting:
+                raise BusyError("too many requests are waiting", hint="try again later")
+            self.present += 1
+        try:
+            with self.turns:
+                yield
+        finally:
+            with self.lock:
+                self.present -= 1
+
+
+@dataclass(frozen=True)
+class Served:
+    """What is served: the models by the names that requests may use, and how they are run."""
+
+    models: tuple[str, ...]
+    any_model: bool
+    access: Access
+    placing: Placing
+    keep: float
+    queue: Queue
+
+    def choose_model(self, asked: object) -> str:
+        """The model of a request. Raises ModelError for one that is not served, InputError where none is named."""
+        if asked is None and len(self.models) == 1:
+            return self.models[0]
+        if not isinstance(asked, str) or not asked.strip():
+            raise InputError("the field 'model' must name a model", hint=f"one of {', '.join(self.models)}")
+        if not self.any_model and asked not in self.models:
+            raise ModelError(f"the model {asked!r} is not served here", hint=f"one of {', '.join(self.models)}")
+        return asked
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a request asks for: its endpoint, and its jobs for one loaded model."""
+
+    endpoint: Endpoint
+    assignment: Assignment
+    jobs: Sequence[Job]
+
+
+def plan(served: Served, url: str, body: JsonObject) -> Work:
+    """What is to be made for a body. Raises GenaiError for a body that cannot be honoured."""
+    if body.get("response_format") not in (None, "b64_json", {"type": "text"}):
+        raise InputError("response_format must be b64_json: files are not kept here", hint="leave it out")
+    endpoint = list_endpoints()[url][1]
+    model = served.choose_model(body.get("model"))
+    row = Row({"url": url, "body": {**body, "model": model}})
+    orders = make_orders(row, Defaults(list_requests(), {"model": model}))
+    if sum(order.number for order in orders) > MOST_RESULTS:
+        raise InputError(f"n and the prompts ask for more than {MOST_RESULTS} results")
+    changes: JsonObject = dict(endpoint.served)
+    orders = [replace(order, request=replace(order.request, **changes)) for order in orders]
+    needs = orders[0].request.needs()
+    references, problems = look_up([needs], served.access.offline, ignore)
+    for problem in problems.values():
+        raise problem
+    jobs = list(expand(orders, references, secrets.randbits(32)))
+    spec = make_spec(needs, references, served.placing)
+    return Work(endpoint, Assignment(spec, served.access, hints=Hints(len(jobs))), name_apart(jobs))
+
+
+def name_apart(jobs: Sequence[Job]) -> list[Job]:
+    """The jobs with keys of this request alone: two requests that are alike are two."""
+    token = secrets.token_hex(4)
+    return [replace(job, key=f"{job.key}{token}", id=f"{job.id}{token}") for job in jobs]
+
+
+def make(served: Served, work: Work, emit: Emit) -> JsonObject:
+    """The body of the answer, when all is made. Raises GenaiError."""
+    outcomes: dict[str, Outcome] = {}
+    with open_engine(Engine(), served.keep, emit) as produce:
+        for outcome in produce(work.assignment, work.jobs):
+            if isinstance(outcome, Failure):
+                raise outcome.error
+            outcomes[outcome.job.key] = outcome
+    return work.endpoint.answer([describe(outcomes[job.key]) for job in work.jobs])
+
+
+def describe(outcome: Outcome) -> JsonObject:
+    """A result as an answer reads it: its record, and the bytes of its file."""
+    if isinstance(outcome, Failure):
+        raise outcome.error
+    record = dict(Finished(outcome.job, "done", outcome.record).line())
+    return {**record, DATA: base64.b64encode(outcome.data).decode()}
+
+
+def list_served(served: Served) -> JsonObject:
+    """The models as /v1/models lists them."""
+    models = [{"id": name, "object": "model", "created": 0, "owned_by": "genai"} for name in served.models]
+    return {"object": "list", "data": models}

@@ -1,0 +1,242 @@
+"""The OpenAI API over HTTP: each address reads a body, hands the work to a thread, and answers.
+
+https://platform.openai.com/docs/api-reference
+"""
+
+import json
+import queue
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from genai_cli.errors import GenaiError, InputError
+from genai_cli.events import Event, TextPiece
+from genai_cli.modality.registry import list_endpoints
+from genai_cli.server.answering import Served, Work, list_served, make, plan
+from genai_cli.server.failures import answer_error, explain
+from genai_cli.server.guard import MOST_BYTES, Guard, Rules
+from genai_cli.server.metrics import Metrics
+from genai_cli.server.streaming import Chunks
+from genai_cli.types import JsonObject
+
+if TYPE_CHECKING:
+    from anyio import CapacityLimiter
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+GONE = 499  # as nginx has it: the client went before the answer was there
+LOOKING = 0.25  # seconds between looks whether a client is still there
+
+
+class GoneError(Exception):
+    """The client has gone; its job stops at the next step."""
+
+
+def build_app(served: Served, rules: Rules) -> "Starlette":
+    """The application."""
+    from anyio import CapacityLimiter
+    from starlette.applications import Starlette
+    from starlette.middleware import Middleware
+    from starlette.routing import Route
+
+    server = Server(served, CapacityLimiter(served.queue.running + served.queue.waiting + 1))
+    routes = [Route(url, partial(server.post, url), methods=["POST"]) for url in list_endpoints()]
+    routes += [
+        Route("/v1/models", server.models),
+        Route("/v1/models/{name:path}", server.model),
+        Route("/health", server.health),
+        Route("/metrics", server.metrics_text),
+    ]
+    errors = {404: server.unknown, 405: server.unknown}
+    return Starlette(routes=routes, middleware=[Middleware(Guard, rules=rules)], exception_handlers=errors)
+
+
+class Server:
+    """What answers each address."""
+
+    def __init__(self, served: Served, limiter: "CapacityLimiter") -> None:
+        self.served = served
+        self.limiter = limiter
+        self.metrics = Metrics()
+
+    async def models(self, _request: "Request") -> "Response":
+        """The models that are served."""
+        from starlette.responses import JSONResponse
+
+        return JSONResponse(list_served(self.served))
+
+    async def model(self, request: "Request") -> "Response":
+        """One of the models."""
+        from starlette.responses import JSONResponse
+
+        name = request.path_params["name"]
+        found = next((model for model in list_served(self.served)["data"] if model["id"] == name), None)
+        return JSONResponse(found) if found else answer_error(404, f"the model {name!r} is not served here")
+
+    async def health(self, _request: "Request") -> "Response":
+        """That the server listens."""
+        from starlette.responses import JSONResponse
+
+        return JSONResponse({"status": "ok"})
+
+    async def metrics_text(self, _request: "Request") -> "Response":
+        """The counts."""
+        from starlette.responses import PlainTextResponse
+
+        return PlainTextResponse(self.metrics.show(self.served.queue.present))
+
+    async def unknown(self, request: "Request", _error: Exception) -> "Response":
+        """An address that there is not."""
+        return answer_error(404, f"there is no {request.method} {request.url.path}")
+
+    async def post(self, url: str, request: "Request") -> "Response":
+        """A request for results."""
+        from anyio import to_thread
+
+        started = time.monotonic()
+        try:
+            body = await read_body(request)
+            streams = read_stream(body, url)
+            work = await to_thread.run_sync(plan, self.served, url, body, limiter=self.limiter)
+            if streams is not None:
+                return await self.stream(work, streams, partial(self.count, url, started))
+            answer = await self.watch(request, work)
+        except GenaiError as error:
+            response = explain(error)
+            self.count(url, started, response.status_code)
+            return response
+        except GoneError:
+            self.count(url, started, GONE)
+            return answer_error(GONE, "the client has gone")
+        from starlette.responses import JSONResponse
+
+        self.count(url, started, 200, answer)
+        return JSONResponse(answer)
+
+    def count(self, url: str, started: float, status: int, answer: JsonObject | None = None) -> None:
+        """Count a request that has ended."""
+        self.metrics.count(url, status, time.monotonic() - started, answer)
+
+    async def watch(self, request: "Request", work: Work) -> JsonObject:
+        """The answer, unless the client goes before it is there. Raises GenaiError, GoneError."""
+        import anyio
+
+        running = Running(self.served, work)
+        answers: list[JsonObject] = []
+
+        async def look() -> None:
+            while not running.ended.is_set():
+                if await request.is_disconnected():
+                    running.cancel()
+                await anyio.sleep(LOOKING)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(look)
+            answers.append(await anyio.to_thread.run_sync(running.run, limiter=self.limiter))
+            tasks.cancel_scope.cancel()
+        if running.error is not None:
+            raise running.error
+        return answers[0]
+
+    async def stream(self, work: Work, chunks: Chunks, count: "Callable[..., None]") -> "Response":
+        """The answer in pieces. What goes wrong before the first of them is an error of its own. Raises GenaiError."""
+        from anyio import to_thread
+        from starlette.responses import StreamingResponse
+
+        chunks.model = work.assignment.spec.reference.id
+        running = Running(self.served, work)
+        threading.Thread(target=running.run, daemon=True).start()
+        first = await to_thread.run_sync(running.pieces.get, limiter=self.limiter)
+        if first is None and running.error is not None:
+            raise running.error
+
+        async def send() -> AsyncIterator[bytes]:
+            piece, status = first, GONE
+            try:
+                while piece is not None:
+                    yield chunks.show_piece(piece)
+                    piece = await to_thread.run_sync(running.pieces.get, limiter=self.limiter)
+                if running.error is not None:
+                    yield chunks.show_error(running.error)
+                elif running.answer is not None:
+                    status = 200
+                    for data in chunks.show_end(running.answer):
+                        yield data
+            finally:
+                running.cancel()
+                count(status, running.answer)
+
+        return StreamingResponse(send(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+
+
+class Running:
+    """A request that is being made in a thread."""
+
+    def __init__(self, served: Served, work: Work) -> None:
+        self.served = served
+        self.work = work
+        self.pieces: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        """The text as it comes; None ends it."""
+        self.gone = threading.Event()
+        self.ended = threading.Event()
+        self.answer: JsonObject | None = None
+        self.error: GenaiError | GoneError | None = None
+
+    def run(self) -> JsonObject:
+        """Make all of it."""
+        try:
+            with self.served.queue.enter():
+                self.answer = make(self.served, self.work, self.emit)
+        except (GenaiError, GoneError) as error:
+            self.error = error
+        except Exception as error:  # a bug costs one request, and the server goes on
+            self.error = GenaiError(f"an error of the server: {type(error).__name__}")
+        finally:
+            self.ended.set()
+            self.pieces.put(None)
+        return self.answer or {}
+
+    def emit(self, event: Event) -> None:
+        """Take what the model says. Raises GoneError where nobody waits for it."""
+        if self.gone.is_set():
+            raise GoneError
+        if isinstance(event, TextPiece):
+            self.pieces.put(event.text)
+
+    def cancel(self) -> None:
+        """Nobody waits for the rest."""
+        self.gone.set()
+
+
+async def read_body(request: "Request") -> JsonObject:
+    """The body as an object. Raises InputError for one that is too long, or none."""
+    data = bytearray()
+    async for part in request.stream():
+        data += part
+        if len(data) > MOST_BYTES:
+            raise InputError(f"a body has at most {MOST_BYTES} bytes")
+    try:
+        body = json.loads(bytes(data))
+    except (ValueError, RecursionError):
+        raise InputError("the body is not JSON") from None
+    if not isinstance(body, dict):
+        raise InputError("the body is not a JSON object")
+    return body
+
+
+def read_stream(body: JsonObject, url: str) -> Chunks | None:
+    """How the answer is sent in pieces, where the body asks for that, which is taken out of it. Raises InputError."""
+    asked, options = body.pop("stream", None), body.pop("stream_options", None)
+    if asked not in (None, True, False):
+        raise InputError("the field 'stream' must be true or false")
+    if not asked:
+        return None
+    make_chunks: Callable[[bool], Chunks] | None = Chunks.find(url)
+    if make_chunks is None:
+        raise InputError("the field 'stream' cannot be honoured: only texts come in pieces", hint="leave it out")
+    if body.get("n") not in (None, 1) or isinstance(body.get("prompt"), list):
+        raise InputError("one text at a time can be streamed", hint="leave 'n' out, and give one prompt")
+    return make_chunks(isinstance(options, dict) and options.get("include_usage") is True)
