@@ -42,6 +42,7 @@ def test_a_task_is_named_in_its_own_file_and_in_the_registry_alone() -> None:
         ("request", "option.py"): {"text"},
         ("cli", "models_show.py"): {"text"},
         ("decoding", "chat.py"): {"text"},
+        ("server", "answering.py"): {"text"},
         ("server", "streaming.py"): {"text"},
         ("diffusion", "pipelines.py"): {"image"},
     }

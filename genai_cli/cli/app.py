@@ -22,6 +22,7 @@ COMMANDS = (
     Item("show", "genai_cli.cli.show:COMMAND", "Show the record inside generated files."),
     Item("rerun", "genai_cli.cli.rerun:make_command", "Make files again from the records inside them."),
     Item("doctor", "genai_cli.cli.doctor:COMMAND", "Show what this machine has, what is wrong, and what mends it."),
+    Item("chat", "genai_cli.cli.chat:COMMAND", "Talk with a model: it answers as it goes, and stays loaded."),
     Item("serve", "genai_cli.cli.serve:COMMAND", "Serve models over HTTP as OpenAI's API does."),
     Item("worker", "genai_cli.cli.worker:build_menu", "The process that keeps models loaded: status, start, stop."),
     Item("models", "genai_cli.cli.models:build_menu", "List, show, fetch and remove models."),
@@ -54,10 +55,10 @@ def load_task(task: str) -> Command:
 
 def list_all_commands() -> list[Command]:
     """The commands, those of menus included."""
-    from genai_cli.cli import batch, doctor, models, models_list, models_show, rerun, serve, show, worker
+    from genai_cli.cli import batch, chat, doctor, models, models_list, models_show, rerun, serve, show, worker
 
     tasks = [load_task(task) for task in list_requests()]
-    own = [batch.COMMAND, show.COMMAND, rerun.make_command(), doctor.COMMAND, serve.COMMAND]
+    own = [batch.COMMAND, show.COMMAND, rerun.make_command(), doctor.COMMAND, serve.COMMAND, chat.COMMAND]
     menus = [models_list.COMMAND, models_show.COMMAND, models.PULL, models.REMOVE, *worker.COMMANDS]
     return [*tasks, *own, *menus]
 

@@ -70,6 +70,8 @@ class Modality(ABC, Generic[R]):
     compiles: ClassVar[bool] = False
     signable: ClassVar[bool] = False
     packable: ClassVar[bool] = False
+    converses: ClassVar[bool] = False
+    """Whether it answers to a conversation."""
     joins_words: ClassVar[bool]
     """Whether an argument asks for something: several unquoted words are then one prompt, and a piped text goes with
     it. A class that does not say has it where its results are generated: a text to classify is not asked for."""

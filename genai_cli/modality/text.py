@@ -34,7 +34,7 @@ from genai_cli.modality.modality import TINY, Modality, Result
 from genai_cli.request.openai_rows import Endpoint, read_conversation, read_prompts
 from genai_cli.request.option import Option
 from genai_cli.request.request import QuantizableRequest, Request
-from genai_cli.request.sampling import Temperature, TopK
+from genai_cli.request.sampling import DEFAULT_NEW_TOKENS, MaxNewTokens, Temperature, TopK, TopP
 from genai_cli.types import JsonObject
 
 if TYPE_CHECKING:
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from genai_cli.hub.fetching import ModelFiles
     from genai_cli.modality.decoding.sampling import Processor
 
-DEFAULT_NEW_TOKENS = 256
 LONGEST_PINNED = 2048  # tokens in a static cache, unless a text needs more
 # What transformers' own text-generation pipeline takes where a checkpoint states no sampling.
 DEFAULT_TEMPERATURE = 0.7
@@ -68,23 +67,9 @@ class TextRequest(QuantizableRequest):
     task: ClassVar[str] = "text"
     default_model: ClassVar[str] = "gpt2"
 
-    max_new_tokens: Annotated[
-        int | None,
-        Option(
-            "--max-new-tokens",
-            "--max-tokens",
-            help="Tokens to make at most.",
-            default=f"{DEFAULT_NEW_TOKENS}, or what the context leaves",
-            low=1,
-        ),
-    ] = None
+    max_new_tokens: MaxNewTokens = None
     temperature: Temperature = None
-    top_p: Annotated[
-        float | None,
-        Option(
-            "--top-p", help="Draw from the likeliest tokens of this probability together.", low=0, high=1, above=True
-        ),
-    ] = None
+    top_p: TopP = None
     top_k: TopK = None
     repetition_penalty: Annotated[
         float | None, Option("--repetition-penalty", help="Above 1 makes repeating less likely.", low=0, above=True)
@@ -145,6 +130,7 @@ class Text(Modality[TextRequest]):
     libraries: ClassVar[tuple[str, ...]] = ("torch", "transformers")
     example: ClassVar[str] = 'genai text "It was a dark and stormy"'
     streams: ClassVar[bool] = True
+    converses: ClassVar[bool] = True
     # On purpose slow to compile and little to gain, before anything was seen on a machine.
     compile_times: ClassVar[Times | None] = Times(4.0, 3.0, 60.0)
     # Measured on a 2-core AVX-512 machine; on a GPU a starting point, which is halved where it does not fit.

@@ -150,6 +150,19 @@ class WorkerEngine:
     def ask(self, assignment: Assignment, left: dict[str, Job]) -> Generator[Outcome, None, GenaiError | None]:
         """The outcomes of a worker, each taken from `left`; returns what makes the model unusable. Raises LinkError."""
         link = self.reach()
+        self.link, self.shown = None, 0
+        try:
+            error = yield from self.read_outcomes(link, assignment, left)
+            self.link = link
+        finally:
+            if self.link is None:  # whoever leaves early leaves messages in it
+                link.close()
+        return error
+
+    def read_outcomes(
+        self, link: Link, assignment: Assignment, left: dict[str, Job]
+    ) -> Generator[Outcome, None, GenaiError | None]:
+        """The outcomes that come on a connection."""
         link.send(Produce(assignment, list(left.values())))
         while True:
             message = link.receive()
