@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from genai_cli.cli.command import Command, Given, Item, build_group
 from genai_cli.cli.console import Console
 from genai_cli.cli.options import LicenseOptions, MessageOptions, NetworkOptions
+from genai_cli.errors import InputError
 from genai_cli.request.option import MODEL, Option
 from genai_cli.sizes import show_bytes
 
@@ -65,8 +66,11 @@ def pull(given: Given) -> int:
         console.tell("tiny is built in; there is nothing to fetch")
         return 0
     wanted = FetchOptions(None, catalog, given.read(PullOptions).variant, access=access)
+    reference = parse_name(name, None, catalog)
+    if reference.server is not None:
+        raise InputError(f"{reference} is a server's model; there is nothing to fetch")
     with closing(console):
-        reference = resolve(parse_name(name, None, catalog), access.offline, console.emit)
+        reference = resolve(reference, access.offline, console.emit)
         files = fetch(reference, wanted, console.emit)
     values = {"id": reference.id, "revision": reference.revision, "folder": str(files.folder)}
     console.line(json.dumps(values) if options.json else str(files.folder))
@@ -89,7 +93,7 @@ def remove_model(given: Given) -> int:
     return 0
 
 
-NAME_HELP = "Alias, owner/name, owner/name@revision, or a folder."
+NAME_HELP = "Alias, owner/name, owner/name@revision, a folder, or (show) a server: http://HOST:PORT/v1."
 
 
 def make(name: str, help: str, run: Callable[[Given], int], *classes: type, named: bool = True) -> Command:

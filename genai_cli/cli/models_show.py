@@ -9,6 +9,7 @@ from genai_cli.cli.command import Given
 from genai_cli.cli.console import Console
 from genai_cli.cli.models import MENU, make, open_console
 from genai_cli.cli.options import MessageOptions, NetworkOptions
+from genai_cli.cli.servers import ServerOptions
 from genai_cli.errors import ModelError, NetworkError
 from genai_cli.events import Notice
 from genai_cli.harmless import one_line, remove_controls
@@ -26,7 +27,7 @@ WIDEST = 100  # columns of a page
 
 
 def show_model(given: Given) -> int:
-    """Print a model's card, and what genai knows of it; of `tiny` a page on all of them."""
+    """Print a model's card, and what genai knows of it; of `tiny` a page on all of them, of a server its models."""
     from genai_cli.hub.names import parse_name
     from genai_cli.hub.reference import BUILT_IN
     from genai_cli.modality.registry import load_catalog
@@ -37,6 +38,9 @@ def show_model(given: Given) -> int:
         show_built_in(catalog, options, console)
         return 0
     reference = parse_name(name, None, catalog)
+    if reference.server is not None:
+        show_server(reference, given, offline, console)
+        return 0
     known = catalog.find_known(reference.id) if reference.folder is None else None
     card = None
     try:
@@ -154,4 +158,24 @@ def wrap(text: str, columns: int) -> "Iterator[str]":
             lines.append(line)
 
 
-COMMAND = make("show", MENU[1].summary, show_model)
+def show_server(reference: "ModelReference", given: Given, offline: bool, console: Console) -> None:
+    """The models of a server, or the one that the address names. Raises ModelError, NetworkError."""
+    from genai_cli.work.engines.remote import list_served
+    from genai_cli.work.engines.server_key import ServerKey
+
+    server = str(reference.server)
+    key = ServerKey.read(given.read(ServerOptions).api_key_file, server)
+    names = list_served(server, offline, key, console.emit)
+    if reference.served is not None and reference.served not in names:
+        raise ModelError(f"{server} has no model {reference.served!r}", hint=f"it has {', '.join(names) or 'none'}")
+    names = names if reference.served is None else [reference.served]
+    if given.read(MessageOptions).json:
+        console.line(json.dumps({"server": server, "models": names}, ensure_ascii=False))
+        return
+    console.line(f"a server: {server}")
+    console.line("licence: not known; size: not known")
+    for name in names:
+        console.line(one_line(f"model: {server}#{name}"))
+
+
+COMMAND = make("show", MENU[1].summary, show_model, ServerOptions)

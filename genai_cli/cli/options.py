@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, ClassVar
 
 from genai_cli.cli.console import Console
+from genai_cli.cli.servers import ServerOptions
 from genai_cli.device.spec import Placing
 from genai_cli.request.option import BATCHES, MESSAGES, MODEL, OUTPUT, Option
 from genai_cli.work.engines.engine import Engine
@@ -160,6 +161,7 @@ RUN_OPTIONS = (
     OutputOptions,
     NetworkOptions,
     LicenseOptions,
+    ServerOptions,
     Placing,
     Keeping,
     BatchOptions,

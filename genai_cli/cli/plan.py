@@ -7,10 +7,9 @@ from dataclasses import asdict, dataclass, replace
 
 from genai_cli.cli.console import Console
 from genai_cli.content.record import to_json
-from genai_cli.device.spec import Placing
 from genai_cli.errors import GenaiError, ModelError, NetworkError
 from genai_cli.events import Notice
-from genai_cli.hub.access import Access
+from genai_cli.hub.address import is_address
 from genai_cli.hub.fetching import is_offline
 from genai_cli.hub.files import FetchOptions
 from genai_cli.hub.names import parse_name
@@ -22,7 +21,7 @@ from genai_cli.store.names import Destination
 from genai_cli.work.job import References
 from genai_cli.work.orders import Orders, Survey
 from genai_cli.work.report import Report
-from genai_cli.work.runner import Problems, Todo, list_jobs, look_up, name_fields
+from genai_cli.work.runner import Problems, RunSettings, Todo, list_jobs, look_up, name_fields
 
 
 @dataclass(frozen=True)
@@ -39,14 +38,14 @@ class PlannedModel:
     problem: str | None = None
 
 
-def show_plan(orders: Orders, todo: Todo, access: Access, placing: Placing, as_json: bool, console: Console) -> None:
+def show_plan(orders: Orders, todo: Todo, settings: RunSettings, as_json: bool, console: Console) -> None:
     """Say how many items of which kinds, what is finished, and which models; nothing is loaded or written.
 
     Raises the GenaiError of the only model, where it is not available.
     """
     survey = orders.survey
-    references, problems = look_up(survey.needs, access.offline, console.emit)
-    models = [*plan_models(survey, references, problems, access, placing)]
+    references, problems = look_up(survey.needs, settings, console.emit)
+    models = [*plan_models(survey, references, problems, settings)]
     to_make = survey.items
     if todo.writer is not None and (todo.writer.look() or todo.writer.shard):
         to_make = sum(not todo.is_ended(job) for job in list_jobs(orders, references, todo.writer))
@@ -63,24 +62,26 @@ def show_plan(orders: Orders, todo: Todo, access: Access, placing: Placing, as_j
 
 
 def plan_models(
-    survey: Survey, references: References, problems: Problems, access: Access, placing: Placing
+    survey: Survey, references: References, problems: Problems, settings: RunSettings
 ) -> Iterator[PlannedModel]:
     """Each model with what it would have to fetch."""
-    catalog = load_catalog()
+    catalog, access, placing = load_catalog(), settings.access, settings.placing
     for needs, items in survey.needs.items():
         name = (needs.task, needs.model)
         reference, problem = references[name], problems.get(name)
         size = None
         try:
-            if problem is None:
+            if problem is None and reference.server is not None:
+                size = 0
+            elif problem is None:
                 kind = catalog.kind(needs.task)
                 options = FetchOptions(kind, catalog, placing.variant, placing.dtype, needs.unused, access)
                 size = count_bytes_to_fetch(reference, options)
         except GenaiError as error:
             problem = error
-        is_unknown = problem is None or isinstance(problem, NetworkError)
+        is_unknown = problem is None or (isinstance(problem, NetworkError) and reference.server is None)
         if problem is not None and not is_unknown and len(references) == 1:
-            is_unknown = is_offline(access.offline) and isinstance(problem, ModelError)  # not cached
+            is_unknown = reference.server is None and is_offline(access.offline) and isinstance(problem, ModelError)
             if not is_unknown:
                 raise problem
         yield PlannedModel(str(reference), needs.task, items, size, None if is_unknown else str(problem))
@@ -111,7 +112,7 @@ def plan_lines(
         elif model.bytes_to_fetch:
             said = f"{show_bytes(model.bytes_to_fetch)} to fetch"
         else:
-            said = "built in" if model.model == BUILT_IN else "at hand"
+            said = "built in" if model.model == BUILT_IN else "on a server" if is_address(model.model) else "at hand"
         yield f"model {model.model} for {model.items} {model.task}: {said}"
     if free is not None:
         yield f"{show_bytes(free)} free on the disk of the models"

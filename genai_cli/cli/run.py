@@ -11,6 +11,7 @@ from genai_cli.cli.command import Given
 from genai_cli.cli.console import Console
 from genai_cli.cli.options import BatchOptions, LicenseOptions, MessageOptions, NetworkOptions, OutputOptions
 from genai_cli.cli.row_order import RowOrder
+from genai_cli.cli.servers import ServerUse
 from genai_cli.content.content import SIGNED_TYPES, Content
 from genai_cli.content.record import to_json
 from genai_cli.content.signing import Signer, load_signer
@@ -52,6 +53,7 @@ class RunOptions:
     engine: Engine
     keeping: Keeping
     messages: MessageOptions
+    servers: ServerUse
 
     @classmethod
     def read(cls, given: Given) -> Self:
@@ -60,7 +62,7 @@ class RunOptions:
         access = Access(given.read(NetworkOptions).offline, licenses)
         placing, batch, engine = given.read(Placing), given.read(BatchOptions), given.read(Engine)
         output, keeping, messages = given.read(OutputOptions), given.read(Keeping), given.read(MessageOptions)
-        return cls(output, access, placing, batch, engine, keeping, messages)
+        return cls(output, access, placing, batch, engine, keeping, messages, ServerUse.read(given))
 
     def make_console(self, items: int) -> Console:
         """What shows messages and results of so many items."""
@@ -71,12 +73,15 @@ class RunOptions:
             console.end = "\0"
         return console
 
-    def make_settings(self, suffix: str | None = None, signer: Signer | None = None) -> RunSettings:
-        """How the options want jobs to be run. Raises InputError."""
+    def make_settings(self, survey: Survey, suffix: str | None = None, signer: Signer | None = None) -> RunSettings:
+        """How the options want jobs to be run. Raises InputError, for options that mean nothing for the models too."""
+        models = {needs.model for needs in survey.needs}
+        self.servers.check(models)
+        self.engine.check_models(models)
         delivery = Delivery(suffix, self.output.metadata)
-        batch_size = parse_batch_size(self.batch.batch_size)
+        batch_size, key = parse_batch_size(self.batch.batch_size), self.servers.choose_key(models)
         keep = self.keeping.find_seconds(self.engine.engine == LOCAL)
-        return RunSettings(self.placing, self.access, delivery, self.engine, signer, batch_size, keep)
+        return RunSettings(self.placing, self.access, delivery, self.engine, key, signer, batch_size, keep)
 
 
 def find_content(task: str) -> type[Content]:
@@ -97,7 +102,7 @@ def run_rows(
     form = select_form(rows, survey, options, is_openai)
     destination = None if form else select_destination(survey.tasks, options, survey.items)
     suffix = destination.suffix if destination else None
-    settings = options.make_settings(suffix, select_signer(survey, suffix, options))
+    settings = options.make_settings(survey, suffix, select_signer(survey, suffix, options))
     check_model_name(survey)
     writer = open_file(form, survey, options) if form else select_writer(destination, rows, options)
     todo = Todo(writer, options.batch.retry_failed, Report(survey.items), options.batch.limit)
@@ -106,7 +111,7 @@ def run_rows(
 
         with closing(console):
             if isinstance(rows, FileRows) or options.messages.json:
-                show_plan(orders, todo, options.access, options.placing, options.messages.json, console)
+                show_plan(orders, todo, settings, options.messages.json, console)
             else:
                 show_files(orders, destination, options.output.output if form else None, console)
         return 0

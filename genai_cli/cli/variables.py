@@ -10,8 +10,8 @@ from genai_cli.request.option import PREFIX
 if TYPE_CHECKING:
     from genai_cli.cli.command import Command
 
-# Those of no option: where the settings are, tracebacks, and who gets the token (hub/environment.py).
-OTHERS = {"GENAI_CONFIG", "GENAI_DEBUG", "GENAI_TRUST_ENDPOINT"}
+# Those of no option: where the settings are, tracebacks, who gets the token (hub/environment.py), a server's key.
+OTHERS = {"GENAI_CONFIG", "GENAI_DEBUG", "GENAI_TRUST_ENDPOINT", "GENAI_API_KEY"}
 
 
 def list_set_variables() -> list[str]:

@@ -1,6 +1,5 @@
 """genai rerun --verify: whether a file is as it was made, and whether this machine makes the same result."""
 
-import hashlib
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,15 +11,17 @@ from genai_cli.content.record import Record
 from genai_cli.errors import ChangedError, GenaiError, InputError, ResultError
 from genai_cli.events import Notice, ignore
 from genai_cli.harmless import one_line
+from genai_cli.hub.address import is_address
 from genai_cli.modality.registry import find_modality, list_requests
-from genai_cli.request.input import Input, tell_media_type
+from genai_cli.request.input import Input
 from genai_cli.request.rows import Row
 from genai_cli.work.orders import Defaults, Orders
 from genai_cli.work.report import Report
 from genai_cli.work.runner import Todo, run
 
 # What may make the same request give another result.
-COMPARED = ("device", "dtype", "compiled", "vae_dtype", "memory", "model", "libraries", "parameters", "genai")
+COMPARED = ("device", "dtype", "compiled", "vae_dtype", "memory", "model", "server", "libraries", "parameters", "genai")
+PROMISE = "the same result shows that it answers as before, another one does not show what changed"
 
 
 @dataclass(frozen=True)
@@ -51,14 +52,17 @@ def verify_copies(copies: list[list[Copy]], options: RunOptions) -> int:
     orders = Orders([several[0].row for several in whole], Defaults(list_requests(), {}))
     if orders.survey.first_bad:
         raise orders.survey.first_bad[0]
+    settings = options.make_settings(orders.survey)
     if options.batch.dry_run:
         models = ", ".join(sorted({needs.model for needs in orders.survey.needs}))
         results = f"{len(whole)} result{'s' * (len(whole) != 1)}"
         console.emit(Notice(f"would make {results} with {models} and compare; nothing was loaded or written"))
         return report.exit_code()
+    if any(is_address(needs.model) for needs in orders.survey.needs):
+        console.emit(Notice(f"of a server's model no weights are known: {PROMISE}"))
     todo = Todo(None, False, Report(len(whole)))
     with closing(console):
-        for finished in run(orders, options.make_settings(), todo, console.emit):
+        for finished in run(orders, settings, todo, console.emit):
             for copy in whole[finished.job.index]:
                 error = finished.error or compare(copy, finished.record, finished.data)
                 if error is None:
@@ -100,29 +104,23 @@ def holds(content: Content, record: Record) -> bool:
 def compare(copy: Copy, record: Record, data: bytes) -> GenaiError | None:
     """What is wrong with a file, against the record and the bytes of the result made now; None where it is the same."""
     if record["content_sha256"] != copy.record.get("content_sha256"):
-        return ResultError(
-            f"{copy.file}: this machine makes another result", hint=list_differences(copy.record, record)
-        )
+        who = "the server" if "server" in record else "this machine"
+        return ResultError(f"{copy.file}: {who} makes another result", hint=list_differences(copy.record, record))
     modality = find_modality(record["task"])
     source = copy.open()
     if source is None or modality.content.keeps(source):
         return None
     # A lossy file can be compared with what this version writes for the same result, and with nothing else.
-    made = modality.content.read(wrap(data), ignore)
+    made = modality.content.read(Input.hold(data, "the result"), ignore)
     suffix = copy.file.suffix.lower()
-    expected = modality.content.read(wrap(made.encode(copy.record, suffix, modality.mark)), ignore)
+    written = Input.hold(made.encode(copy.record, suffix, modality.mark), "the result")
+    expected = modality.content.read(written, ignore)
     if modality.content.read(source, ignore).sha256() == expected.sha256():
         return None
     return ChangedError(
         f"{copy.file}: the result is the same, and the file holds something else than is written for it now",
         hint=f"it was changed since it was made, or written by another version; {suffix} does not tell which",
     )
-
-
-def wrap(data: bytes) -> Input:
-    """Bytes at hand as an input."""
-    digest = hashlib.sha256(data).hexdigest()
-    return Input(digest, tell_media_type(data[:16]), len(data), "the result", Path(), data)
 
 
 def list_differences(old: Record, new: Record) -> str:
@@ -134,4 +132,6 @@ def list_differences(old: Record, new: Record) -> str:
         if isinstance(before, dict) and isinstance(after, dict):
             pairs = {f"{name}.{key}": (before.get(key), after.get(key)) for key in {**before, **after}}
         found += [f"{key} was {one} and is {other}" for key, (one, other) in pairs.items() if one != other]
+    if not found and "server" in new:
+        return "it names the same model; its weights, settings and load are not known"
     return "; ".join(found) or "device, dtype, model and libraries are the same; the processor may differ"

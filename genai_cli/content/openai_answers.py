@@ -1,13 +1,27 @@
-"""Records as the bodies that OpenAI's API answers with.
+"""Records as the bodies that OpenAI's API answers with, and what the answers of others hold.
 
 https://platform.openai.com/docs/api-reference/batch/request-output
 """
 
+import base64
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
+from genai_cli.errors import ModelError
 from genai_cli.types import JsonObject
 
 DATA = "b64_json"  # under which a record carries the bytes of a picture
+LONGEST_NAME = 200  # characters of a reason or a model's name that a server states
+
+
+@dataclass(frozen=True)
+class Said:
+    """The text of an answer, why it ended, and the tokens that were read and made, where the server counts them."""
+
+    text: str
+    finish_reason: str | None = None
+    tokens: Mapping[str, int] | None = None
 
 
 def answer_images(records: list[JsonObject]) -> JsonObject:
@@ -54,3 +68,86 @@ def count_usage(records: list[JsonObject]) -> JsonObject:
         return {}
     read, made = (sum(count[name] for count in counts if count) for name in ("prompt", "completion"))
     return {"usage": {"prompt_tokens": read, "completion_tokens": made, "total_tokens": read + made}}
+
+
+def read_said(answer: JsonObject) -> Said:
+    """The text of an answer of /v1/completions or /v1/chat/completions. Raises ModelError."""
+    choice = read_first(answer, "choices")
+    message = choice.get("message")
+    text = message.get("content") if isinstance(message, dict) else choice.get("text")
+    if text is None and isinstance(message, dict):
+        text = ""  # it called a tool, or refused
+    if not isinstance(text, str):
+        raise not_an_answer()
+    return Said(make_utf8(text), shorten(choice.get("finish_reason")), read_usage(answer.get("usage")))
+
+
+def read_piece(chunk: JsonObject) -> str:
+    """The text that one event of a stream adds. Raises ModelError."""
+    if not chunk.get("choices"):  # the event that counts the tokens
+        return ""
+    choice = read_first(chunk, "choices")
+    delta = choice.get("delta")
+    piece = delta.get("content") if isinstance(delta, dict) else choice.get("text")
+    if not isinstance(piece, str | None):
+        raise not_an_answer()
+    return make_utf8(piece or "")
+
+
+def join_chunks(chunks: Iterable[JsonObject], text: str) -> JsonObject:
+    """The answer that the events of a stream are together; `text` is that of all pieces."""
+    joined: JsonObject = {}
+    reason = None
+    for chunk in chunks:
+        joined |= {name: chunk[name] for name in ("model", "usage") if chunk.get(name)}
+        if chunk.get("choices"):
+            reason = read_first(chunk, "choices").get("finish_reason") or reason
+    return {**joined, "choices": [{"text": text, "finish_reason": reason}]}
+
+
+def read_picture(answer: JsonObject) -> bytes:
+    """The file in an answer of /v1/images/generations. Raises ModelError."""
+    data = read_first(answer, "data")
+    encoded = data.get(DATA)
+    if not isinstance(encoded, str):
+        hint = "the server ignores response_format" if data.get("url") else None
+        raise ModelError(f"the server's answer holds no picture ({DATA})", hint=hint)
+    try:
+        return base64.b64decode(encoded, validate=True)
+    except ValueError:
+        raise not_an_answer() from None
+
+
+def read_model(answer: JsonObject) -> str | None:
+    """The model that an answer names."""
+    return shorten(answer.get("model"))
+
+
+def read_first(answer: JsonObject, name: str) -> JsonObject:
+    """The first object of a list. Raises ModelError."""
+    listed = answer.get(name)
+    if not isinstance(listed, list) or not listed or not isinstance(listed[0], dict):
+        raise not_an_answer()
+    return listed[0]
+
+
+def read_usage(usage: object) -> Mapping[str, int] | None:
+    """The tokens that were read and made."""
+    stated = usage if isinstance(usage, dict) else {}
+    read, made = stated.get("prompt_tokens"), stated.get("completion_tokens")
+    return {"prompt": read, "completion": made} if isinstance(read, int) and isinstance(made, int) else None
+
+
+def shorten(stated: object) -> str | None:
+    """A short text that a server states, or None."""
+    return make_utf8(stated[:LONGEST_NAME]) if isinstance(stated, str) and stated else None
+
+
+def make_utf8(text: str) -> str:
+    """A text of JSON without the halves of characters that UTF-8 cannot hold."""
+    return text.encode(errors="replace").decode()
+
+
+def not_an_answer() -> ModelError:
+    """The error for what is no answer of the API."""
+    return ModelError("the server's answer is not of OpenAI's API", hint="check the address: http://HOST:PORT/v1")

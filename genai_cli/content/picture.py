@@ -189,13 +189,13 @@ def xmp_packet(record: Record, mark: str | None, *, with_record: bool) -> str:
 def parameters_text(record: Record) -> str:
     """The form that image tools read: prompt, negative prompt, then `Steps: .., Sampler: .., ...` on the last line."""
     parameters = record["parameters"]
-    sampler = str(parameters.get("scheduler"))
-    values = {
+    sampler, size = parameters.get("scheduler"), (parameters.get("width"), parameters.get("height"))
+    values = {  # what is not known, as of a picture that a server made, is left out
         "Steps": parameters.get("num_inference_steps"),
-        "Sampler": SAMPLER_NAMES.get(sampler, sampler),
+        "Sampler": sampler and SAMPLER_NAMES.get(sampler, sampler),
         "CFG scale": parameters.get("guidance_scale"),
         "Seed": parameters.get("seed"),
-        "Size": f"{parameters.get('width')}x{parameters.get('height')}",
+        "Size": None if None in size else f"{size[0]}x{size[1]}",
         "Model": record["model"]["id"],
     }
     negative = f"\nNegative prompt: {parameters['negative_prompt']}" if parameters.get("negative_prompt") else ""

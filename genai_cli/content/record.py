@@ -26,6 +26,13 @@ class ModelRecord(TypedDict):
     license: str | None
 
 
+class ServerRecord(TypedDict):
+    """Which server made a result, without any key, and the model that its answer named."""
+
+    address: str
+    model: str
+
+
 class Record(TypedDict, total=False):
     """The record of one result. A medium adds its own facts: a text, labels, the reason for an end."""
 
@@ -34,6 +41,7 @@ class Record(TypedDict, total=False):
     prompt: str
     inputs: dict[str, JsonObject]
     model: ModelRecord
+    server: ServerRecord
     parameters: JsonObject
     device: str
     dtype: str

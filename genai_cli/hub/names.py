@@ -6,6 +6,7 @@ from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 
 from genai_cli.errors import InputError, ModelError, nearest
+from genai_cli.hub.address import is_address, parse_address
 from genai_cli.hub.catalog import Catalog
 from genai_cli.hub.reference import BUILT_IN, INDEXES, ModelReference
 
@@ -18,11 +19,13 @@ REVISION = re.compile(r"[\w][\w./-]*")
 
 
 def parse_name(name: str, task: str | None, catalog: Catalog) -> ModelReference:
-    """The model that a user means by an alias, owner/name, owner/name@revision, or a folder.
+    """The model that a user means by an alias, owner/name, owner/name@revision, a folder, or a server's address.
 
     The task decides which built-in model is meant; it is None where a command has no task.
-    Raises ModelError for an unknown name, with the nearest aliases, and InputError for a malformed revision.
+    Raises ModelError for an unknown name, with the nearest aliases, and InputError for a malformed revision or address.
     """
+    if is_address(name):
+        return parse_address(name)
     if name == BUILT_IN:
         if task is None:
             raise ModelError(

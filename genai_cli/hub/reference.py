@@ -1,4 +1,4 @@
-"""Which model is meant: a folder on this machine, or a repository on the hub at a revision."""
+"""Which model is meant: a folder on this machine, a repository on the hub at a revision, or a model of a server."""
 
 import re
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 
 @dataclass(frozen=True)
 class ModelReference:
-    """A model by name: a folder on this machine, or a repository at a revision (branch, tag or commit).
+    """A model by name: a folder here, a repository at a revision (branch, tag or commit), or a model of a server.
 
     In a resolved reference `revision` is the commit, and `branch` is the name that stood for it.
     """
@@ -21,11 +21,19 @@ class ModelReference:
     revision: str | None = None
     folder: Path | None = None
     branch: str | None = None
+    server: str | None = None
+    """The address of the server that runs the model, without the model's name."""
+    served: str | None = None
+    """What that server calls the model; None until it was asked."""
 
     @property
     def pinned(self) -> bool:
-        """Whether the name alone fixes the files: a folder, or a full commit hash."""
-        return self.folder is not None or bool(self.revision and COMMIT.fullmatch(self.revision))
+        """Whether the hub has nothing to say of it: a folder, a full commit hash, or a server's model."""
+        return (
+            self.folder is not None
+            or self.server is not None
+            or bool(self.revision and COMMIT.fullmatch(self.revision))
+        )
 
     def resolve_folder(self) -> Self:
         """The reference with its folder as an absolute path, which holds wherever a process runs."""

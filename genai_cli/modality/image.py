@@ -35,9 +35,11 @@ from genai_cli.modality.diffusion.schedulers import (
     name_scheduler,
     read_own_scheduler,
 )
+from genai_cli.modality.diffusion.service import SERVICE
 from genai_cli.modality.diffusion.vae_decoding import finite_decoding
 from genai_cli.modality.known_models import PICTURES
 from genai_cli.modality.modality import TINY, Modality, Result
+from genai_cli.modality.service import Service
 from genai_cli.request.openai_rows import Endpoint, read_one_prompt
 from genai_cli.request.option import Option
 from genai_cli.request.request import ModelNeeds, PromptRequest, Request
@@ -176,6 +178,7 @@ class Image(Modality[ImageRequest]):
             unset={"size": "auto"},
         ),
     )
+    service: ClassVar[Service | None] = SERVICE
 
     def __init__(self, files: "ModelFiles", placement: "Placement") -> None:
         """Load the pipeline. Raises InputError where it does not make a picture from a text alone."""

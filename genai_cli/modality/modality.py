@@ -13,6 +13,7 @@ from genai_cli.device.compile_decision import Times
 from genai_cli.errors import GenaiError
 from genai_cli.events import Emit
 from genai_cli.hub.catalog import ModelKind
+from genai_cli.modality.service import Service
 from genai_cli.request.openai_rows import Endpoint
 from genai_cli.request.request import Request
 from genai_cli.types import JsonObject
@@ -66,6 +67,8 @@ class Modality(ABC, Generic[R]):
     """How many items a worker of a cluster is given at once, on a processor and on a GPU."""
     endpoints: ClassVar[tuple[Endpoint, ...]] = ()
     """The addresses of OpenAI's API that the task answers."""
+    service: ClassVar[Service | None] = None
+    """How a server of that API makes a result; None where none does."""
 
     compiles: ClassVar[bool] = False
     signable: ClassVar[bool] = False

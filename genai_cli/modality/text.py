@@ -18,6 +18,7 @@ from genai_cli.modality.decoding.group import Group
 from genai_cli.modality.decoding.incremental import IncrementalDecoder, list_special_tokens
 from genai_cli.modality.decoding.reading import find_unread, report_words
 from genai_cli.modality.decoding.sampling import FiniteScores, OwnChance, build_sampling_processors
+from genai_cli.modality.decoding.service import SERVICE
 from genai_cli.modality.decoding.settings import (
     DRAWING,
     SHAPING,
@@ -31,6 +32,7 @@ from genai_cli.modality.decoding.settings import (
 from genai_cli.modality.decoding.streaming import PieceStream, StopEndedItems
 from genai_cli.modality.known_models import TEXTS
 from genai_cli.modality.modality import TINY, Modality, Result
+from genai_cli.modality.service import Service
 from genai_cli.request.openai_rows import Endpoint, read_conversation, read_prompts
 from genai_cli.request.option import Option
 from genai_cli.request.request import QuantizableRequest, Request
@@ -153,6 +155,7 @@ class Text(Modality[TextRequest]):
             defaults={"echo": False},
         ),
     )
+    service: ClassVar[Service | None] = SERVICE
 
     def __init__(self, files: "ModelFiles", placement: "Placement") -> None:
         """Load the model and its tokenizer."""

@@ -86,6 +86,13 @@ class Input:
             raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
         return cls(digest, media_type, status.st_size, name, path.absolute())
 
+    @classmethod
+    def hold(cls, data: bytes, name: str) -> Self:
+        """Bytes at hand as an input."""
+        import hashlib
+
+        return cls(hashlib.sha256(data).hexdigest(), tell_media_type(data[:HEAD]), len(data), name, Path(), data)
+
     def open(self) -> BinaryIO:
         """The content from its beginning. Raises InputError where the file no longer holds it."""
         if self.data is not None:

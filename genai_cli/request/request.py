@@ -51,7 +51,7 @@ class Request:
         Option(
             "-m",
             "--model",
-            help="Alias, owner/name, owner/name@revision, or a folder; tiny is built in.",
+            help="Alias, owner/name, owner/name@revision, folder, or http://HOST:PORT/v1#NAME; tiny is built in.",
             heading=MODEL,
             per_task=True,
         ),

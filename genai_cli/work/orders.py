@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from genai_cli.errors import GenaiError, InputError, nearest
+from genai_cli.hub.address import is_address, parse_address
 from genai_cli.hub.names import parse_name
 from genai_cli.modality.registry import list_endpoints, load_catalog
 from genai_cli.request.openai_rows import is_openai, translate
@@ -183,6 +184,8 @@ def make_order(
     if request_class.subject == PROMPT and not isinstance(own[PROMPT], str):
         raise InputError(f"the prompt must be text, not {own[PROMPT]!r}")
     request = request_class.from_fields({"model": request_class.default_model, **defaults.fields, **own}, folder)
+    if is_address(request.model):
+        parse_address(request.model)
     stated = fields.get(NUMBER, defaults.number)
     number = None if isinstance(stated, bool) else read_number(stated, int)
     if number is None or number < 1:

@@ -3,13 +3,11 @@
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
-from genai_cli.content.content import FilteredError
-from genai_cli.content.record import build_record, without_prompt
 from genai_cli.device.memory import give_back_memory
-from genai_cli.errors import GenaiError, OutputError, ResultError
+from genai_cli.errors import GenaiError
 from genai_cli.events import Detail, Emit, Notice
 from genai_cli.hub.license import check_license
 from genai_cli.modality.modality import Result
@@ -18,9 +16,10 @@ from genai_cli.request.request import Request
 from genai_cli.work.ahead import one_ahead
 from genai_cli.work.assignment import Assignment
 from genai_cli.work.batching import LOOKAHEAD, cut, cut_groups
+from genai_cli.work.finishing import finish
 from genai_cli.work.job import Job
 from genai_cli.work.loaded_model import LoadedModel, MemoryShortage, ModelSource
-from genai_cli.work.outcome import Artifact, Failure, Outcome
+from genai_cli.work.outcome import Failure, Outcome
 
 # Where the pictures of a batch are encoded and written while the model makes the next ones. Elsewhere the model needs
 # the processor itself, or takes so long for a picture that little is gained and an interrupt would wait for it.
@@ -165,29 +164,14 @@ class Producer:
         if isinstance(result, GenaiError):
             return Failure(job, result)
         started = time.perf_counter()
-        content = result.content
-        try:
-            content.check()
-        except ResultError as error:
-            return Failure(job, loaded.fit(error), "filtered" if isinstance(error, FilteredError) else "failed")
         compiled = {} if made.compiled is None else {"compiled": made.compiled}
-        record = build_record(
-            job.request.task,
-            job.request.content(),
-            result.parameters,
-            loaded.origin,
-            made.seconds,
-            content.sha256(),
-            {**compiled, **content.facts(), **result.facts},
-        )
-        kept = record if assignment.delivery.metadata else without_prompt(record)
-        suffix = job.suffix or assignment.delivery.suffix or content.suffixes[0]
-        try:
-            data = content.encode(kept, suffix, loaded.modality.mark)
-        except OutputError as error:
-            return Failure(job, error)
-        self.emit(Detail(f"encoded in {time.perf_counter() - started:.2f} s"))
-        return Artifact(job, record, data, kept if content.record_beside else None, suffix)
+        described = replace(result, facts={**compiled, **result.facts})
+        outcome = finish(job, described, loaded.origin, made.seconds, assignment.delivery)
+        if isinstance(outcome, Failure):
+            loaded.fit(outcome.error)
+        else:
+            self.emit(Detail(f"encoded in {time.perf_counter() - started:.2f} s"))
+        return outcome
 
 
 def check_jobs(jobs: Sequence[Job], source: ModelSource) -> tuple[list[Job], list[Failure]]:

@@ -26,7 +26,8 @@ from genai_cli.store.writer import NewFile, Writer
 from genai_cli.work.assignment import Assignment, Delivery, Hints
 from genai_cli.work.batching import LOOKAHEAD, InputSequence
 from genai_cli.work.engines.engine import Engine
-from genai_cli.work.engines.opening import open_engine
+from genai_cli.work.engines.opening import open_engines
+from genai_cli.work.engines.server_key import ServerKey
 from genai_cli.work.job import Job, Order, References, expand
 from genai_cli.work.orders import Orders
 from genai_cli.work.outcome import Failure, Outcome
@@ -44,6 +45,7 @@ class RunSettings:
     access: Access = field(default_factory=Access)
     delivery: Delivery = field(default_factory=Delivery)
     engine: Engine = field(default_factory=Engine)
+    key: ServerKey | None = None
     signer: Signer | None = None
     batch_size: int | None = None
     keep: float = 0
@@ -117,7 +119,7 @@ class Todo:
         return None if status is None or self.retry_failed else "failed"
 
 
-def look_up(needs: Iterable[ModelNeeds], offline: bool, emit: Emit) -> tuple[References, Problems]:
+def look_up(needs: Iterable[ModelNeeds], settings: RunSettings, emit: Emit) -> tuple[References, Problems]:
     """What each task's models stand for, pinned, and what is wrong with those that are not available."""
     references: dict[tuple[str, str], ModelReference] = {}
     problems: dict[tuple[str, str], GenaiError] = {}
@@ -126,7 +128,7 @@ def look_up(needs: Iterable[ModelNeeds], offline: bool, emit: Emit) -> tuple[Ref
         emit(Stage(f"loading {model}..."))
         try:
             references[task, model] = parse_name(model, task, load_catalog())
-            references[task, model] = resolve(references[task, model], offline, emit)
+            references[task, model] = pin(references[task, model], task, settings, emit)
         except GenaiError as error:
             problems[task, model] = error
     return references, problems
@@ -135,6 +137,15 @@ def look_up(needs: Iterable[ModelNeeds], offline: bool, emit: Emit) -> tuple[Ref
 def make_spec(needs: ModelNeeds, references: References, placing: Placing) -> ModelSpec:
     """What is to be loaded for requests with these needs."""
     return ModelSpec(needs.task, references[needs.task, needs.model], needs.unused, needs.quantize, placing)
+
+
+def pin(reference: ModelReference, task: str, settings: RunSettings, emit: Emit) -> ModelReference:
+    """The reference with its commit, or with the name of a server's model. Raises as the two ways do."""
+    if reference.server is None:
+        return resolve(reference, settings.access.offline, emit)
+    from genai_cli.work.engines.remote import find_served
+
+    return find_served(reference, task, settings.access, settings.key, emit)
 
 
 def list_jobs(orders: Iterable[Order], references: References, writer: Writer | None) -> Iterator[Job]:
@@ -149,8 +160,10 @@ def run(orders: Orders, settings: RunSettings, todo: Todo, emit: Emit) -> Iterat
     writing fails, DeviceError where the device is missing, and the GenaiError of the only model.
     """
     all_needs = orders.survey.needs
-    with open_engine(settings.engine, settings.keep, emit) as produce:  # first, as a worker takes its time to start
-        todo.references, problems = look_up(all_needs, settings.access.offline, emit)
+    models = {needs.model for needs in all_needs}
+    # First, as a worker takes its time to start.
+    with open_engines(settings.engine, models, settings.key, settings.keep, emit) as produce:
+        todo.references, problems = look_up(all_needs, settings, emit)
         for needs, items in all_needs.items():
             jobs = list_jobs(orders.select(needs), todo.references, todo.writer)
             to_make = (job for job in jobs if todo.takes(job))

@@ -1,10 +1,12 @@
 """Which engine makes jobs: this process (or the worker that it keeps), or workers that Ray runs."""
 
 import importlib.util
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from genai_cli.errors import InputError
+from genai_cli.hub.address import is_address
 from genai_cli.request.option import BATCHES, Option
 
 LOCAL, RAY = "local", "ray"
@@ -28,8 +30,8 @@ class Engine:
         int | None,
         Option(
             "--workers",
-            help="Workers of --engine ray.",
-            default="one for each GPU; without, one for every two CPUs",
+            help="Workers of --engine ray, or calls of a server at once.",
+            default="one for each GPU; without, one for every two CPUs; 4 calls",
             low=1,
         ),
     ] = None
@@ -41,9 +43,17 @@ class Engine:
     def __post_init__(self) -> None:
         if self.engine == RAY:
             check_ray(self.ray_address)
-        elif self.workers is not None or self.ray_address is not None:
-            option = "--workers" if self.workers is not None else "--ray-address"
-            raise InputError(f"{option} needs --engine ray", hint="the local engine makes all in one process")
+        elif self.ray_address is not None:
+            raise InputError("--ray-address needs --engine ray", hint="the local engine makes all in one process")
+
+    def check_models(self, models: Collection[str]) -> None:
+        """Raise InputError where the engine, or the number of its workers, means nothing for models of these names."""
+        servers = [model for model in models if is_address(model)]
+        if servers and self.engine == RAY:
+            raise InputError("--engine ray does not work with a server as the model", hint="leave it out")
+        if self.workers is not None and self.engine != RAY and not servers:
+            hint = "the local engine makes all in one process"
+            raise InputError("--workers needs --engine ray, or a server as the model", hint=hint)
 
     def check_device(self, device: str) -> None:
         """Raise InputError for one GPU by its number, which Ray's workers do not see: each has one of its own."""

@@ -1,0 +1,29 @@
+"""A result becomes an artifact: checked, described and encoded, whatever engine made it."""
+
+from genai_cli.content.content import FilteredError
+from genai_cli.content.record import Origin, build_record, without_prompt
+from genai_cli.errors import OutputError, ResultError
+from genai_cli.modality.modality import Result
+from genai_cli.modality.registry import find_modality
+from genai_cli.work.assignment import Delivery
+from genai_cli.work.job import Job
+from genai_cli.work.outcome import Artifact, Failure, Outcome
+
+
+def finish(job: Job, result: Result, origin: Origin, seconds: float, delivery: Delivery) -> Outcome:
+    """The artifact of a result that took so many seconds, or a failure where it is not fit to keep or be encoded."""
+    content = result.content
+    try:
+        content.check()
+    except ResultError as error:
+        return Failure(job, error, "filtered" if isinstance(error, FilteredError) else "failed")
+    facts = {**content.facts(), **result.facts}
+    request = job.request
+    record = build_record(request.task, request.content(), result.parameters, origin, seconds, content.sha256(), facts)
+    kept = record if delivery.metadata else without_prompt(record)
+    suffix = job.suffix or delivery.suffix or content.suffixes[0]
+    try:
+        data = content.encode(kept, suffix, find_modality(request.task).mark)
+    except OutputError as error:
+        return Failure(job, error)
+    return Artifact(job, record, data, kept if content.record_beside else None, suffix)
