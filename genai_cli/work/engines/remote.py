@@ -9,7 +9,7 @@ from itertools import islice
 from genai_cli.content.openai_answers import join_chunks, read_model, read_piece, read_said
 from genai_cli.content.record import Origin
 from genai_cli.errors import GenaiError, InputError, NetworkError, ResultError
-from genai_cli.events import Emit, Event, TextPiece
+from genai_cli.events import Detail, Emit, Event, Stage, TextPiece
 from genai_cli.hub.access import Access
 from genai_cli.hub.address import name_served
 from genai_cli.hub.license import check_license
@@ -59,6 +59,7 @@ class RemoteEngine:
         stream, under_way = iter(jobs), 0
         problem: BaseException | None = None
         key = self.key.select(server) if self.key else None
+        self.emit(Stage(f"waiting for {server}..."))
         try:
             with ApiClient(server, key, outbox.put, stopping) as client:
                 for job in islice(stream, self.workers):
@@ -119,6 +120,7 @@ class RemoteCall:
         started = time.perf_counter()
         answer = self.ask(service, call, {"model": reference.served, **call.body})
         seconds = time.perf_counter() - started
+        self.outbox.put(Detail(f"answered in {seconds:.1f} s"))
         content = service.read(call, answer, self.outbox.put)
         named = read_model(answer) or reference.served
         result = Result(content, call.parameters, {"server": {"address": reference.server, "model": named}})
