@@ -9,6 +9,7 @@ import io
 import json
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -186,6 +187,11 @@ class Handler(BaseHTTPRequestHandler):
     def __init__(self, api: LoopbackApi, *arguments: Any) -> None:
         self.api = api
         super().__init__(*arguments)
+
+    def handle(self) -> None:
+        """Requests until the command hangs up, in order or killed."""
+        with suppress(ConnectionError):
+            super().handle()
 
     def do_GET(self) -> None:
         self.respond()
