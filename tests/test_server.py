@@ -21,8 +21,10 @@ from conftest import COMMAND, TIMEOUT, Genai, RunMain
 from PIL import Image
 from readers import GENERATED, record_of
 
-from genai_cli.errors import InputError
-from genai_cli.server.answering import BusyError, Queue
+from genai_cli.device.spec import Placing
+from genai_cli.errors import InputError, ModelError
+from genai_cli.hub.access import Access
+from genai_cli.server.answering import BusyError, Queue, Served
 from genai_cli.server.guard import MOST_BYTES, Rules, is_loopback
 
 openai = pytest.importorskip("openai")
@@ -142,6 +144,7 @@ def test_pictures_carry_record_and_mark(serve: Serve, tmp_path: Path) -> None:
     ("path", "body", "status", "words"),
     [
         ("/v1/completions", {"prompt": "x", "model": "other"}, 404, "not served here"),
+        ("/v1/completions", {"prompt": "x", "model": "http://127.0.0.1:1/v1#x"}, 404, "not served here"),
         ("/v1/completions", {"prompt": 3}, 400, "prompt must be text"),
         ("/v1/completions", {"prompt": "x", "max_tokens": -1}, 400, "max"),
         ("/v1/completions", {"prompt": "x", "tools": [1]}, 400, "'tools' cannot be honoured"),
@@ -237,6 +240,7 @@ def test_a_key_is_needed_where_there_is_one(serve: Serve, tmp_path: Path) -> Non
         (["--host", "::"], 2, "needs a key"),
         (["--api-key-file", "/nonexistent"], 2, "cannot be read"),
         (["-m", "no-such-model"], 4, "unknown model"),
+        (["-m", "http://127.0.0.1:1/v1"], 2, "no model that this machine loads"),
         (["--port", "99999"], 2, "65535"),
         (["--host", "192.0.2.1", "--api-key", "x"], 7, "cannot listen"),
     ],
@@ -260,6 +264,13 @@ def test_this_machine_s_addresses() -> None:
 
 
 # Many at once, and the end
+
+
+def test_no_request_makes_the_server_ask_another() -> None:
+    served = Served(("tiny",), True, Access(), Placing(), 1, Queue(1, 1))
+    assert served.choose_model("any/name") == "any/name"
+    with pytest.raises(ModelError):
+        served.choose_model("http://169.254.169.254/v1#x")
 
 
 def test_a_full_queue_is_said_and_places_are_given_back() -> None:

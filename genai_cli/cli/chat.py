@@ -18,6 +18,7 @@ from genai_cli.device.spec import Placing
 from genai_cli.errors import GenaiError, InputError, OutputError, list_near
 from genai_cli.events import Event, Notice, TextPiece
 from genai_cli.hub.access import Access
+from genai_cli.hub.address import refuse_address
 from genai_cli.hub.license import parse_licenses
 from genai_cli.hub.reference import BUILT_IN
 from genai_cli.modality.registry import list_modalities
@@ -33,7 +34,7 @@ from genai_cli.work.engines.link import can_work
 from genai_cli.work.engines.opening import Produce, open_engine
 from genai_cli.work.job import Order, expand
 from genai_cli.work.outcome import Failure
-from genai_cli.work.runner import look_up, make_spec
+from genai_cli.work.runner import RunSettings, look_up, make_spec
 
 DEFAULT_MODEL = "qwen2.5-0.5b"
 HELP = {
@@ -108,8 +109,9 @@ class Conversation:
 
     def make_answer(self, request: Request) -> None:
         """Make and show it. Raises GenaiError."""
+        refuse_address(request.model)
         needs = request.needs()
-        references, problems = look_up([needs], self.access.offline, self.console.emit)
+        references, problems = look_up([needs], RunSettings(access=self.access), self.console.emit)
         for problem in problems.values():
             raise problem
         (job,) = expand([Order(request)], references, secrets.randbits(32))

@@ -85,11 +85,13 @@ def serve(given: Given) -> int:
 
 def check_models(names: tuple[str, ...]) -> None:
     """Raise ModelError for a name that can be none."""
+    from genai_cli.hub.address import refuse_address
     from genai_cli.hub.names import parse_name
     from genai_cli.hub.reference import BUILT_IN
     from genai_cli.modality.registry import load_catalog
 
     for name in names:
+        refuse_address(name)
         if name != BUILT_IN:
             parse_name(name, None, load_catalog())
 

@@ -134,7 +134,7 @@ def start(given: Given) -> int:
     from genai_cli.hub.license import parse_licenses
     from genai_cli.work.assignment import Assignment
     from genai_cli.work.engines.worker import WorkerEngine
-    from genai_cli.work.runner import look_up, make_spec
+    from genai_cli.work.runner import RunSettings, look_up, make_spec
 
     console, _ = open_console(given)
     access = Access(given.read(NetworkOptions).offline, parse_licenses(given.read(LicenseOptions).require_license))
@@ -144,7 +144,7 @@ def start(given: Given) -> int:
     with closing(console), WorkerEngine(AUTO_SECONDS if keep is None else keep, console.emit) as worker:
         chosen = given.read(StartOptions)
         for needs in list_needs(chosen.model, chosen.task):
-            references, problems = look_up([needs], access.offline, console.emit)
+            references, problems = look_up([needs], RunSettings(access=access), console.emit)
             for problem in problems.values():
                 raise problem
             spec = make_spec(needs, references, given.read(Placing))
@@ -155,11 +155,13 @@ def start(given: Given) -> int:
 
 def list_needs(names: Sequence[str], task: str | None) -> "Iterator[ModelNeeds]":
     """What a plain request to each model needs, for each of its tasks. Raises InputError where none can be told."""
+    from genai_cli.hub.address import refuse_address
     from genai_cli.hub.reference import BUILT_IN
     from genai_cli.modality.registry import find_modality, load_catalog
 
     catalog = load_catalog()
     for name in names:
+        refuse_address(name)
         known = catalog.find_known(name)
         tasks = [task] if task else [known[0].task] if known else catalog.built_in_tasks() if name == BUILT_IN else []
         if not tasks:

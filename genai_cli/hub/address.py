@@ -17,6 +17,12 @@ def is_address(name: str) -> bool:
     return ADDRESS.match(name) is not None
 
 
+def refuse_address(name: str) -> None:
+    """Raise InputError for an address where only models of this machine will do."""
+    if is_address(name):
+        raise InputError(f"{EXAMPLE} is no model that this machine loads", hint="name a model, or a folder")
+
+
 def parse_address(name: str) -> ModelReference:
     """The model of a server, named or not. Raises InputError, whose message holds no password that the address has."""
     address, _, served = name.partition("#")

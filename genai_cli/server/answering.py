@@ -12,6 +12,7 @@ from genai_cli.device.spec import Placing
 from genai_cli.errors import GenaiError, InputError, ModelError
 from genai_cli.events import Emit, ignore
 from genai_cli.hub.access import Access
+from genai_cli.hub.address import is_address
 from genai_cli.modality.registry import list_endpoints, list_requests
 from genai_cli.request.openai_rows import Endpoint
 from genai_cli.request.rows import Row
@@ -22,7 +23,7 @@ from genai_cli.work.engines.opening import open_engine
 from genai_cli.work.job import Job, expand
 from genai_cli.work.orders import Defaults, make_orders
 from genai_cli.work.outcome import Failure, Outcome
-from genai_cli.work.runner import Finished, look_up, make_spec
+from genai_cli.work.runner import Finished, RunSettings, look_up, make_spec
 
 MOST_RESULTS = 16  # of one request
 
@@ -75,7 +76,7 @@ class Served:
             return self.models[0]
         if not isinstance(asked, str) or not asked.strip():
             raise InputError("the field 'model' must name a model", hint=f"one of {', '.join(self.models)}")
-        if not self.any_model and asked not in self.models:
+        if is_address(asked) or (not self.any_model and asked not in self.models):
             raise ModelError(f"the model {asked!r} is not served here", hint=f"one of {', '.join(self.models)}")
         return asked
 
@@ -102,7 +103,7 @@ def plan(served: Served, url: str, body: JsonObject) -> Work:
     changes: JsonObject = dict(endpoint.served)
     orders = [replace(order, request=replace(order.request, **changes)) for order in orders]
     needs = orders[0].request.needs()
-    references, problems = look_up([needs], served.access.offline, ignore)
+    references, problems = look_up([needs], RunSettings(access=served.access), ignore)
     for problem in problems.values():
         raise problem
     jobs = list(expand(orders, references, secrets.randbits(32)))
