@@ -18,13 +18,16 @@ from typing import Any
 
 import pytest
 from conftest import COMMAND, TIMEOUT, Genai, RunMain
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from readers import GENERATED, record_of
 
 from genai_cli.device.spec import Placing
-from genai_cli.errors import InputError, ModelError
+from genai_cli.errors import GenaiError, InputError, ModelError
 from genai_cli.hub.access import Access
-from genai_cli.server.answering import BusyError, Queue, Served
+from genai_cli.modality.registry import list_endpoints
+from genai_cli.server.answering import BusyError, Queue, Served, plan
 from genai_cli.server.guard import MOST_BYTES, Rules, is_loopback
 
 openai = pytest.importorskip("openai")
@@ -156,6 +159,7 @@ def test_pictures_carry_record_and_mark(serve: Serve, tmp_path: Path) -> None:
         ("/v1/images/generations", {"prompt": "x", "response_format": "url"}, 400, "b64_json"),
         ("/v1/images/generations", {"prompt": "x", "size": "7x7"}, 400, "7"),
         ("/v1/completions", b"{", 400, "not JSON"),
+        ("/v1/completions", b'{"prompt": "x", "temperature": NaN}', 400, "not JSON"),
         ("/v1/completions", b"[]", 400, "not a JSON object"),
         ("/v1/completions", b"[" * 100_000, 400, "not JSON"),
         ("/v1/nothing", {}, 404, "there is no POST /v1/nothing"),
@@ -323,3 +327,29 @@ def test_a_signal_ends_it_when_what_runs_is_done(serve: Serve, llama_chat: Path)
     connection.close()
     stdout, stderr = server.process.communicate(timeout=TIMEOUT)
     assert (stdout, stderr) == (b"", b"")
+
+
+NAMES = [
+    *("model", "prompt", "messages", "max_tokens", "max_completion_tokens", "temperature", "top_p", "top_k", "n"),
+    *("seed", "stop", "stream", "size", "response_format", "output_format", "logprobs", "tools", "user", "echo", "x"),
+]
+ROLES = ["user", "system", "assistant", "tool"]
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+MESSAGES = st.lists(st.fixed_dictionaries({"role": st.sampled_from(ROLES), "content": VALUES}), max_size=3)
+
+
+@settings(max_examples=300, deadline=None)
+@given(url=st.sampled_from(sorted(list_endpoints())), body=st.dictionaries(st.sampled_from(NAMES), VALUES | MESSAGES))
+def test_no_body_is_an_error_of_the_server(url: str, body: dict[str, Any]) -> None:
+    """Each body is work to do, or an error that says what is wrong with it."""
+    served = Served(("tiny",), False, Access(offline=True), Placing(), 1, Queue(1, 1))
+    try:
+        work = plan(served, url, body)
+    except GenaiError as error:
+        assert error.message
+    else:
+        assert 1 <= len(work.jobs) <= 16

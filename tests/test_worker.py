@@ -140,6 +140,7 @@ def test_a_batch_goes_through_it(genai: Genai, place: Path, gpt2: Path, distilbe
     rows += [{**greedy, "prompt": "word " * 200}]  # past the model's context
     jobs = write_rows(genai.cwd / "jobs.jsonl", rows)
     command = ["batch", jobs, "--pack", "-o"]
+    assert genai("worker", "start", *KEEP).code == 0
     usual, kept = genai(*command, "a/"), genai(*command, "b/", *KEEP)
     assert (usual.code, usual.stderr) == (kept.code, kept.stderr)
     assert kept.code == 3
@@ -152,6 +153,7 @@ def test_a_batch_goes_through_it(genai: Genai, place: Path, gpt2: Path, distilbe
 
 
 def test_errors_are_those_of_a_command_without_it(genai: Genai, place: Path, gpt2: Path, distilbert: Path) -> None:
+    assert genai("worker", "start", *KEEP).code == 0
     for command in (
         ["text", "word " * 200, "-m", gpt2],
         ["text", "It was", "-m", distilbert],
@@ -428,8 +430,11 @@ def test_off_starts_nothing(genai: Genai, place: Path) -> None:
 def test_on_a_terminal_it_starts_by_itself(genai: Genai, place: Path) -> None:
     code, shown = in_terminal(["classify", "good", "-m", "tiny"], genai.cwd, {"GENAI_KEEP": "auto"})
     assert (code, "POSITIVE" in shown) == (0, True)
+    assert "genai: a worker keeps models loaded for 5 minutes; genai worker stop ends it" in shown
+    assert "a worker" not in in_terminal(["classify", "good", "-m", "tiny"], genai.cwd, {"GENAI_KEEP": "auto"})[1]
     status = find_status(place)
     assert status.ends - time.time() > 200
+    assert status.commands == 2
 
 
 def test_status_start_and_stop(genai: Genai, place: Path, gpt2: Path) -> None:

@@ -143,7 +143,7 @@ def start(given: Given) -> int:
         raise InputError("a worker that keeps nothing cannot be started", hint="--keep 10m")
     with closing(console), WorkerEngine(AUTO_SECONDS if keep is None else keep, console.emit) as worker:
         chosen = given.read(StartOptions)
-        for needs in list_needs(chosen.model, chosen.task):
+        for needs in list_needs(chosen.model or (), chosen.task):
             references, problems = look_up([needs], RunSettings(access=access), console.emit)
             for problem in problems.values():
                 raise problem

@@ -3,7 +3,6 @@
 https://platform.openai.com/docs/api-reference
 """
 
-import json
 import queue
 import threading
 import time
@@ -11,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from genai_cli.content.record import from_json
 from genai_cli.errors import GenaiError, InputError
 from genai_cli.events import Event, TextPiece
 from genai_cli.modality.registry import list_endpoints
@@ -219,8 +219,8 @@ async def read_body(request: "Request") -> JsonObject:
         if len(data) > MOST_BYTES:
             raise InputError(f"a body has at most {MOST_BYTES} bytes")
     try:
-        body = json.loads(bytes(data))
-    except (ValueError, RecursionError):
+        body = from_json(bytes(data))
+    except ValueError:
         raise InputError("the body is not JSON") from None
     if not isinstance(body, dict):
         raise InputError("the body is not a JSON object")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Self
 
 from genai_cli.errors import DeviceError, GenaiError, ModelError
-from genai_cli.events import Detail, Emit, Event, TextPiece
+from genai_cli.events import Detail, Emit, Event, Notice, TextPiece
 from genai_cli.work.assignment import Assignment
 from genai_cli.work.batching import LOOKAHEAD
 from genai_cli.work.engines.link import (
@@ -94,6 +94,8 @@ class WorkerEngine:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
+        minutes = f"{self.keep / 60:.0f} minutes" if self.keep >= 120 else f"{self.keep:.0f} seconds"
+        self.emit(Notice(f"a worker keeps models loaded for {minutes}; genai worker stop ends it"))
 
     def reach(self) -> Link:
         """The connection, as soon as the worker listens. Raises LinkError."""
