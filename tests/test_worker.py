@@ -299,6 +299,17 @@ def test_a_folder_that_is_not_this_user_s_alone_is_not_used(genai: Genai, place:
     assert genai("worker", "status").code == 7
 
 
+def test_an_environment_has_a_worker_of_its_own_and_the_load_makes_none(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = links.find_address()
+    monkeypatch.setenv("OMP_WAIT_POLICY", "passive")  # as a command sets it where other programs compute
+    monkeypatch.setenv("EDITOR", "ed")
+    assert links.find_address() == usual
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
+    assert links.find_address() != usual
+
+
 def test_another_user_at_the_other_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX)
     user = os.getuid()

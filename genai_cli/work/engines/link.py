@@ -31,6 +31,7 @@ SHAPING: tuple[str, ...] = (
     *("OMP_", "MKL_", "KMP_", "GOMP_", "LD_", "DYLD_", "PYTHON", "XDG_CACHE_HOME", "HOME", "GENAI_TRUST_ENDPOINT"),
     *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
 )
+BY_LOAD = "OMP_WAIT_POLICY"  # which a command sets by what else runs at its start (device/threads.py)
 LIBRARIES = ("torch", "transformers", "diffusers", "torchao")
 
 
@@ -205,7 +206,8 @@ def find_folder() -> Path:
 
 def find_address() -> Path:
     """The socket of the worker for this environment. Raises LinkError."""
-    values = sorted((name, value) for name, value in os.environ.items() if name.upper().startswith(SHAPING))
+    shaping = [name for name in os.environ if name.upper().startswith(SHAPING) and name != BY_LOAD]
+    values = [(name, os.environ[name]) for name in sorted(shaping)]
     name = hashlib.sha256(repr([sys.executable, sys.prefix, *values]).encode()).hexdigest()[:12]
     address = find_folder() / f"worker-{name}.sock"
     if len(os.fsencode(address)) > LONGEST_PATH:
