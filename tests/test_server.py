@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -316,7 +317,7 @@ def test_requests_are_counted(serve: Serve) -> None:
 
 
 def test_a_signal_ends_it_when_what_runs_is_done(serve: Serve, llama_chat: Path) -> None:
-    server = serve("-m", llama_chat)
+    server = serve("-m", llama_chat, "--keep", "1h")
     body = {"prompt": "Hello there", "max_tokens": 100, "temperature": 0, "stream": True}
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=TIMEOUT)
     connection.request("POST", "/v1/completions", json.dumps(body))
@@ -327,6 +328,8 @@ def test_a_signal_ends_it_when_what_runs_is_done(serve: Serve, llama_chat: Path)
     connection.close()
     stdout, stderr = server.process.communicate(timeout=TIMEOUT)
     assert (stdout, stderr) == (b"", b"")
+    status = subprocess.run([COMMAND, "worker", "status", "--json"], check=True, capture_output=True).stdout
+    assert json.loads(status)["ends"] - time.time() < 301
 
 
 NAMES = [

@@ -10,7 +10,7 @@ from genai_cli.cli.options import LicenseOptions, MessageOptions, NetworkOptions
 from genai_cli.device.spec import Placing
 from genai_cli.errors import DeviceError, InputError
 from genai_cli.request.option import BATCHES, MODEL, OUTPUT, Option
-from genai_cli.work.engines.keeping import Keeping, parse_keep
+from genai_cli.work.engines.keeping import AUTO_SECONDS, Keeping, parse_keep
 from genai_cli.work.engines.link import can_work
 
 if TYPE_CHECKING:
@@ -116,6 +116,7 @@ def run(served: "Served", rules: "Rules", options: ServeOptions, tell: "Callable
     import uvicorn
 
     from genai_cli.server.app import build_app
+    from genai_cli.work.engines.worker import set_keep
 
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -139,7 +140,10 @@ def run(served: "Served", rules: "Rules", options: ServeOptions, tell: "Callable
         timeout_graceful_shutdown=60,
         limit_concurrency=options.at_once + options.waiting + 64,
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    try:
+        uvicorn.Server(config).run(sockets=[listener])
+    finally:
+        set_keep(AUTO_SECONDS)  # nobody serves from it any more
     return 0
 
 

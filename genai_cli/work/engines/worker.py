@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
@@ -209,3 +210,10 @@ def locate(assignment: Assignment) -> Assignment:
     """The assignment with the model's folder as an absolute path: a worker is in another one."""
     spec = assignment.spec
     return replace(assignment, spec=replace(spec, reference=spec.reference.resolve_folder()))
+
+
+def set_keep(seconds: float) -> None:
+    """Have the worker, if there is one, wait for so many seconds from now on."""
+    with suppress(LinkError), connect(find_address(), ANSWERING) as link:
+        link.send(Hello("", seconds))
+        link.receive()
