@@ -46,6 +46,13 @@ def write_temporary(target: Path, data: bytes | Iterable[bytes], tag: str) -> Pa
     return temporary
 
 
+def replace_file(target: Path, data: bytes, tag: str) -> None:
+    """Write a file in one step, in the place of one that may be there. Raises OSError."""
+    temporary = write_temporary(target, data, tag)
+    with removing(temporary):
+        temporary.replace(target)
+
+
 @contextlib.contextmanager
 def removing(temporary: Path) -> Iterator[None]:
     """Remove the temporary file at the end if it still exists. An error of the block itself is the one to report."""

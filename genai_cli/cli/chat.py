@@ -10,16 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-from genai_cli.atomic import make_process_tag, removing, write_temporary
+from genai_cli.atomic import make_process_tag, replace_file
 from genai_cli.cli.command import Command, Given
 from genai_cli.cli.console import Console
-from genai_cli.cli.options import LicenseOptions, MessageOptions, NetworkOptions
+from genai_cli.cli.options import LicenseOptions, MessageOptions, NetworkOptions, read_access
 from genai_cli.device.spec import Placing
 from genai_cli.errors import GenaiError, InputError, OutputError, list_near
 from genai_cli.events import Event, Notice, TextPiece
 from genai_cli.hub.access import Access
 from genai_cli.hub.address import refuse_address
-from genai_cli.hub.license import parse_licenses
 from genai_cli.hub.reference import BUILT_IN
 from genai_cli.modality.registry import list_modalities
 from genai_cli.request.openai_rows import read_message
@@ -29,12 +28,12 @@ from genai_cli.request.sampling import MaxNewTokens, Temperature, TopK, TopP
 from genai_cli.types import JsonObject
 from genai_cli.work.assignment import Assignment
 from genai_cli.work.engines.engine import Engine
-from genai_cli.work.engines.keeping import AUTO_SECONDS, Keeping, parse_keep
+from genai_cli.work.engines.keeping import AUTO_SECONDS, Keeping
 from genai_cli.work.engines.link import can_work
 from genai_cli.work.engines.opening import Produce, open_engine
 from genai_cli.work.job import Order, expand
 from genai_cli.work.outcome import Failure
-from genai_cli.work.runner import RunSettings, look_up, make_spec
+from genai_cli.work.runner import look_up_one, make_spec
 
 DEFAULT_MODEL = "qwen2.5-0.5b"
 HELP = {
@@ -111,9 +110,7 @@ class Conversation:
         """Make and show it. Raises GenaiError."""
         refuse_address(request.model)
         needs = request.needs()
-        references, problems = look_up([needs], RunSettings(access=self.access), self.console.emit)
-        for problem in problems.values():
-            raise problem
+        references = look_up_one(needs, self.access, self.console.emit)
         (job,) = expand([Order(request)], references, secrets.randbits(32))
         assignment = Assignment(make_spec(needs, references, self.placing), self.access)
         for outcome in self.produce(assignment, [job]):
@@ -143,16 +140,20 @@ def chat(given: Given) -> int:
     if options.model == BUILT_IN:
         hint = f"-m {DEFAULT_MODEL} is a small one that has"
         raise InputError(f"{BUILT_IN} has no chat template, so it holds no conversation", hint=hint)
-    access = Access(given.read(NetworkOptions).offline, parse_licenses(given.read(LicenseOptions).require_license))
-    keep = parse_keep(given.read(Keeping).keep)
     console = messages.open_console()
     console.streams_text = True
     talk = Conversation(
-        options.model, options.system, options.settings(), access, given.read(Placing), refuse_to_produce, console
+        options.model,
+        options.system,
+        options.settings(),
+        read_access(given),
+        given.read(Placing),
+        refuse_to_produce,
+        console,
     )
     if options.conversation is not None:
         read_conversation(options.conversation, talk)
-    seconds = (AUTO_SECONDS if keep is None else keep) if can_work() else 0
+    seconds = given.read(Keeping).choose_seconds(AUTO_SECONDS) if can_work() else 0
     with closing(console), open_engine(Engine(), seconds, talk.hear) as talk.produce:
         return run_turns(talk, sys.stdin.isatty())
 
@@ -240,9 +241,7 @@ def save(path: Path, messages: list[dict[str, str]]) -> None:
     """Write a conversation in one atomic step. Raises OutputError."""
     data = (json.dumps(messages, ensure_ascii=False, indent=1) + "\n").encode(errors="replace")
     try:
-        temporary = write_temporary(path, data, make_process_tag())
-        with removing(temporary):
-            temporary.replace(path)
+        replace_file(path, data, make_process_tag())
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}", hint="/save names another file") from error
 

@@ -54,7 +54,10 @@ class Given:
 
     def read(self, owner: type[Options]) -> Options:
         """A class of options with its values."""
-        return owner(**{name: self.values[name] for name in declared_options(owner)})
+        declared = declared_options(owner)
+        # Typer has no empty list: what may be given several times and was not is None.
+        several = {name for name, option in declared.items() if isinstance(option.default, tuple)}
+        return owner(**{name: self.values[name] or () if name in several else self.values[name] for name in declared})
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from genai_cli.cli.command import Command, Given, Item, build_group
 from genai_cli.cli.console import Console
-from genai_cli.cli.options import LicenseOptions, MessageOptions, NetworkOptions
+from genai_cli.cli.options import LicenseOptions, MessageOptions, NetworkOptions, read_access
 from genai_cli.errors import InputError
 from genai_cli.request.option import MODEL, Option
 from genai_cli.sizes import show_bytes
@@ -51,16 +51,14 @@ class PullOptions:
 
 def pull(given: Given) -> int:
     """Fetch a model's files, and print the folder that they are in."""
-    from genai_cli.hub.access import Access
     from genai_cli.hub.fetching import fetch, resolve
     from genai_cli.hub.files import FetchOptions
-    from genai_cli.hub.license import parse_licenses
     from genai_cli.hub.names import parse_name
     from genai_cli.hub.reference import BUILT_IN
     from genai_cli.modality.registry import load_catalog
 
     console, options = open_console(given)
-    access = Access(given.read(NetworkOptions).offline, parse_licenses(given.read(LicenseOptions).require_license))
+    access = read_access(given)
     name, catalog = given.arguments[0], load_catalog()
     if name == BUILT_IN:
         console.tell("tiny is built in; there is nothing to fetch")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from genai_cli.cli.console import Console
 from genai_cli.cli.servers import ServerOptions
@@ -10,6 +10,10 @@ from genai_cli.device.spec import Placing
 from genai_cli.request.option import BATCHES, MESSAGES, MODEL, OUTPUT, Option
 from genai_cli.work.engines.engine import Engine
 from genai_cli.work.engines.keeping import Keeping
+
+if TYPE_CHECKING:
+    from genai_cli.cli.command import Given
+    from genai_cli.hub.access import Access
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +53,14 @@ class LicenseOptions:
         str | None,
         Option("--require-license", metavar="NAMES", help="Refuse models under other licences: mit,apache-2.0"),
     ] = None
+
+
+def read_access(given: "Given") -> "Access":
+    """Whether the network may be used, and under which licences. Raises InputError."""
+    from genai_cli.hub.access import Access
+    from genai_cli.hub.license import parse_licenses
+
+    return Access(given.read(NetworkOptions).offline, parse_licenses(given.read(LicenseOptions).require_license))
 
 
 @dataclass(frozen=True, kw_only=True)

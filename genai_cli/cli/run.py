@@ -9,7 +9,7 @@ from typing import Self
 
 from genai_cli.cli.command import Given
 from genai_cli.cli.console import Console
-from genai_cli.cli.options import BatchOptions, LicenseOptions, MessageOptions, NetworkOptions, OutputOptions
+from genai_cli.cli.options import BatchOptions, MessageOptions, OutputOptions, read_access
 from genai_cli.cli.row_order import RowOrder
 from genai_cli.cli.servers import ServerUse
 from genai_cli.content.content import SIGNED_TYPES, Content
@@ -19,7 +19,6 @@ from genai_cli.device.spec import Placing
 from genai_cli.errors import GenaiError, InputError, Terminated
 from genai_cli.events import Event, Notice
 from genai_cli.hub.access import Access
-from genai_cli.hub.license import parse_licenses
 from genai_cli.hub.names import parse_name
 from genai_cli.modality.registry import find_modality, load_catalog
 from genai_cli.request.rows import BadRow, FileRows, Rows
@@ -58,8 +57,7 @@ class RunOptions:
     @classmethod
     def read(cls, given: Given) -> Self:
         """The options of a command. Raises InputError."""
-        licenses = parse_licenses(given.read(LicenseOptions).require_license)
-        access = Access(given.read(NetworkOptions).offline, licenses)
+        access = read_access(given)
         placing, batch, engine = given.read(Placing), given.read(BatchOptions), given.read(Engine)
         output, keeping, messages = given.read(OutputOptions), given.read(Keeping), given.read(MessageOptions)
         return cls(output, access, placing, batch, engine, keeping, messages, ServerUse.read(given))

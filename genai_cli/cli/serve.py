@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from genai_cli.cli.command import Command, Given
-from genai_cli.cli.options import LicenseOptions, MessageOptions, NetworkOptions
+from genai_cli.cli.console import Console
+from genai_cli.cli.options import LicenseOptions, MessageOptions, NetworkOptions, read_access
 from genai_cli.device.spec import Placing
 from genai_cli.errors import DeviceError, InputError
+from genai_cli.events import Notice
 from genai_cli.request.option import BATCHES, MODEL, OUTPUT, Option
 from genai_cli.work.engines.keeping import AUTO_SECONDS, Keeping, parse_keep
 from genai_cli.work.engines.link import can_work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from genai_cli.server.answering import Served
     from genai_cli.server.guard import Rules
 
@@ -67,20 +67,17 @@ def serve(given: Given) -> int:
         raise InputError(f"genai serve needs {missing}, which is not installed", hint="pip install 'genai-cli[server]'")
     if not can_work():
         raise InputError("genai serve needs Unix sockets, which this system does not have")
-    from genai_cli.hub.access import Access
-    from genai_cli.hub.license import parse_licenses
     from genai_cli.server.answering import Queue, Served
     from genai_cli.server.guard import Rules
 
-    options, messages = given.read(ServeOptions), given.read(MessageOptions)
-    models = tuple(options.model or ("tiny",))
+    options = given.read(ServeOptions)
+    models = options.model or ("tiny",)
     check_models(models)
     keep = parse_keep(given.read(Keeping).keep)
-    access = Access(given.read(NetworkOptions).offline, parse_licenses(given.read(LicenseOptions).require_license))
     queue = Queue(options.at_once, options.waiting)
-    served = Served(models, options.any_model, access, given.read(Placing), keep or KEEP_SECONDS, queue)
-    rules = Rules(options.host, read_key(options), frozenset(options.allow_host or ()))
-    return run(served, rules, options, messages.open_console().tell if not messages.quiet else lambda _line: None)
+    served = Served(models, options.any_model, read_access(given), given.read(Placing), keep or KEEP_SECONDS, queue)
+    rules = Rules(options.host, read_key(options), frozenset(options.allow_host))
+    return run(served, rules, options, given.read(MessageOptions).open_console())
 
 
 def check_models(names: tuple[str, ...]) -> None:
@@ -109,7 +106,7 @@ def read_key(options: ServeOptions) -> str | None:
     return key
 
 
-def run(served: "Served", rules: "Rules", options: ServeOptions, tell: "Callable[[str], None]") -> int:
+def run(served: "Served", rules: "Rules", options: ServeOptions, console: Console) -> int:
     """Listen. Raises DeviceError where the address cannot be had."""
     import socket
 
@@ -129,7 +126,7 @@ def run(served: "Served", rules: "Rules", options: ServeOptions, tell: "Callable
         what = f"cannot listen on {options.host}:{options.port}: {error.strerror or error}"
         raise DeviceError(what, hint="--port names another port, 0 a free one") from None
     host = f"[{options.host}]" if ":" in options.host else options.host
-    tell(f"serving {', '.join(served.models)} on http://{host}:{listener.getsockname()[1]}/v1")
+    console.emit(Notice(f"serving {', '.join(served.models)} on http://{host}:{listener.getsockname()[1]}/v1"))
     config = uvicorn.Config(
         build_app(served, rules),
         log_level="error",

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from genai_cli.cli.command import Command, Given, Item, build_group
 from genai_cli.cli.models import open_console
-from genai_cli.cli.options import LicenseOptions, MessageOptions, NetworkOptions
+from genai_cli.cli.options import LicenseOptions, MessageOptions, NetworkOptions, read_access
 from genai_cli.device.spec import Placing
 from genai_cli.errors import DeviceError, InputError
 from genai_cli.harmless import one_line
 from genai_cli.request.option import MODEL, Option
 from genai_cli.sizes import show_bytes
-from genai_cli.work.engines.keeping import AUTO_SECONDS, Keeping, parse_keep
+from genai_cli.work.engines.keeping import AUTO_SECONDS, Keeping
 from genai_cli.work.engines.link import can_work
 
 if TYPE_CHECKING:
@@ -130,25 +130,19 @@ class StartOptions:
 
 def start(given: Given) -> int:
     """Start the worker, load models, and print what it holds. Raises GenaiError."""
-    from genai_cli.hub.access import Access
-    from genai_cli.hub.license import parse_licenses
     from genai_cli.work.assignment import Assignment
     from genai_cli.work.engines.worker import WorkerEngine
-    from genai_cli.work.runner import RunSettings, look_up, make_spec
+    from genai_cli.work.runner import look_up_one, make_spec
 
     console, _ = open_console(given)
-    access = Access(given.read(NetworkOptions).offline, parse_licenses(given.read(LicenseOptions).require_license))
-    keep = parse_keep(given.read(Keeping).keep)
-    if keep == 0 or not can_work():
+    access, keep = read_access(given), given.read(Keeping).choose_seconds(AUTO_SECONDS)
+    if not keep or not can_work():
         raise InputError("a worker that keeps nothing cannot be started", hint="--keep 10m")
-    with closing(console), WorkerEngine(AUTO_SECONDS if keep is None else keep, console.emit) as worker:
+    with closing(console), WorkerEngine(keep, console.emit) as worker:
         chosen = given.read(StartOptions)
-        for needs in list_needs(chosen.model or (), chosen.task):
-            references, problems = look_up([needs], RunSettings(access=access), console.emit)
-            for problem in problems.values():
-                raise problem
-            spec = make_spec(needs, references, given.read(Placing))
-            worker.load(Assignment(spec, access))
+        for needs in list_needs(chosen.model, chosen.task):
+            references = look_up_one(needs, access, console.emit)
+            worker.load(Assignment(make_spec(needs, references, given.read(Placing)), access))
         worker.reach()
     return show_status(given)
 

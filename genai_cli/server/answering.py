@@ -23,7 +23,7 @@ from genai_cli.work.engines.opening import open_engine
 from genai_cli.work.job import Job, expand
 from genai_cli.work.orders import Defaults, make_orders
 from genai_cli.work.outcome import Failure, Outcome
-from genai_cli.work.runner import Finished, RunSettings, look_up, make_spec
+from genai_cli.work.runner import Finished, look_up_one, make_spec
 
 MOST_RESULTS = 16  # of one request
 
@@ -103,9 +103,7 @@ def plan(served: Served, url: str, body: JsonObject) -> Work:
     changes: JsonObject = dict(endpoint.served)
     orders = [replace(order, request=replace(order.request, **changes)) for order in orders]
     needs = orders[0].request.needs()
-    references, problems = look_up([needs], RunSettings(access=served.access), ignore)
-    for problem in problems.values():
-        raise problem
+    references = look_up_one(needs, served.access, ignore)
     jobs = list(expand(orders, references, secrets.randbits(32)))
     spec = make_spec(needs, references, served.placing)
     return Work(endpoint, Assignment(spec, served.access, hints=Hints(len(jobs))), name_apart(jobs))

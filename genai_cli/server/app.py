@@ -125,7 +125,6 @@ class Server:
         import anyio
 
         running = Running(self.served, work)
-        answers: list[JsonObject] = []
 
         async def look() -> None:
             while not running.ended.is_set():
@@ -135,11 +134,11 @@ class Server:
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(look)
-            answers.append(await anyio.to_thread.run_sync(running.run, limiter=self.limiter))
+            await anyio.to_thread.run_sync(running.run, limiter=self.limiter)
             tasks.cancel_scope.cancel()
         if running.error is not None:
             raise running.error
-        return answers[0]
+        return running.answer or {}
 
     async def stream(self, work: Work, chunks: Chunks, count: "Callable[..., None]") -> "Response":
         """The answer in pieces. What goes wrong before the first of them is an error of its own. Raises GenaiError."""
@@ -185,7 +184,7 @@ class Running:
         self.answer: JsonObject | None = None
         self.error: GenaiError | GoneError | None = None
 
-    def run(self) -> JsonObject:
+    def run(self) -> None:
         """Make all of it."""
         try:
             with self.served.queue.enter():
@@ -197,7 +196,6 @@ class Running:
         finally:
             self.ended.set()
             self.pieces.put(None)
-        return self.answer or {}
 
     def emit(self, event: Event) -> None:
         """Take what the model says. Raises GoneError where nobody waits for it."""

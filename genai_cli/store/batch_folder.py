@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from genai_cli.atomic import TEMPORARY, make_folder, removing, sweep, write_temporary
+from genai_cli.atomic import TEMPORARY, make_folder, replace_file, sweep
 from genai_cli.errors import OutputError
 from genai_cli.signals import hold_signals
 from genai_cli.store.json_lines import parse_object
@@ -86,9 +86,7 @@ class BatchFolder(Writer):
         """Note the name that the file gets next."""
         file = target.relative_to(self.destination.folder).as_posix()
         note = json.dumps({"key": self.writing, "file": file}).encode()
-        temporary = write_temporary(self.next_file, note, self.tag)
-        with removing(temporary):
-            temporary.replace(self.next_file)
+        replace_file(self.next_file, note, self.tag)
 
     def is_finished(self, key: str) -> str | None:
         """The status of an item that an earlier run, or another shard, finished."""

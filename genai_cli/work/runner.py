@@ -134,6 +134,14 @@ def look_up(needs: Iterable[ModelNeeds], settings: RunSettings, emit: Emit) -> t
     return references, problems
 
 
+def look_up_one(needs: ModelNeeds, access: Access, emit: Emit) -> References:
+    """What one model stands for, pinned. Raises GenaiError where it is not available."""
+    references, problems = look_up([needs], RunSettings(access=access), emit)
+    for problem in problems.values():
+        raise problem
+    return references
+
+
 def make_spec(needs: ModelNeeds, references: References, placing: Placing) -> ModelSpec:
     """What is to be loaded for requests with these needs."""
     return ModelSpec(needs.task, references[needs.task, needs.model], needs.unused, needs.quantize, placing)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from genai_cli.device.memory import give_back_memory, read_available_memory
 from genai_cli.device.spec import ModelSpec
-from genai_cli.events import Detail, Emit
+from genai_cli.events import Detail, Emit, ignore
 from genai_cli.hub.access import Access
 from genai_cli.work.assignment import Hints
 from genai_cli.work.loaded_model import LoadedModel, ModelSource
@@ -115,7 +115,7 @@ class Shelf:
         """Free models that are not in use while memory is short."""
         while self.places:
             free, total = read_available_memory("cpu")
-            if free >= total * LEAST_FREE or not self.free_oldest(lambda _event: None):
+            if free >= total * LEAST_FREE or not self.free_oldest(ignore):
                 return
 
     def remove(self, place: Place) -> None:

@@ -39,6 +39,11 @@ class Keeping:
     def __post_init__(self) -> None:
         parse_keep(self.keep)
 
+    def choose_seconds(self, otherwise: float) -> float:
+        """For how many seconds, where auto means so many whatever stderr is; 0 for off."""
+        seconds = parse_keep(self.keep)
+        return otherwise if seconds is None else seconds
+
     def find_seconds(self, is_local: bool = True) -> float:
         """For how many seconds; 0: the command loads its models itself. Raises InputError where that cannot be."""
         from genai_cli.work.engines.link import can_work

@@ -229,15 +229,15 @@ class Worker:
 
     def greet(self, hello: Hello, link: Link) -> bool:
         """Answer a command; one of another genai is not served, and ends this worker."""
-        serves = hello.fingerprint == self.fingerprint and not self.is_ending
-        if hello.fingerprint and not serves:
+        serves = not hello.fingerprint or (hello.fingerprint == self.fingerprint and not self.is_ending)
+        if not serves:
             self.stop()
         with self.lock:
             if hello.keep:
                 self.keep = hello.keep
                 self.commands += 1
-        link.send(Welcome(os.getpid(), __version__, serves or not hello.fingerprint))
-        return serves or not hello.fingerprint
+        link.send(Welcome(os.getpid(), __version__, serves))
+        return serves
 
     def leave(self, session: Session) -> None:
         """A command has ended."""
