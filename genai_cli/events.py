@@ -46,8 +46,34 @@ class TextPiece:
     text: str
 
 
-Event = Notice | Detail | Stage | Progress | TextPiece
+@dataclass(frozen=True)
+class AboutItem:
+    """What is said of one of the items that are made at once: the one at this position among them."""
+
+    item: int
+    event: Notice | Detail | TextPiece
+
+
+Event = Notice | Detail | Stage | Progress | TextPiece | AboutItem
 Emit = Callable[[Event], None]
+
+
+def tag_item(emit: Emit, item: int) -> Emit:
+    """An `emit` for what concerns one item alone."""
+
+    def tag(event: Event) -> None:
+        emit(AboutItem(item, event) if isinstance(event, Notice | Detail | TextPiece) else event)
+
+    return tag
+
+
+def shift_items(emit: Emit, first: int) -> Emit:
+    """An `emit` for items of which the first is the one at this position among more."""
+
+    def shift(event: Event) -> None:
+        emit(AboutItem(first + event.item, event.event) if isinstance(event, AboutItem) else event)
+
+    return shift
 
 
 def ignore(_event: Event) -> None:

@@ -54,7 +54,7 @@ class ServeOptions:
     ] = ()
     at_once: Annotated[
         int, Option("--at-once", help="Requests that are made at once.", low=1, high=64, heading=BATCHES)
-    ] = 4
+    ] = 32
     waiting: Annotated[
         int, Option("--waiting", help="Requests that may wait; more get 503.", low=0, high=10000, heading=BATCHES)
     ] = 64

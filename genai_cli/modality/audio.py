@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from genai_cli.content.content import Content
 from genai_cli.content.sound import Sound
 from genai_cli.errors import GenaiError, InputError
-from genai_cli.events import Emit, Progress
+from genai_cli.events import Emit, Progress, tag_item
 from genai_cli.hub.catalog import ModelKind
 from genai_cli.modality.checkpoint import read_optional_json
 from genai_cli.modality.decoding.reading import report_cut, report_unread
@@ -178,7 +178,7 @@ class Audio(Modality[AudioRequest]):
         """Make a sound for each request."""
         used = [self.fill_defaults(request) for request in requests]
         self.stated.report(emit)
-        unread = [self.read_prompt(request, emit) for request in used]
+        unread = [self.read_prompt(request, tag_item(emit, place)) for place, request in enumerate(used)]
         if self.clock is None:
             return [error or self.generate_alone(request) for request, error in zip(used, unread, strict=True)]
         read = [request for request, error in zip(used, unread, strict=True) if error is None]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from genai_cli.content.content import Content
 from genai_cli.content.labels import Labels
 from genai_cli.errors import GenaiError, ModelError, ResultError
-from genai_cli.events import Emit, Notice
+from genai_cli.events import Emit, Notice, tag_item
 from genai_cli.hub.catalog import ModelKind
 from genai_cli.modality.decoding.batch_invariance import make_batch_invariant
 from genai_cli.modality.known_models import LABELS
@@ -95,9 +95,10 @@ class Classify(Modality[ClassifyRequest]):
         for owner, scores in zip(owners, self.score_windows(encoded), strict=True):
             windows[owner].append(scores)
         results: list[Result | GenaiError] = []
-        for request, scores in zip(requests, windows, strict=True):
+        for place, (request, scores) in enumerate(zip(requests, windows, strict=True)):
             if len(scores) > 1:
-                emit(Notice(f"a text is longer than the model reads at once: {len(scores)} windows averaged"))
+                say = tag_item(emit, place)
+                say(Notice(f"a text is longer than the model reads at once: {len(scores)} windows averaged"))
             average = (sum(scores) / len(scores)).tolist()
             results.append(self.build_result(request, average, len(scores)))
         return results

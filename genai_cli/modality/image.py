@@ -12,7 +12,7 @@ from genai_cli.content.picture import Picture
 from genai_cli.device.compile_decision import Times
 from genai_cli.device.failures import first_line
 from genai_cli.errors import InputError
-from genai_cli.events import Emit, Notice
+from genai_cli.events import Emit, Notice, tag_item
 from genai_cli.hub.catalog import ModelKind
 from genai_cli.modality.checkpoint import read_optional_json
 from genai_cli.modality.diffusion.guidance import explain_unused_negative_prompt, ignores_guidance
@@ -266,8 +266,8 @@ class Image(Modality[ImageRequest]):
         spacing = self.place_scheduler(shared, arguments.get("num_inference_steps"), emit)
         if shared.negative_prompt:
             arguments["negative_prompt"] = [request.negative_prompt for request in requests]
-        for request in requests:
-            self.report_unread(request, emit)
+        for place, request in enumerate(requests):
+            self.report_unread(request, tag_item(emit, place))
         generators = [torch.Generator("cpu").manual_seed(request.seed) for request in requests]
         try:
             with finite_decoding(self.pipeline) as repaired:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from genai_cli.content import text as content
@@ -10,7 +11,7 @@ from genai_cli.content.openai_answers import answer_chat, answer_completions
 from genai_cli.device.compile_decision import Times
 from genai_cli.device.private import compile_on_all_devices, is_stateful
 from genai_cli.errors import GenaiError, InputError
-from genai_cli.events import Emit, Notice, TextPiece, ignore
+from genai_cli.events import Emit, Notice, TextPiece, shift_items, tag_item
 from genai_cli.hub.catalog import ModelKind
 from genai_cli.modality.decoding.chat import render_chat
 from genai_cli.modality.decoding.context import find_context, list_ropes
@@ -184,12 +185,14 @@ class Text(Modality[TextRequest]):
         return not is_stateful(self.model) and not ropes & {"dynamic", "longrope"}
 
     def generate(self, requests: Sequence[TextRequest], emit: Emit) -> list[Result | GenaiError]:
-        """A text for each request, or why there is none. The pieces of one alone are emitted as they are made."""
+        """A text for each request, or why there is none. Their pieces are emitted as they are made."""
         if len(requests) > 1 and not self.takes_several:
-            return [result for request in requests for result in self.generate([request], emit)]
-        prepared = [self.prepare(request, emit) for request in requests]
-        items = [item for item in prepared if isinstance(item, Prepared)]
-        made = iter(self.generate_prepared(items, emit if len(requests) == 1 else ignore) if items else [])
+            alone = [self.generate([request], shift_items(emit, place)) for place, request in enumerate(requests)]
+            return [result for (result,) in alone]
+        says = [tag_item(emit, place) for place in range(len(requests))]
+        prepared = [self.prepare(request, say) for request, say in zip(requests, says, strict=True)]
+        items = [(item, say) for item, say in zip(prepared, says, strict=True) if isinstance(item, Prepared)]
+        made = iter(self.generate_prepared(*zip(*items, strict=True)) if items else [])
         return [next(made) if isinstance(item, Prepared) else item for item in prepared]
 
     def prepare(self, request: TextRequest, emit: Emit) -> Prepared | GenaiError:
@@ -244,23 +247,23 @@ class Text(Modality[TextRequest]):
             )
         return self.context - length
 
-    def generate_prepared(self, items: Sequence[Prepared], emit: Emit) -> list[Result | GenaiError]:
-        """Run the model on several items at once, their prompts padded on the left."""
+    def generate_prepared(self, items: Sequence[Prepared], says: Sequence[Emit]) -> list[Result | GenaiError]:
+        """Run the model on several items at once, their prompts padded on the left; each has an `emit` of its own."""
         import torch
 
-        for item in items:
+        for item, say in zip(items, says, strict=True):
             if item.used.echo:
-                emit(TextPiece(item.used.prompt))
+                say(TextPiece(item.used.prompt))
         config = self.configure(items)
         streams = [
             PieceStream(
                 IncrementalDecoder(self.tokenizer, item.tokens),
                 item.used.stop,
                 item.used.max_new_tokens or DEFAULT_NEW_TOKENS,
-                lambda piece: emit(TextPiece(piece)),
+                partial(say_piece, say),
                 self.special,
             )
-            for item in items
+            for item, say in zip(items, says, strict=True)
         ]
         tokens, mask = pad_left([item.tokens for item in items], config.pad_token_id or 0)
         device = self.model.device
@@ -311,6 +314,11 @@ class Text(Modality[TextRequest]):
         length = max(needed, min(self.context or LONGEST_PINNED, LONGEST_PINNED))
         everywhere = compile_on_all_devices()
         return {"cache_implementation": "static", "max_cache_len": length, "compile_config": everywhere}
+
+
+def say_piece(say: Emit, piece: str) -> None:
+    """Emit the next piece of an item's text."""
+    say(TextPiece(piece))
 
 
 def keep_positions_below(model: "PreTrainedModel", context: int) -> None:

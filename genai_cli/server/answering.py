@@ -106,7 +106,7 @@ def plan(served: Served, url: str, body: JsonObject) -> Work:
     references = look_up_one(needs, served.access, ignore)
     jobs = list(expand(orders, references, secrets.randbits(32)))
     spec = make_spec(needs, references, served.placing)
-    return Work(endpoint, Assignment(spec, served.access, hints=Hints(len(jobs))), name_apart(jobs))
+    return Work(endpoint, Assignment(spec, served.access, hints=Hints(len(jobs), joins=True)), name_apart(jobs))
 
 
 def name_apart(jobs: Sequence[Job]) -> list[Job]:

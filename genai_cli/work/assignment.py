@@ -27,6 +27,9 @@ class Hints:
     """What of the options of most of them decides how long the model takes, in words."""
     batch_size: int | None = None
     """How many items at once at most; None: as many as suit the device."""
+    joins: bool = False
+    """Whether items of other commands may be made at once with these on an accelerator, where last digits may differ.
+    On a CPU they may always: an item is the same in any group."""
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,12 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 
 from genai_cli.device.memory import give_back_memory
 from genai_cli.errors import GenaiError
-from genai_cli.events import Detail, Emit, Notice
+from genai_cli.events import AboutItem, Detail, Emit, Event, Notice, TextPiece
 from genai_cli.hub.license import check_license
 from genai_cli.modality.modality import Result
 from genai_cli.modality.registry import find_modality
@@ -37,6 +38,15 @@ class Made:
     result: Result | GenaiError
     seconds: float = 0.0
     compiled: bool | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """What came of requests that the model took at once: `items` with those of others, in so many seconds."""
+
+    results: Sequence[Result | GenaiError]
+    seconds: float
+    items: int
 
 
 class Producer:
@@ -124,23 +134,38 @@ class Producer:
             for part in cut(jobs, self.most):
                 yield from self.make_group(loaded, part)
             return
-        started = time.perf_counter()
-        results = attempt(loaded, [job.request for job in jobs], self.emit)
-        if isinstance(results, MemoryShortage) and self.make_room(loaded, len(jobs), results):
+        try:
+            run: Run | GenaiError = self.generate(loaded, [job.request for job in jobs], partial(self.hear, len(jobs)))
+        except GenaiError as error:
+            run = error
+        if isinstance(run, MemoryShortage) and self.make_room(loaded, len(jobs), run):
             yield from self.make_group(loaded, jobs)
-        elif isinstance(results, GenaiError) and len(jobs) == 1:
-            yield [Made(jobs[0], results)]
-        elif isinstance(results, GenaiError):
+        elif isinstance(run, GenaiError) and len(jobs) == 1:
+            yield [Made(jobs[0], run)]
+        elif isinstance(run, GenaiError):
             for job in jobs:
                 yield from self.make_group(loaded, [job])
         else:
-            seconds = (time.perf_counter() - started) / len(jobs)
-            several = f" an item, {len(jobs)} at once" if len(jobs) > 1 else ""
+            seconds = run.seconds / run.items
+            several = f" an item, {run.items} at once" if run.items > 1 else ""
             self.emit(Detail(f"generated in {seconds:.1f} s{several}"))
             loaded.watch_compiling(jobs[0].request, seconds, self.emit)
             compiled = loaded.model.compiled
             active = None if compiled is None else compiled.active
-            yield [Made(job, result, seconds, active) for job, result in zip(jobs, results, strict=True)]
+            yield [Made(job, result, seconds, active) for job, result in zip(jobs, run.results, strict=True)]
+
+    def generate(self, loaded: LoadedModel, requests: Sequence[Request], emit: Emit) -> Run:
+        """What the model makes of the requests. Raises GenaiError where it fails as a whole."""
+        started = time.perf_counter()
+        results = loaded.generate(requests, emit)
+        return Run(results, time.perf_counter() - started, len(requests))
+
+    def hear(self, items: int, event: Event) -> None:
+        """Pass on what the model says of so many items; pieces of several texts at once would be a muddle."""
+        if not isinstance(event, AboutItem):
+            self.emit(event)
+        elif items == 1 or not isinstance(event.event, TextPiece):
+            self.emit(event.event)
 
     def make_room(self, loaded: LoadedModel, items: int, shortage: MemoryShortage) -> bool:
         """Take the next step to need less memory, and say so; False where none is left."""
@@ -185,11 +210,3 @@ def check_jobs(jobs: Sequence[Job], source: ModelSource) -> tuple[list[Job], lis
         except GenaiError as error:
             failures.append(Failure(job, error))
     return fitting, failures
-
-
-def attempt(loaded: LoadedModel, requests: Sequence[Request], emit: Emit) -> list[Result | GenaiError] | GenaiError:
-    """What the model makes of the requests, or how it failed as a whole."""
-    try:
-        return loaded.generate(requests, emit)
-    except GenaiError as error:
-        return error

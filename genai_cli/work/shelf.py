@@ -13,6 +13,7 @@ from genai_cli.device.spec import ModelSpec
 from genai_cli.events import Detail, Emit, ignore
 from genai_cli.hub.access import Access
 from genai_cli.work.assignment import Hints
+from genai_cli.work.joining import Joiner
 from genai_cli.work.loaded_model import LoadedModel, ModelSource
 
 ROOM = 2.5  # times the bytes of a model's files: what loading may take, where float16 files become float32
@@ -21,12 +22,12 @@ LEAST_FREE = 0.1  # of the memory: below it, models that are not in use go
 
 @dataclass(eq=False)
 class Place:
-    """Where a model is kept: what is loaded, and the thread that it runs in, one step of one command after another."""
+    """Where a model is kept: what is loaded, and the thread that it runs in for all commands."""
 
     spec: ModelSpec
     thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
-    ahead: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
-    """Where a model on an accelerator runs while results are encoded."""
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    """Held by who looks at its files."""
     source: ModelSource | None = None
     loaded: LoadedModel | None = None
     stamp: tuple[object, ...] = ()
@@ -34,6 +35,9 @@ class Place:
     users: int = 0
     since: float = 0.0
     last_used: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.joiner = Joiner(self.thread)
 
     def empty(self) -> None:
         """Let go of the model."""
@@ -66,16 +70,21 @@ class Shelf:
 
     def open_source(self, place: Place, access: Access, emit: Emit) -> ModelSource:
         """The model's files; those of a folder are looked at again. Raises as ModelSource does."""
-        if place.source is not None and stamp(place.spec) != place.stamp:
-            emit(Detail("the model's files have changed; it is loaded again"))
-            place.empty()
-        if place.source is None:
-            place.stamp = stamp(place.spec)
-            place.source = ModelSource(place.spec, access, emit)
-        return place.source
+        with place.lock:
+            if place.source is not None and stamp(place.spec) != place.stamp:
+                emit(Detail("the model's files have changed; it is loaded again"))
+                place.empty()
+            if place.source is None:
+                place.stamp = stamp(place.spec)
+                place.source = ModelSource(place.spec, access, emit)
+            return place.source
 
     def load(self, place: Place, source: ModelSource, hints: Hints, emit: Emit) -> LoadedModel:
-        """The loaded model; one at a time is loaded. Raises as LoadedModel does."""
+        """The loaded model, in the thread that it runs in; one at a time is loaded. Raises as LoadedModel does."""
+        return place.thread.submit(self.load_here, place, source, hints, emit).result()
+
+    def load_here(self, place: Place, source: ModelSource, hints: Hints, emit: Emit) -> LoadedModel:
+        """The loaded model, in this thread."""
         if place.loaded is None:
             with self.loading:
                 self.make_room(place, source, emit)
@@ -122,7 +131,6 @@ class Shelf:
         """Take a place away."""
         self.places.pop(place.spec, None)
         place.thread.shutdown(wait=False)
-        place.ahead.shutdown(wait=False)
         place.empty()
 
 

@@ -1,7 +1,7 @@
 """The process that keeps models loaded: it listens on a socket, makes the jobs of commands, and ends when idle.
 
-Each command has a thread, each model another one: a model makes one group of one command, then one of the next, so
-that a long batch and a single prompt take turns. Nothing is written and nothing is printed here.
+Each command has a thread, each model another one. A model makes one group after another: of one command, or of several
+whose items go together, so that a long batch and a single prompt take turns. Nothing is written or printed here.
 """
 
 import contextlib
@@ -15,14 +15,16 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 from genai_cli import __version__
 from genai_cli.device.environment import prepare_environment
 from genai_cli.errors import GenaiError
-from genai_cli.events import Event
+from genai_cli.events import Emit, Event
 from genai_cli.hub.access import Access
+from genai_cli.request.request import Request
 from genai_cli.work.assignment import Assignment
 from genai_cli.work.engines.link import (
     AskStatus,
@@ -40,9 +42,10 @@ from genai_cli.work.engines.link import (
     take_fingerprint,
 )
 from genai_cli.work.job import Job
+from genai_cli.work.joining import Call
 from genai_cli.work.loaded_model import LoadedModel, ModelSource
 from genai_cli.work.outcome import Failure, Outcome, note_cause
-from genai_cli.work.producer import Producer
+from genai_cli.work.producer import Producer, Run
 from genai_cli.work.shelf import Place, Shelf
 
 WAITING = 128  # connections that may wait to be accepted
@@ -58,8 +61,8 @@ class Stopped(BaseException):
 class SharedProducer(Producer):
     """A producer whose model is kept for other commands, too."""
 
-    def __init__(self, shelf: Shelf, place: Place, session: "Session") -> None:
-        super().__init__(session.emit, place.ahead)
+    def __init__(self, shelf: Shelf, place: Place, emit: Emit, model_thread: Executor) -> None:
+        super().__init__(emit, model_thread)
         self.shelf = shelf
         self.place = place
 
@@ -68,6 +71,10 @@ class SharedProducer(Producer):
 
     def load(self, assignment: Assignment, source: ModelSource) -> LoadedModel:
         return self.shelf.load(self.place, source, assignment.hints, self.emit)
+
+    def generate(self, loaded: LoadedModel, requests: Sequence[Request], emit: Emit) -> Run:
+        joins = self.assignment is not None and self.assignment.hints.joins
+        return self.place.joiner.generate(loaded, Call(requests, emit, self.most, joins))
 
     def free_others(self) -> bool:
         return self.shelf.free_others(self.emit)
@@ -81,6 +88,8 @@ class Session:
         self.link = link
         self.outbox: queue.SimpleQueue[Event | Outcome | Done | GaveUp] = queue.SimpleQueue()
         self.stopped = False
+        self.taken = threading.Semaphore(0)
+        """Released for each outcome that was sent: none is made before the one before it has gone."""
 
     def run(self) -> None:
         """Serve the command until it hangs up."""
@@ -108,50 +117,60 @@ class Session:
     def produce(self, assignment: Assignment, jobs: Sequence[Job]) -> None:
         """Make the jobs on the model's thread, and send what comes of them as it comes. Raises LinkError."""
         offline = replace(assignment, access=Access(True, assignment.access.licenses))
-        with self.worker.shelf.use(assignment.spec) as place:
-            self.pass_on(place, SharedProducer(self.worker.shelf, place, self).produce(offline, jobs))
+        with self.worker.shelf.use(assignment.spec) as place, ThreadPoolExecutor(1) as ahead:
+            self.pass_on(SharedProducer(self.worker.shelf, place, self.emit, ahead).produce(offline, jobs))
 
     def load(self, assignment: Assignment) -> None:
         """Load a model and keep it."""
         offline = replace(assignment, access=Access(True, assignment.access.licenses))
-        with self.worker.shelf.use(assignment.spec) as place:
-            producer = SharedProducer(self.worker.shelf, place, self)
+        with self.worker.shelf.use(assignment.spec) as place, ThreadPoolExecutor(1) as ahead:
+            producer = SharedProducer(self.worker.shelf, place, self.emit, ahead)
 
-            def step() -> Iterator[Outcome]:
+            def load() -> Iterator[Outcome]:
                 producer.load(offline, producer.open_source(offline))
                 yield from ()
 
-            self.pass_on(place, step())
+            self.pass_on(load())
 
-    def pass_on(self, place: Place, outcomes: Iterator[Outcome]) -> None:
-        """Take one outcome after another; between two of them the model may make another command's."""
-        place.thread.submit(self.step, outcomes)
-        while True:
-            try:
-                message = self.outbox.get(timeout=LISTENING)
-            except queue.Empty:
-                self.listen(place)
-                continue
-            self.link.send(message)
-            if isinstance(message, Done | GaveUp):
-                return
-            if not isinstance(message, Event):
-                place.thread.submit(self.step, outcomes)
-
-    def listen(self, place: Place) -> None:
-        """Raise LinkError, and let the model stop at its next step, where the command has hung up."""
-        if select.select([self.link.socket], [], [], 0)[0]:
+    def pass_on(self, outcomes: Iterator[Outcome]) -> None:
+        """Send what comes of the work as it comes. Raises LinkError, and ends the work, where the command has gone."""
+        making = threading.Thread(target=self.make, args=(outcomes,), daemon=True)
+        making.start()
+        try:
+            while True:
+                try:
+                    message = self.outbox.get(timeout=LISTENING)
+                except queue.Empty:
+                    self.listen()
+                    continue
+                self.link.send(message)
+                if isinstance(message, Done | GaveUp):
+                    return
+                if not isinstance(message, Event):
+                    self.taken.release()
+        except LinkError:
             self.stopped = True
-            place.thread.submit(lambda: None).result()
+            self.taken.release()
+            raise
+        finally:
+            making.join()
+
+    def listen(self) -> None:
+        """Raise LinkError where the command has hung up."""
+        if select.select([self.link.socket], [], [], 0)[0]:
             raise LinkError("the command has gone")
 
-    def step(self, outcomes: Iterator[Outcome]) -> None:
-        """On the model's thread: the next outcome."""
+    def make(self, outcomes: Iterator[Outcome]) -> None:
+        """In a thread of its own: make all, each when the one before it has gone to the command."""
         try:
-            outcome = next(outcomes, None)
-            if isinstance(outcome, Failure):
-                note_cause(outcome.error)
-            self.outbox.put(Done() if outcome is None else outcome)
+            for outcome in outcomes:
+                if isinstance(outcome, Failure):
+                    note_cause(outcome.error)
+                self.outbox.put(outcome)
+                self.taken.acquire()
+                if self.stopped:
+                    return
+            self.outbox.put(Done())
         except Stopped:
             return
         except GenaiError as error:
