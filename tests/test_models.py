@@ -32,7 +32,7 @@ CLASSIFY = ModelKind("classify", "a text classifier", "transformers", ("ForSeque
 AUDIO = ModelKind(
     "audio", "a text-to-audio model", "transformers", ("MusicgenForConditionalGeneration",), "TEXT_TO_WAVEFORM"
 )
-CATALOG = Catalog((IMAGE, TEXT, CLASSIFY, AUDIO))
+CATALOG = Catalog.hold(IMAGE, TEXT, CLASSIFY, AUDIO)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_a_fetched_model_may_turn_out_to_be_of_another_kind() -> None:
 def test_two_tasks_may_take_the_same_models() -> None:
     chat = ModelKind("chat", "a chat model", "transformers", TEXT.class_suffixes)
     for kind in (TEXT, chat):
-        check_kind({"architectures": ["LlamaForCausalLM"]}, kind, Catalog((TEXT, chat)), "m")
+        check_kind({"architectures": ["LlamaForCausalLM"]}, kind, Catalog.hold(TEXT, chat), "m")
 
 
 def test_an_encoder_decoder_is_no_text_model() -> None:
@@ -137,7 +137,7 @@ def test_an_encoder_decoder_is_no_text_model() -> None:
 
 
 def test_the_built_in_models_of_a_catalog(tmp_path: Path) -> None:
-    catalog = Catalog((replace(TEXT, built_in=tmp_path), replace(AUDIO, built_in=tmp_path / "missing"), IMAGE))
+    catalog = Catalog.hold(replace(TEXT, built_in=tmp_path), replace(AUDIO, built_in=tmp_path / "missing"), IMAGE)
     assert catalog.built_in_tasks() == ["text"]
     assert parse_name("tiny", "text", catalog).folder == tmp_path
     for task in ("audio", "image", None):

@@ -4,8 +4,10 @@ A kind says what a task takes: which library loads its models, which classes the
 a short name. The room `hub` knows no task, so a new task changes nothing here.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from genai_cli.errors import ModelError
 from genai_cli.hub.reference import BUILT_IN, ModelReference
@@ -60,9 +62,21 @@ class ModelKind:
 
 @dataclass(frozen=True)
 class Catalog:
-    """The kinds of all tasks."""
+    """The kinds of all tasks, each loaded when it is asked for: a command of one task does not wait for the others."""
 
-    kinds: tuple[ModelKind, ...] = ()
+    tasks: tuple[str, ...]
+    load: Callable[[str], ModelKind]
+
+    @classmethod
+    def hold(cls, *kinds: ModelKind) -> Self:
+        """A catalog of kinds at hand."""
+        by_task = {kind.task: kind for kind in kinds}
+        return cls(tuple(by_task), by_task.__getitem__)
+
+    @property
+    def kinds(self) -> tuple[ModelKind, ...]:
+        """The kinds of all tasks."""
+        return tuple(map(self.load, self.tasks))
 
     @property
     def aliases(self) -> dict[str, str]:
@@ -81,10 +95,9 @@ class Catalog:
 
     def kind(self, task: str) -> ModelKind:
         """The kind of a task. Raises KeyError for a task that the catalog does not have."""
-        for kind in self.kinds:
-            if kind.task == task:
-                return kind
-        raise KeyError(task)
+        if task not in self.tasks:
+            raise KeyError(task)
+        return self.load(task)
 
     def find_by_class(self, architecture: str) -> ModelKind | None:
         """The first kind that a class belongs to by its name, or None if the name does not tell."""
@@ -96,17 +109,18 @@ class Catalog:
 
     def built_in_tasks(self) -> list[str]:
         """The tasks that have a built-in model, sorted."""
-        return sorted(self._built_in_folders())
+        return sorted(task for task in self.tasks if self.find_built_in(task) is not None)
 
     def built_in(self, task: str) -> ModelReference:
         """The small model of a task inside the package. Raises ModelError if the task has none."""
-        folder = self._built_in_folders().get(task)
+        folder = self.find_built_in(task)
         if folder is None:
             raise ModelError(
                 f"there is no built-in model for {task}", hint="built in for: " + ", ".join(self.built_in_tasks())
             )
         return ModelReference(BUILT_IN, folder=folder)
 
-    def _built_in_folders(self) -> dict[str, Path]:
-        """The folder of the built-in model of each task that has one."""
-        return {kind.task: kind.built_in for kind in self.kinds if kind.built_in is not None and kind.built_in.is_dir()}
+    def find_built_in(self, task: str) -> Path | None:
+        """The folder of the built-in model of a task; None if it has none."""
+        folder = self.load(task).built_in if task in self.tasks else None
+        return folder if folder is not None and folder.is_dir() else None

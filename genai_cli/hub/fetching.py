@@ -41,7 +41,7 @@ class ModelFiles:
     weights: tuple[Path, ...] = ()
     kind: ModelKind | None = None
     """The kind that the model was fetched as; None for any."""
-    catalog: Catalog = field(default_factory=Catalog)
+    catalog: Catalog = field(default_factory=Catalog.hold)
 
     def count_weight_bytes(self) -> int:
         """The size of the weight files that are loaded."""

@@ -34,9 +34,9 @@ def parse_name(name: str, task: str | None, catalog: Catalog) -> ModelReference:
             )
         return catalog.built_in(task)
     asked, at, revision = name.partition("@")
-    aliases = catalog.aliases
+    aliases = {} if "/" in asked else catalog.aliases  # which reads all kinds, and none has a slash
     # The alias of a task's own model means the same everywhere, even in a folder that holds a folder of that name.
-    is_alias = asked in catalog.own or (asked in aliases and not holds_model(Path(name)))
+    is_alias = asked in aliases and (asked in catalog.own or not holds_model(Path(name)))
     if not is_alias and is_path(name):
         return parse_folder(name)
     if at and S_ISREG(read_mode(Path(asked))):

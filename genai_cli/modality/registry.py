@@ -118,7 +118,8 @@ def load_catalog() -> "Catalog":
     """The models that all tasks have by name."""
     from genai_cli.hub.catalog import Catalog
 
-    return Catalog(tuple(modality.models for modality in list_modalities()))
+    tasks = tuple(entry.task for entry in list_entries().values() if entry.problem is None)
+    return Catalog(tasks, lambda task: find_modality(task).models)
 
 
 @functools.cache
