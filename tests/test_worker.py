@@ -276,6 +276,21 @@ def test_what_an_ended_worker_left_is_no_obstacle(genai: Genai, place: Path, lef
     assert find_status(place).process != killed
 
 
+def test_a_worker_that_cannot_start_is_not_waited_for(genai: Genai, place: Path) -> None:
+    """As on a full disk: the worker cannot take its place. The command makes the result, and only -v tells."""
+    command = ["classify", "good", "-m", "tiny", *KEEP]
+    first = genai(*command)
+    assert "a worker keeps models loaded for 2 minutes" in first.stderr
+    assert genai("worker", "stop").code == 0
+    (lock,) = place.glob("*.lock")
+    lock.unlink()
+    lock.mkdir()
+    again = genai(*command, "-v")
+    assert (again.code, again.stdout) == (0, first.stdout)
+    assert "without a worker: it ended with 1 as it started" in again.stderr
+    assert "keeps models loaded" not in again.stderr
+
+
 @pytest.mark.parametrize("wrong", ["mode", "link", "file", "owner"])
 def test_a_folder_that_is_not_this_user_s_alone_is_not_used(genai: Genai, place: Path, wrong: str) -> None:
     other = place.with_name("other")

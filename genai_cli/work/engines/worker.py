@@ -78,15 +78,18 @@ class WorkerEngine:
         answer = link.receive()
         if isinstance(answer, Welcome) and answer.serves:
             link.socket.settimeout(None)
+            self.announce(answer.process)
             self.emit(Detail(f"worker {answer.process} keeps models loaded"))
             return link
         link.close()  # another genai, or one that is ending
         return None
 
     def start(self, address: Path) -> None:
-        """Start a worker, unless the one that was started is on its way."""
+        """Start a worker, unless the one that was started is on its way. Raises LinkError if that one failed."""
         if self.process is not None and self.process.poll() is None:
             return
+        if self.process is not None and self.process.returncode:
+            raise LinkError(f"it ended with {self.process.returncode} as it started")
         self.process = subprocess.Popen(
             [sys.executable, "-m", MODULE, str(address)],
             cwd="/",
@@ -95,8 +98,12 @@ class WorkerEngine:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        minutes = f"{self.keep / 60:.0f} minutes" if self.keep >= 120 else f"{self.keep:.0f} seconds"
-        self.emit(Notice(f"a worker keeps models loaded for {minutes}; genai worker stop ends it"))
+
+    def announce(self, process: int) -> None:
+        """Say that the worker that this command started keeps models loaded."""
+        if self.process is not None and process == self.process.pid:
+            minutes = f"{self.keep / 60:.0f} minutes" if self.keep >= 120 else f"{self.keep:.0f} seconds"
+            self.emit(Notice(f"a worker keeps models loaded for {minutes}; genai worker stop ends it", once=True))
 
     def reach(self) -> Link:
         """The connection, as soon as the worker listens. Raises LinkError."""
