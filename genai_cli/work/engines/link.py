@@ -3,6 +3,7 @@
 Both ends are processes of the same user, which is checked, so that what they send may be pickled Python objects.
 """
 
+import functools
 import hashlib
 import os
 import pickle
@@ -232,8 +233,12 @@ def connect(address: Path, seconds: float | None = None) -> Link:
     return Link(connection)
 
 
+@functools.cache
 def take_fingerprint() -> str:
-    """What code runs here: genai's files, and the libraries that make results."""
+    """What code runs here: genai's files, and the libraries that make results, as they were when this process asked.
+
+    A server asks for each request, and runs what it has imported, whatever becomes of the files.
+    """
     package = Path(__file__).parents[2]
     stamps: list[object] = [__version__, sys.version]
     for path in sorted(package.rglob("*.py")):
