@@ -47,6 +47,7 @@ def test_a_picture_is_named_by_an_address(serve: Serve, tmp_path: Path) -> None:
 def test_the_oldest_go_and_nothing_else(tmp_path: Path) -> None:
     files = KeptFiles(tmp_path / "kept", most_bytes=250)
     files.open()
+    KeptFiles(tmp_path / "gone").tidy()  # raises nothing
     (tmp_path / "kept" / "notes.txt").write_text("mine" * 100)
     paths = [files.keep(bytes(100), ".png") for _ in range(2)]
     assert all(NAME.fullmatch(path.name) for path in paths)
@@ -76,7 +77,7 @@ def test_a_folder_that_takes_nothing_is_said_at_once(run_main: RunMain, tmp_path
     assert "--keep-files names another folder" in done.stderr
 
 
-def test_a_full_disk_is_an_error_that_names_no_path(serve: Serve, tmp_path: Path) -> None:
+def test_a_folder_that_is_gone_is_an_error_that_names_no_path(serve: Serve, tmp_path: Path) -> None:
     server = serve("-m", "tiny", "--keep-files", tmp_path / "kept")
     (tmp_path / "kept").rmdir()
     body = {"prompt": "a red circle", "size": "64x64", "seed": 1, "response_format": "url"}

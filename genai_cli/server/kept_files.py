@@ -58,7 +58,7 @@ class KeptFiles:
 
     def tidy(self) -> None:
         """Remove what is too old, now and again when the next file will be."""
-        with self.lock:
+        with self.lock, suppress(OSError):  # of a folder that is gone, the next file tells
             ends = self.make_room(0)
             if self.next_look is not None:
                 self.next_look.cancel()

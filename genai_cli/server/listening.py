@@ -34,8 +34,8 @@ class Patience:
     body: float = 30
     """Until the whole body has come, and a second more for each `rate` bytes of it."""
     rate: float = 10_000
-    read: float = 30
-    """For it to take anything of what is sent to it."""
+    read: float = 60
+    """For it to take anything of what is sent to it; the system's own buffer takes some of it in large steps."""
     idle: int = 15
     """For the next request on a connection."""
     gone: int = 30
