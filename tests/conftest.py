@@ -1,10 +1,12 @@
 """What the tests share: checkpoints built once, a hub on loopback, and ways to run the command."""
 
 import ctypes
+import http.client
 import io
 import json
 import os
 import pty
+import re
 import select
 import shutil
 import signal
@@ -202,6 +204,80 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
     """A file of JSON lines, one for each row."""
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
+
+
+# Running the server
+
+
+@dataclass(frozen=True)
+class RunningServer:
+    """A running server, which ends with the test."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+
+    def ask(
+        self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None
+    ) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers and body of an answer."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT)
+        data = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
+        connection.request(method, path, data, headers or {})
+        answer = connection.getresponse()
+        found = answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
+        connection.close()
+        return found
+
+    def client(self, key: str = "none") -> Any:
+        """OpenAI's own client."""
+        import openai
+
+        return openai.OpenAI(base_url=f"http://127.0.0.1:{self.port}/v1", api_key=key, max_retries=0)
+
+
+Serve = Callable[..., RunningServer]
+
+
+@pytest.fixture
+def serve(environment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
+    """Starts servers with workers of their own."""
+    place = Path(tempfile.mkdtemp(prefix="g"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(place))
+    servers: list[RunningServer] = []
+
+    def start(*options: str | Path) -> RunningServer:
+        command = [COMMAND, "serve", "--port", "0", "--keep", "2m", *map(str, options)]
+        process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert process.stderr is not None
+        line = process.stderr.readline().decode()
+        found = re.search(r":(\d+)/v1\n$", line)
+        assert found, line + process.stderr.read().decode()
+        servers.append(RunningServer(process, int(found[1])))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.process.kill()
+        server.process.communicate()
+    subprocess.run([COMMAND, "worker", "stop"], check=True, capture_output=True)
+    shutil.rmtree(place, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def one_server() -> Iterator[RunningServer]:
+    """A server for the tests that ask for nothing that a model makes."""
+    with tempfile.TemporaryDirectory(prefix="g") as place:
+        env = os.environ | {"XDG_RUNTIME_DIR": place, "GENAI_KEEP": "1m", "HF_HUB_OFFLINE": "1"}
+        command = [COMMAND, "serve", "--port", "0", "-m", "tiny"]
+        process = subprocess.Popen(command, cwd=place, env=env, stderr=subprocess.PIPE)
+        assert process.stderr is not None
+        found = re.search(r":(\d+)/v1\n$", process.stderr.readline().decode())
+        assert found
+        yield RunningServer(process, int(found[1]))
+        process.kill()
+        said = process.communicate()[1]
+        subprocess.run([COMMAND, "worker", "stop"], env=env, check=True, capture_output=True)
+    assert said == b""  # no request leaves a traceback
 
 
 # Checkpoints, each built when the first test asks for it

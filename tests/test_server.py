@@ -4,21 +4,15 @@ import base64
 import http.client
 import io
 import json
-import os
-import re
-import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import COMMAND, TIMEOUT, Genai, RunMain
+from conftest import COMMAND, TIMEOUT, Genai, RunMain, RunningServer, Serve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -33,58 +27,6 @@ from genai_cli.server.guard import MOST_BYTES, Rules, is_loopback
 
 openai = pytest.importorskip("openai")
 GREEDY = {"temperature": 0, "max_tokens": 8}
-
-
-@dataclass(frozen=True)
-class Server:
-    """A running server, which ends with the test."""
-
-    process: subprocess.Popen[bytes]
-    port: int
-
-    def ask(
-        self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None
-    ) -> tuple[int, dict[str, str], bytes]:
-        """Status, headers and body of an answer."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT)
-        data = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
-        connection.request(method, path, data, headers or {})
-        answer = connection.getresponse()
-        found = answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
-        connection.close()
-        return found
-
-    def client(self, key: str = "none") -> Any:
-        """OpenAI's own client."""
-        return openai.OpenAI(base_url=f"http://127.0.0.1:{self.port}/v1", api_key=key, max_retries=0)
-
-
-Serve = Callable[..., Server]
-
-
-@pytest.fixture
-def serve(environment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
-    """Starts servers with workers of their own."""
-    place = Path(tempfile.mkdtemp(prefix="g"))
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(place))
-    servers: list[Server] = []
-
-    def start(*options: str | Path) -> Server:
-        command = [COMMAND, "serve", "--port", "0", "--keep", "2m", *map(str, options)]
-        process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
-        assert process.stderr is not None
-        line = process.stderr.readline().decode()
-        found = re.search(r":(\d+)/v1\n$", line)
-        assert found, line + process.stderr.read().decode()
-        servers.append(Server(process, int(found[1])))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.process.kill()
-        server.process.communicate()
-    subprocess.run([COMMAND, "worker", "stop"], check=True, capture_output=True)
-    shutil.rmtree(place, ignore_errors=True)
 
 
 # The official client
@@ -166,27 +108,13 @@ def test_pictures_carry_record_and_mark(serve: Serve, tmp_path: Path) -> None:
         ("/v1/nothing", {}, 404, "there is no POST /v1/nothing"),
     ],
 )
-def test_errors_have_openai_s_shape(one_server: Server, path: str, body: object, status: int, words: str) -> None:
+def test_errors_have_openai_s_shape(
+    one_server: RunningServer, path: str, body: object, status: int, words: str
+) -> None:
     found, _, data = one_server.ask("POST", path, body)
     error = json.loads(data)["error"]
     assert (found, set(error)) == (status, {"message", "type", "param", "code"}), error
     assert words in error["message"]
-
-
-@pytest.fixture(scope="module")
-def one_server() -> Iterator[Server]:
-    """A server for the tests that ask for nothing that a model makes."""
-    with tempfile.TemporaryDirectory(prefix="g") as place:
-        env = os.environ | {"XDG_RUNTIME_DIR": place, "GENAI_KEEP": "1m", "HF_HUB_OFFLINE": "1"}
-        command = [COMMAND, "serve", "--port", "0", "-m", "tiny"]
-        process = subprocess.Popen(command, cwd=place, env=env, stderr=subprocess.PIPE)
-        assert process.stderr is not None
-        found = re.search(r":(\d+)/v1\n$", process.stderr.readline().decode())
-        assert found
-        yield Server(process, int(found[1]))
-        process.kill()
-        process.communicate()
-        subprocess.run([COMMAND, "worker", "stop"], env=env, check=True, capture_output=True)
 
 
 @pytest.mark.parametrize(
@@ -199,17 +127,17 @@ def one_server() -> Iterator[Server]:
         {"Origin": "null"},
     ],
 )
-def test_web_pages_of_strangers_do_not_drive_it(one_server: Server, headers: dict[str, str]) -> None:
+def test_web_pages_of_strangers_do_not_drive_it(one_server: RunningServer, headers: dict[str, str]) -> None:
     assert one_server.ask("GET", "/v1/models", headers=headers)[0] == 403
     assert one_server.ask("POST", "/v1/completions", {"prompt": "x"}, headers)[0] == 403
 
 
-def test_pages_of_this_machine_may(one_server: Server) -> None:
+def test_pages_of_this_machine_may(one_server: RunningServer) -> None:
     headers = {"Host": f"localhost:{one_server.port}", "Origin": "http://localhost:3000"}
     assert one_server.ask("GET", "/v1/models", headers=headers)[0] == 200
 
 
-def test_a_body_has_a_bound(one_server: Server) -> None:
+def test_a_body_has_a_bound(one_server: RunningServer) -> None:
     status, _, data = one_server.ask("POST", "/v1/completions", headers={"Content-Length": str(MOST_BYTES + 1)})
     assert (status, b"at most" in data) == (413, True)
     with socket.create_connection(("127.0.0.1", one_server.port), timeout=TIMEOUT) as connection:

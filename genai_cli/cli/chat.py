@@ -5,7 +5,7 @@ import json
 import secrets
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, ClassVar
@@ -14,11 +14,12 @@ from genai_cli.atomic import make_process_tag, replace_file
 from genai_cli.cli.command import Command, Given
 from genai_cli.cli.console import Console
 from genai_cli.cli.options import LicenseOptions, MessageOptions, NetworkOptions, read_access
+from genai_cli.cli.servers import ServerOptions
 from genai_cli.device.spec import Placing
 from genai_cli.errors import GenaiError, InputError, OutputError, list_near
 from genai_cli.events import Event, Notice, TextPiece
 from genai_cli.hub.access import Access
-from genai_cli.hub.address import refuse_address
+from genai_cli.hub.address import is_address, parse_address
 from genai_cli.hub.reference import BUILT_IN
 from genai_cli.modality.registry import list_modalities
 from genai_cli.request.openai_rows import read_message
@@ -30,7 +31,8 @@ from genai_cli.work.assignment import Assignment
 from genai_cli.work.engines.engine import Engine
 from genai_cli.work.engines.keeping import AUTO_SECONDS, Keeping
 from genai_cli.work.engines.link import can_work
-from genai_cli.work.engines.opening import Produce, open_engine
+from genai_cli.work.engines.opening import Produce, open_engines
+from genai_cli.work.engines.server_key import ServerKey
 from genai_cli.work.job import Order, expand
 from genai_cli.work.outcome import Failure
 from genai_cli.work.runner import look_up_one, make_spec
@@ -39,7 +41,7 @@ DEFAULT_MODEL = "qwen2.5-0.5b"
 HELP = {
     "/new": "begin again, with the same system message",
     "/system TEXT": "set the system message; without a text it goes",
-    "/model NAME": "go on with another model",
+    "/model NAME": "go on with another model; http://HOST:PORT/v1#NAME is a server's",
     "/save FILE": "write the conversation as JSON; --from FILE goes on with it",
     "/help": "these lines; a text that begins with a slash takes two",
     "/exit": "end; so does Ctrl-D. Ctrl-C stops an answer",
@@ -53,7 +55,12 @@ class ChatOptions:
     heading: ClassVar[str] = OWN
 
     model: Annotated[
-        str, Option("-m", "--model", help="A model with a chat template: a short name, owner/name, or a folder.")
+        str,
+        Option(
+            "-m",
+            "--model",
+            help="A model with a chat template: a short name, owner/name, a folder, or http://HOST:PORT/v1#NAME.",
+        ),
     ] = DEFAULT_MODEL
     system: Annotated[str | None, Option("--system", help="The system message.")] = None
     conversation: Annotated[
@@ -82,8 +89,15 @@ class Conversation:
     settings: dict[str, object]
     access: Access
     placing: Placing
-    produce: Produce
     console: Console
+    keep: float
+    """For how many seconds a worker keeps the models of this machine; 0: there is no worker."""
+    key_file: Path | None
+    opened: ExitStack
+    """What ends with the conversation."""
+    engines: dict[bool, Produce] = field(default_factory=dict)
+    """What makes the answers of servers' models, and of this machine's, each from when it is first needed."""
+    key: ServerKey | None = None
     turns: list[dict[str, str]] = field(default_factory=list)
     pieces: list[str] = field(default_factory=list)
     """The answer that is being made."""
@@ -98,6 +112,10 @@ class Conversation:
             self.console.emit(Notice("stopped"))
             if not self.pieces:
                 return
+        except GenaiError:
+            if self.pieces:
+                self.console.result("")  # the error begins a line of its own
+            raise
         answer = "".join(self.pieces)
         self.turns += [{"role": "user", "content": text}, {"role": "assistant", "content": answer}]
 
@@ -108,15 +126,28 @@ class Conversation:
 
     def make_answer(self, request: Request) -> None:
         """Make and show it. Raises GenaiError."""
-        refuse_address(request.model)
+        produce = self.find_engine(request.model)
         needs = request.needs()
-        references = look_up_one(needs, self.access, self.console.emit)
+        references = look_up_one(needs, self.access, self.console.emit, self.key)
         (job,) = expand([Order(request)], references, secrets.randbits(32))
         assignment = Assignment(make_spec(needs, references, self.placing), self.access)
-        for outcome in self.produce(assignment, [job]):
+        for outcome in produce(assignment, [job]):
             if isinstance(outcome, Failure):
                 raise outcome.error
         self.console.result("")
+
+    def find_engine(self, model: str) -> Produce:
+        """What makes the answers of a model. Raises InputError for an address that is none, or a key that is none.
+
+        The key goes to the first server that the conversation names, and to no other.
+        """
+        is_remote = is_address(model)
+        if is_remote and self.key is None:
+            self.key = ServerKey.read(self.key_file, str(parse_address(model).server))
+        if is_remote not in self.engines:
+            engine = open_engines(Engine(), [model], self.key, self.keep, self.hear)
+            self.engines[is_remote] = self.opened.enter_context(engine)
+        return self.engines[is_remote]
 
     def hear(self, event: Event) -> None:
         """Show what the model says, and keep its text."""
@@ -142,25 +173,26 @@ def chat(given: Given) -> int:
         raise InputError(f"{BUILT_IN} has no chat template, so it holds no conversation", hint=hint)
     console = messages.open_console()
     console.streams_text = True
-    talk = Conversation(
-        options.model,
-        options.system,
-        options.settings(),
-        read_access(given),
-        given.read(Placing),
-        refuse_to_produce,
-        console,
-    )
-    if options.conversation is not None:
-        read_conversation(options.conversation, talk)
+    access, placing = read_access(given), given.read(Placing)
     seconds = given.read(Keeping).choose_seconds(AUTO_SECONDS) if can_work() else 0
-    with closing(console), open_engine(Engine(), seconds, talk.hear) as talk.produce:
+    key_file = given.read(ServerOptions).api_key_file
+    with ExitStack() as opened:
+        talk = Conversation(
+            options.model,
+            options.system,
+            options.settings(),
+            access,
+            placing,
+            console,
+            keep=seconds,
+            key_file=key_file,
+            opened=opened,
+        )
+        if options.conversation is not None:
+            read_conversation(options.conversation, talk)
+        opened.callback(console.close)
+        talk.find_engine(talk.model)  # a worker starts while the user types
         return run_turns(talk, sys.stdin.isatty())
-
-
-def refuse_to_produce(*_: object) -> Iterator[Failure]:
-    """Stands in until the engine is open."""
-    raise RuntimeError("the engine is not open")
 
 
 def run_turns(talk: Conversation, on_terminal: bool) -> int:
@@ -220,6 +252,8 @@ def obey(line: str, talk: Conversation) -> bool:
         talk.system = rest or None
         talk.console.tell("the system message is set" if rest else "there is no system message")
     elif word == "/model" and rest:
+        if is_address(rest):
+            parse_address(rest)
         talk.model = rest
         talk.console.tell(f"the next answer is {rest}'s")
     elif word == "/save" and rest:
@@ -265,5 +299,5 @@ COMMAND = Command(
     "chat",
     "Talk with a model: it answers as it goes, and stays loaded. Lines from a pipe are turns, too.",
     chat,
-    (ChatOptions, Placing, Keeping, NetworkOptions, LicenseOptions, MessageOptions),
+    (ChatOptions, Placing, ServerOptions, Keeping, NetworkOptions, LicenseOptions, MessageOptions),
 )

@@ -9,7 +9,7 @@ from genai_cli.cli.command import Command, Given
 from genai_cli.cli.console import Console
 from genai_cli.cli.options import LicenseOptions, MessageOptions, NetworkOptions, read_access
 from genai_cli.device.spec import Placing
-from genai_cli.errors import DeviceError, InputError
+from genai_cli.errors import InputError
 from genai_cli.events import Notice
 from genai_cli.request.option import BATCHES, MODEL, OUTPUT, Option
 from genai_cli.work.engines.keeping import AUTO_SECONDS, Keeping, parse_keep
@@ -18,9 +18,10 @@ from genai_cli.work.engines.link import can_work
 if TYPE_CHECKING:
     from genai_cli.server.answering import Served
     from genai_cli.server.guard import Rules
+    from genai_cli.server.kept_files import KeptFiles
 
 NEEDED = ("starlette", "uvicorn")
-WAITING = 128  # connections that may wait to be accepted
+MORE_CONNECTIONS = 64  # beside those of requests that are made or wait
 KEEP_SECONDS = 3600.0  # that the worker waits for a request, where --keep says nothing
 
 
@@ -52,6 +53,15 @@ class ServeOptions:
             heading=OUTPUT,
         ),
     ] = ()
+    keep_files: Annotated[
+        Path | None,
+        Option(
+            "--keep-files",
+            metavar="FOLDER",
+            help="Keep pictures here for an hour, 1 GB at most, so that answers can hold their addresses.",
+            heading=OUTPUT,
+        ),
+    ] = None
     at_once: Annotated[
         int, Option("--at-once", help="Requests that are made at once.", low=1, high=64, heading=BATCHES)
     ] = 32
@@ -75,7 +85,9 @@ def serve(given: Given) -> int:
     check_models(models)
     keep = parse_keep(given.read(Keeping).keep)
     queue = Queue(options.at_once, options.waiting)
-    served = Served(models, options.any_model, read_access(given), given.read(Placing), keep or KEEP_SECONDS, queue)
+    files = open_files(options.keep_files)
+    access, placing = read_access(given), given.read(Placing)
+    served = Served(models, options.any_model, access, placing, keep or KEEP_SECONDS, queue, files)
     rules = Rules(options.host, read_key(options), frozenset(options.allow_host))
     return run(served, rules, options, given.read(MessageOptions).open_console())
 
@@ -93,6 +105,17 @@ def check_models(names: tuple[str, ...]) -> None:
             parse_name(name, None, load_catalog())
 
 
+def open_files(folder: Path | None) -> "KeptFiles | None":
+    """Where files are kept. Raises OutputError."""
+    from genai_cli.server.kept_files import KeptFiles
+
+    if folder is None:
+        return None
+    files = KeptFiles(folder.expanduser().absolute())
+    files.open()
+    return files
+
+
 def read_key(options: ServeOptions) -> str | None:
     """The key. Raises InputError for a file that cannot be read, or holds none."""
     if options.api_key_file is None:
@@ -108,37 +131,17 @@ def read_key(options: ServeOptions) -> str | None:
 
 def run(served: "Served", rules: "Rules", options: ServeOptions, console: Console) -> int:
     """Listen. Raises DeviceError where the address cannot be had."""
-    import socket
-
-    import uvicorn
-
     from genai_cli.server.app import build_app
+    from genai_cli.server.listening import Patience, make_server, open_listener
     from genai_cli.work.engines.worker import set_keep
 
-    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((options.host, options.port))
-        listener.listen(WAITING)
-    except OSError as error:
-        listener.close()
-        what = f"cannot listen on {options.host}:{options.port}: {error.strerror or error}"
-        raise DeviceError(what, hint="--port names another port, 0 a free one") from None
+    patience = Patience()
+    listener = open_listener(options.host, options.port, patience)
     host = f"[{options.host}]" if ":" in options.host else options.host
     console.emit(Notice(f"serving {', '.join(served.models)} on http://{host}:{listener.getsockname()[1]}/v1"))
-    config = uvicorn.Config(
-        build_app(served, rules),
-        log_level="error",
-        access_log=False,
-        lifespan="off",
-        server_header=False,
-        timeout_keep_alive=15,
-        timeout_graceful_shutdown=60,
-        limit_concurrency=options.at_once + options.waiting + 64,
-    )
+    most = options.at_once + options.waiting + MORE_CONNECTIONS
     try:
-        uvicorn.Server(config).run(sockets=[listener])
+        make_server(build_app(served, rules, patience), patience, most).run(sockets=[listener])
     finally:
         set_keep(AUTO_SECONDS)  # nobody serves from it any more
     return 0

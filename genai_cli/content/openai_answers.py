@@ -12,7 +12,61 @@ from genai_cli.errors import ModelError
 from genai_cli.types import JsonObject
 
 DATA = "b64_json"  # under which a record carries the bytes of a picture
+URL = "url"  # under which it carries their address
 LONGEST_NAME = 200  # characters of a reason or a model's name that a server states
+
+# The bodies that the functions below make, as JSON Schema.
+WHOLE: JsonObject = {"type": "integer", "minimum": 0}
+USAGE: JsonObject = {
+    "type": "object",
+    "properties": dict.fromkeys(("prompt_tokens", "completion_tokens", "total_tokens"), WHOLE),
+    "required": ["prompt_tokens", "completion_tokens", "total_tokens"],
+}
+MESSAGE: JsonObject = {
+    "type": "object",
+    "properties": {"role": {"const": "assistant"}, "content": {"type": "string"}, "refusal": {"type": "null"}},
+    "required": ["role", "content"],
+}
+IMAGES: JsonObject = {
+    "type": "object",
+    "properties": {
+        "created": WHOLE,
+        "data": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    DATA: {"type": "string", "contentEncoding": "base64"},
+                    URL: {"type": "string", "format": "uri"},
+                },
+                "minProperties": 1,
+            },
+            "minItems": 1,
+        },
+    },
+    "required": ["created", "data"],
+}
+
+
+def describe_choices(object_name: str, said: JsonObject) -> JsonObject:
+    """The body around choices that say this, as JSON Schema."""
+    choice = {"index": WHOLE, **said, "logprobs": {"type": "null"}, "finish_reason": {"type": ["string", "null"]}}
+    properties = {
+        "id": {"type": "string"},
+        "object": {"const": object_name},
+        "created": WHOLE,
+        "model": {"type": "string"},
+        "choices": {
+            "type": "array",
+            "items": {"type": "object", "properties": choice, "required": list(choice)},
+            "minItems": 1,
+        },
+    }
+    return {"type": "object", "properties": {**properties, "usage": USAGE}, "required": list(properties)}
+
+
+COMPLETION = describe_choices("text_completion", {"text": {"type": "string"}})
+CHAT = describe_choices("chat.completion", {"message": MESSAGE})
 
 
 @dataclass(frozen=True)
@@ -26,7 +80,10 @@ class Said:
 
 def answer_images(records: list[JsonObject]) -> JsonObject:
     """Pictures, as /v1/images/generations answers them."""
-    return {"created": read_time(records[0]), "data": [{DATA: record[DATA]} for record in records]}
+    return {
+        "created": read_time(records[0]),
+        "data": [{name: record[name] for name in (DATA, URL) if name in record} for record in records],
+    }
 
 
 def answer_completions(records: list[JsonObject]) -> JsonObject:

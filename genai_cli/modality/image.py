@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 from genai_cli.content.content import Content
-from genai_cli.content.openai_answers import answer_images
+from genai_cli.content.openai_answers import DATA, IMAGES, URL, answer_images
 from genai_cli.content.picture import Picture
 from genai_cli.device.compile_decision import Times
 from genai_cli.device.failures import first_line
@@ -40,7 +40,7 @@ from genai_cli.modality.diffusion.vae_decoding import finite_decoding
 from genai_cli.modality.known_models import PICTURES
 from genai_cli.modality.modality import TINY, Modality, Result
 from genai_cli.modality.service import Service
-from genai_cli.request.openai_rows import Endpoint, read_one_prompt
+from genai_cli.request.openai_rows import ONE_PROMPT, Endpoint, read_one_prompt
 from genai_cli.request.option import Option
 from genai_cli.request.request import ModelNeeds, PromptRequest, Request
 from genai_cli.types import JsonObject
@@ -176,6 +176,9 @@ class Image(Modality[ImageRequest]):
             ignored=frozenset({"response_format"}),
             formats={"png": ".png", "jpeg": ".jpg", "webp": ".webp"},
             unset={"size": "auto"},
+            takes=ONE_PROMPT,
+            gives=IMAGES,
+            packings=(DATA, URL),
         ),
     )
     service: ClassVar[Service | None] = SERVICE

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from genai_cli.content import text as content
 from genai_cli.content.content import Content
-from genai_cli.content.openai_answers import answer_chat, answer_completions
+from genai_cli.content.openai_answers import CHAT, COMPLETION, answer_chat, answer_completions
 from genai_cli.device.compile_decision import Times
 from genai_cli.device.private import compile_on_all_devices, is_stateful
 from genai_cli.errors import GenaiError, InputError
@@ -34,7 +34,7 @@ from genai_cli.modality.decoding.streaming import PieceStream, StopEndedItems
 from genai_cli.modality.known_models import TEXTS
 from genai_cli.modality.modality import TINY, Modality, Result
 from genai_cli.modality.service import Service
-from genai_cli.request.openai_rows import Endpoint, read_conversation, read_prompts
+from genai_cli.request.openai_rows import CONVERSATION, PROMPTS, Endpoint, read_conversation, read_prompts
 from genai_cli.request.option import Option
 from genai_cli.request.request import QuantizableRequest, Request
 from genai_cli.request.sampling import DEFAULT_NEW_TOKENS, MaxNewTokens, Temperature, TopK, TopP
@@ -147,6 +147,9 @@ class Text(Modality[TextRequest]):
             answer=answer_completions,
             defaults={"echo": False},
             served={"chat": False},
+            takes=PROMPTS,
+            gives=COMPLETION,
+            streams=True,
         ),
         Endpoint(
             "/v1/chat/completions",
@@ -154,6 +157,9 @@ class Text(Modality[TextRequest]):
             read=read_conversation,
             answer=answer_chat,
             defaults={"echo": False},
+            takes=CONVERSATION,
+            gives=CHAT,
+            streams=True,
         ),
     )
     service: ClassVar[Service | None] = SERVICE

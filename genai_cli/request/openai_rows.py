@@ -38,10 +38,45 @@ class Endpoint:
     """The value of a field that leaves the choice to the model."""
     served: Mapping[str, object] = field(default_factory=dict)
     """What a server sets beside; rows of a batch leave it, as it would change their keys."""
+    takes: JsonObject = field(default_factory=dict)
+    """The fields that `read` reads, as JSON Schema."""
+    gives: JsonObject = field(default_factory=dict)
+    """The body that `answer` makes, as JSON Schema."""
+    packings: tuple[str, ...] = ()
+    """What response_format may ask for, where an answer holds files; a body that says nothing gets the first."""
+    streams: bool = False
+    """Whether the answer may come in pieces."""
 
 
 # Read by the functions below.
 CONTENT = {"model", PROMPT, "messages", "output_format"}
+# The same fields as JSON Schema, for an endpoint's `takes`.
+ONE_PROMPT: JsonObject = {PROMPT: {"type": "string", "minLength": 1}}
+PROMPTS: JsonObject = {
+    PROMPT: {
+        "anyOf": [{"type": "string", "minLength": 1}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]
+    }
+}
+TEXT_PART: JsonObject = {
+    "type": "object",
+    "properties": {"type": {"const": "text"}, "text": {"type": "string"}},
+    "required": ["type", "text"],
+}
+CONVERSATION: JsonObject = {
+    "messages": {
+        "type": "array",
+        "minItems": 1,
+        "items": {
+            "type": "object",
+            "properties": {
+                "role": {"enum": [*SYSTEM_ROLES, "user", "assistant"]},
+                "content": {"anyOf": [{"type": "string"}, {"type": "array", "items": TEXT_PART, "minItems": 1}]},
+            },
+            "required": ["role", "content"],
+            "additionalProperties": False,
+        },
+    }
+}
 # What changes no result here: who asks, where it is kept, how it is sent or paid for, what only hosted models have.
 IGNORED = {
     *("user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"),
@@ -65,6 +100,8 @@ NEUTRAL: dict[str, tuple[object, ...]] = {
     "response_format": ({"type": "text"},),
     "modalities": (["text"],),
 }
+# Values outside an option's range that `mend_sampling` understands.
+MENDED = {"top_k": -1, "top_p": 0}
 
 
 @dataclass(frozen=True)
@@ -149,9 +186,9 @@ def read_options(body: JsonObject, endpoint: Endpoint) -> JsonObject:
 
 def mend_sampling(options: JsonObject) -> JsonObject:
     """The options with what other servers write for "all" and "the likeliest alone" as it is written here."""
-    if is_number(options.get("top_k"), -1):
+    if is_number(options.get("top_k"), MENDED["top_k"]):
         options["top_k"] = 0  # draw from all
-    if is_number(options.get("top_p"), 0):  # the likeliest token alone has a probability of 0 and more
+    if is_number(options.get("top_p"), MENDED["top_p"]):  # the likeliest token alone has a probability of 0 and more
         del options["top_p"]
         options["temperature"] = 0
     return options

@@ -7,15 +7,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from genai_cli.content.openai_answers import DATA
+from genai_cli.content.openai_answers import DATA, URL
 from genai_cli.device.spec import Placing
-from genai_cli.errors import GenaiError, InputError, ModelError
+from genai_cli.errors import GenaiError, InputError, ModelError, OutputError
 from genai_cli.events import Emit, ignore
 from genai_cli.hub.access import Access
 from genai_cli.hub.address import is_address
 from genai_cli.modality.registry import list_endpoints, list_requests
 from genai_cli.request.openai_rows import Endpoint
 from genai_cli.request.rows import Row
+from genai_cli.server.kept_files import KeptFiles
+from genai_cli.server.pages import FILES
 from genai_cli.types import JsonObject
 from genai_cli.work.assignment import Assignment, Hints
 from genai_cli.work.engines.engine import Engine
@@ -69,6 +71,8 @@ class Served:
     placing: Placing
     keep: float
     queue: Queue
+    files: KeptFiles | None = None
+    """Where files are kept whose addresses answers hold; None: answers hold the files themselves."""
 
     def choose_model(self, asked: object) -> str:
         """The model of a request. Raises ModelError for one that is not served, InputError where none is named."""
@@ -88,13 +92,14 @@ class Work:
     endpoint: Endpoint
     assignment: Assignment
     jobs: Sequence[Job]
+    links: bool = False
+    """Whether the answer holds the addresses of files in their place."""
 
 
 def plan(served: Served, url: str, body: JsonObject) -> Work:
     """What is to be made for a body. Raises GenaiError for a body that cannot be honoured."""
-    if body.get("response_format") not in (None, "b64_json", {"type": "text"}):
-        raise InputError("response_format must be b64_json: files are not kept here", hint="leave it out")
     endpoint = list_endpoints()[url][1]
+    links = read_packing(endpoint, body.get("response_format"), served.files is not None) == URL
     model = served.choose_model(body.get("model"))
     row = Row({"url": url, "body": {**body, "model": model}})
     orders = make_orders(row, Defaults(list_requests(), {"model": model}))
@@ -106,7 +111,21 @@ def plan(served: Served, url: str, body: JsonObject) -> Work:
     references = look_up_one(needs, served.access, ignore)
     jobs = list(expand(orders, references, secrets.randbits(32)))
     spec = make_spec(needs, references, served.placing)
-    return Work(endpoint, Assignment(spec, served.access, hints=Hints(len(jobs), joins=True)), name_apart(jobs))
+    assignment = Assignment(spec, served.access, hints=Hints(len(jobs), joins=True))
+    return Work(endpoint, assignment, name_apart(jobs), links)
+
+
+def read_packing(endpoint: Endpoint, asked: object, keeps_files: bool) -> str | None:
+    """How an answer holds its files. Raises InputError for a way that it cannot."""
+    if not endpoint.packings or asked is None:
+        return next(iter(endpoint.packings), None)
+    allowed = endpoint.packings if keeps_files else endpoint.packings[:1]
+    if asked not in allowed:
+        what = f"response_format must be {' or '.join(allowed)}, not {asked!r}"
+        if asked == URL:
+            raise InputError(f"{what}: this server keeps no files", hint="genai serve --keep-files FOLDER keeps them")
+        raise InputError(what, hint="leave it out")
+    return str(asked)
 
 
 def name_apart(jobs: Sequence[Job]) -> list[Job]:
@@ -115,23 +134,30 @@ def name_apart(jobs: Sequence[Job]) -> list[Job]:
     return [replace(job, key=f"{job.key}{token}", id=f"{job.id}{token}") for job in jobs]
 
 
-def make(served: Served, work: Work, emit: Emit) -> JsonObject:
-    """The body of the answer, when all is made. Raises GenaiError."""
+def make(served: Served, work: Work, base: str, emit: Emit) -> JsonObject:
+    """The body of the answer, when all is made; addresses of files in it begin with `base`. Raises GenaiError."""
     outcomes: dict[str, Outcome] = {}
     with open_engine(Engine(), served.keep, emit) as produce:
         for outcome in produce(work.assignment, work.jobs):
             if isinstance(outcome, Failure):
                 raise outcome.error
             outcomes[outcome.job.key] = outcome
-    return work.endpoint.answer([describe(outcomes[job.key]) for job in work.jobs])
+    files = served.files if work.links else None
+    return work.endpoint.answer([describe(outcomes[job.key], files, base) for job in work.jobs])
 
 
-def describe(outcome: Outcome) -> JsonObject:
-    """A result as an answer reads it: its record, and the bytes of its file."""
+def describe(outcome: Outcome, files: KeptFiles | None, base: str) -> JsonObject:
+    """A result as an answer reads it: its record, and the bytes or the address of its file. Raises GenaiError."""
     if isinstance(outcome, Failure):
         raise outcome.error
     record = dict(Finished(outcome.job, "done", outcome.record).line())
-    return {**record, DATA: base64.b64encode(outcome.data).decode()}
+    if files is None:
+        return {**record, DATA: base64.b64encode(outcome.data).decode()}
+    try:
+        path = files.keep(outcome.data, outcome.suffix)
+    except OSError as error:
+        raise OutputError(f"the file cannot be kept: {error.strerror or 'an error of the system'}") from None
+    return {**record, URL: f"{base}{FILES.lstrip('/')}{path.name}"}
 
 
 def list_served(served: Served) -> JsonObject:

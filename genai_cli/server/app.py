@@ -14,10 +14,14 @@ from genai_cli.content.record import from_json
 from genai_cli.errors import GenaiError, InputError
 from genai_cli.events import Event, TextPiece
 from genai_cli.modality.registry import list_endpoints
+from genai_cli.request.input import HEAD, tell_media_type
 from genai_cli.server.answering import Served, Work, list_served, make, plan
-from genai_cli.server.failures import answer_error, explain
+from genai_cli.server.failures import SlowError, answer_error, explain
 from genai_cli.server.guard import MOST_BYTES, Guard, Rules
+from genai_cli.server.listening import Patience
 from genai_cli.server.metrics import Metrics
+from genai_cli.server.pages import list_pages
+from genai_cli.server.schema import build_schema
 from genai_cli.server.streaming import Chunks
 from genai_cli.types import JsonObject
 
@@ -35,31 +39,34 @@ class GoneError(Exception):
     """The client has gone; its job stops at the next step."""
 
 
-def build_app(served: Served, rules: Rules) -> "Starlette":
+def build_app(served: Served, rules: Rules, patience: Patience) -> "Starlette":
     """The application."""
     from anyio import CapacityLimiter
     from starlette.applications import Starlette
     from starlette.middleware import Middleware
     from starlette.routing import Route
 
-    server = Server(served, CapacityLimiter(served.queue.running + served.queue.waiting + 1))
+    limiter = CapacityLimiter(served.queue.running + served.queue.waiting + 1)
+    server = Server(
+        served, patience, limiter, build_schema(has_key=rules.key is not None, keeps_files=served.files is not None)
+    )
     routes = [Route(url, partial(server.post, url), methods=["POST"]) for url in list_endpoints()]
     routes += [
-        Route("/v1/models", server.models),
-        Route("/v1/models/{name:path}", server.model),
-        Route("/health", server.health),
-        Route("/metrics", server.metrics_text),
+        Route(page.path.replace("}", ":path}"), getattr(server, page.method))
+        for page in list_pages(served.files is not None)
     ]
-    errors = {404: server.unknown, 405: server.unknown}
+    errors = {404: server.unknown, 405: server.unknown, Exception: server.fail}
     return Starlette(routes=routes, middleware=[Middleware(Guard, rules=rules)], exception_handlers=errors)
 
 
 class Server:
     """What answers each address."""
 
-    def __init__(self, served: Served, limiter: "CapacityLimiter") -> None:
+    def __init__(self, served: Served, patience: Patience, limiter: "CapacityLimiter", description: JsonObject) -> None:
         self.served = served
+        self.patience = patience
         self.limiter = limiter
+        self.description = description
         self.metrics = Metrics()
 
     async def models(self, _request: "Request") -> "Response":
@@ -88,9 +95,31 @@ class Server:
 
         return PlainTextResponse(self.metrics.show(self.served.queue.present))
 
+    async def schema(self, _request: "Request") -> "Response":
+        """What all addresses take and answer."""
+        from starlette.responses import JSONResponse
+
+        return JSONResponse(self.description)
+
+    async def file(self, request: "Request") -> "Response":
+        """A file that an answer named."""
+        from anyio import to_thread
+        from starlette.responses import Response
+
+        files = self.served.files
+        data = await to_thread.run_sync(files.read, request.path_params["name"]) if files else None
+        if data is None:
+            return answer_error(404, "there is no such file, or no longer")
+        headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, no-store"}
+        return Response(data, media_type=tell_media_type(data[:HEAD]), headers=headers)
+
     async def unknown(self, request: "Request", _error: Exception) -> "Response":
         """An address that there is not."""
         return answer_error(404, f"there is no {request.method} {request.url.path}")
+
+    async def fail(self, _request: "Request", error: Exception) -> "Response":
+        """A bug: it costs one request, and is raised again for whoever keeps the server."""
+        return explain(bug_of(error))
 
     async def post(self, url: str, request: "Request") -> "Response":
         """A request for results."""
@@ -98,7 +127,7 @@ class Server:
 
         started = time.monotonic()
         try:
-            body = await read_body(request)
+            body = await read_body(request, self.patience)
             streams = read_stream(body, url)
             work = await to_thread.run_sync(plan, self.served, url, body, limiter=self.limiter)
             if streams is not None:
@@ -124,7 +153,7 @@ class Server:
         """The answer, unless the client goes before it is there. Raises GenaiError, GoneError."""
         import anyio
 
-        running = Running(self.served, work)
+        running = Running(self.served, work, str(request.base_url))
 
         async def look() -> None:
             while not running.ended.is_set():
@@ -174,9 +203,10 @@ class Server:
 class Running:
     """A request that is being made in a thread."""
 
-    def __init__(self, served: Served, work: Work) -> None:
+    def __init__(self, served: Served, work: Work, base: str = "") -> None:
         self.served = served
         self.work = work
+        self.base = base
         self.pieces: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         """The text as it comes; None ends it."""
         self.gone = threading.Event()
@@ -188,11 +218,11 @@ class Running:
         """Make all of it."""
         try:
             with self.served.queue.enter():
-                self.answer = make(self.served, self.work, self.emit)
+                self.answer = make(self.served, self.work, self.base, self.emit)
         except (GenaiError, GoneError) as error:
             self.error = error
         except Exception as error:  # a bug costs one request, and the server goes on
-            self.error = GenaiError(f"an error of the server: {type(error).__name__}")
+            self.error = bug_of(error)
         finally:
             self.ended.set()
             self.pieces.put(None)
@@ -209,13 +239,28 @@ class Running:
         self.gone.set()
 
 
-async def read_body(request: "Request") -> JsonObject:
-    """The body as an object. Raises InputError for one that is too long, or none."""
-    data = bytearray()
-    async for part in request.stream():
-        data += part
-        if len(data) > MOST_BYTES:
-            raise InputError(f"a body has at most {MOST_BYTES} bytes")
+def bug_of(error: Exception) -> GenaiError:
+    """What a client is told of a bug: nothing of its message, which may hold a path."""
+    return GenaiError(f"an error of the server: {type(error).__name__}")
+
+
+async def read_body(request: "Request", patience: Patience) -> JsonObject:
+    """The body as an object. Raises InputError for one that is too long, or none, SlowError and GoneError."""
+    from anyio import current_time, move_on_after
+    from starlette.requests import ClientDisconnect
+
+    data, started = bytearray(), current_time()
+    with move_on_after(patience.body) as scope:
+        try:
+            async for part in request.stream():
+                data += part
+                if len(data) > MOST_BYTES:
+                    raise InputError(f"a body has at most {MOST_BYTES} bytes")
+                scope.deadline = started + patience.body + len(data) / patience.rate
+        except ClientDisconnect:
+            raise GoneError from None
+    if scope.cancelled_caught:
+        raise SlowError("the body takes too long")
     try:
         body = from_json(bytes(data))
     except ValueError:
@@ -232,9 +277,10 @@ def read_stream(body: JsonObject, url: str) -> Chunks | None:
         raise InputError("the field 'stream' must be true or false")
     if not asked:
         return None
-    make_chunks: Callable[[bool], Chunks] | None = Chunks.find(url)
-    if make_chunks is None:
+    endpoint = list_endpoints()[url][1]
+    if not endpoint.streams:
         raise InputError("the field 'stream' cannot be honoured: only texts come in pieces", hint="leave it out")
     if body.get("n") not in (None, 1) or isinstance(body.get("prompt"), list):
         raise InputError("one text at a time can be streamed", hint="leave 'n' out, and give one prompt")
-    return make_chunks(isinstance(options, dict) and options.get("include_usage") is True)
+    with_usage = isinstance(options, dict) and options.get("include_usage") is True
+    return Chunks("messages" in endpoint.takes, with_usage)

@@ -5,19 +5,26 @@ https://platform.openai.com/docs/guides/error-codes
 
 from typing import TYPE_CHECKING
 
-from genai_cli.errors import DeviceError, GenaiError, InputError, ModelError, RefusedError
+from genai_cli.errors import DeviceError, GenaiError, InputError, ModelError, OutputError, RefusedError
 from genai_cli.server.answering import BusyError
 
 if TYPE_CHECKING:
     from starlette.responses import JSONResponse
 
+
+class SlowError(GenaiError):
+    """The client takes too long to say what it asks for."""
+
+
 # The status of each kind of error, the nearest kind first; any other is 500.
 STATUSES: tuple[tuple[type[GenaiError], int], ...] = (
     (BusyError, 503),
+    (SlowError, 408),
     (InputError, 400),
     (ModelError, 404),
     (RefusedError, 403),
     (DeviceError, 503),
+    (OutputError, 507),
 )
 RETRY_SECONDS = 5
 
@@ -31,6 +38,8 @@ def answer_error(status: int, message: str, code: str | None = None) -> "JSONRes
     headers = {"Retry-After": str(RETRY_SECONDS)} if status == 503 else {}
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
+    if status == 408:
+        headers["Connection"] = "close"  # the rest of its body may still come
     return JSONResponse(body, status, headers)
 
 

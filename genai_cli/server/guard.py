@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from genai_cli.errors import InputError
+from genai_cli.server.pages import is_open
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 LOOPBACK = "localhost"
-OPEN = ("/health",)  # answered without a key
 MOST_BYTES = 10_000_000  # of a body
 
 
@@ -41,7 +41,7 @@ class Rules:
         origin = headers.get("origin")
         if origin is not None and not self.knows(urlsplit(origin).netloc):
             return 403, "pages of that Origin may not use this server"
-        if self.key and path not in OPEN and not self.has_key(headers.get("authorization", "")):
+        if self.key and not is_open(path) and not self.has_key(headers.get("authorization", "")):
             return 401, "the API key is missing or wrong"
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > MOST_BYTES:

@@ -6,7 +6,7 @@ https://platform.openai.com/docs/api-reference/chat-streaming
 import json
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from genai_cli.errors import GenaiError
@@ -25,14 +25,6 @@ class Chunks:
     created: int = field(default_factory=lambda: int(time.time()))
     has_begun: bool = False
     model: str = ""
-
-    @classmethod
-    def find(cls, url: str) -> "Callable[[bool], Chunks] | None":
-        """What makes the chunks of an address; None where it has none."""
-        kinds = {"/v1/chat/completions": True, "/v1/completions": False}
-        if url not in kinds:
-            return None
-        return lambda with_usage: cls(kinds[url], with_usage)
 
     def show_piece(self, text: str) -> bytes:
         """The next piece of the text."""

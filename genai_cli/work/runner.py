@@ -134,9 +134,9 @@ def look_up(needs: Iterable[ModelNeeds], settings: RunSettings, emit: Emit) -> t
     return references, problems
 
 
-def look_up_one(needs: ModelNeeds, access: Access, emit: Emit) -> References:
+def look_up_one(needs: ModelNeeds, access: Access, emit: Emit, key: ServerKey | None = None) -> References:
     """What one model stands for, pinned. Raises GenaiError where it is not available."""
-    references, problems = look_up([needs], RunSettings(access=access), emit)
+    references, problems = look_up([needs], RunSettings(access=access, key=key), emit)
     for problem in problems.values():
         raise problem
     return references

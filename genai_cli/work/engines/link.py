@@ -235,7 +235,10 @@ def connect(address: Path, seconds: float | None = None) -> Link:
 
 @functools.cache
 def take_fingerprint() -> str:
-    """What code runs here, when it is first asked: genai's files, and the libraries that make results."""
+    """What code runs here: genai's files, and the libraries that make results, as they were when this process asked.
+
+    A server asks for each request, and runs what it has imported, whatever becomes of the files.
+    """
     package = Path(__file__).parents[2]
     stamps: list[object] = [__version__, sys.version]
     for path in sorted(package.rglob("*.py")):
