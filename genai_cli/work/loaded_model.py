@@ -16,6 +16,7 @@ from genai_cli.device.quantize import find_drawback
 from genai_cli.device.read_ahead import read_ahead
 from genai_cli.device.spec import ModelSpec
 from genai_cli.device.threads import choose_threads, describe_waiting, use_threads
+from genai_cli.device.workload import Burden
 from genai_cli.errors import DeviceError, GenaiError
 from genai_cli.events import Detail, Emit, Notice, Stage
 from genai_cli.hub.access import Access
@@ -61,7 +62,9 @@ class LoadedModel:
         self.modality: type[Modality[Request]] = find_modality(spec.task)
         import_libraries(self.files)
         imported = time.perf_counter()
-        placement = select_placement(spec.placing.device, spec.placing.dtype, asks_bfloat16(self.files))
+        burden = Burden(self.modality.work, self.files.count_weight_bytes(), spec.quantize is not None)
+        placing = spec.placing
+        placement = select_placement(placing.device, placing.dtype, asks_bfloat16(self.files), burden, placing.earlier)
         self.device, self.dtype = placement.device, placement.dtype
         self.lesson: Lesson | None = None
         self.threads: int | None = None
