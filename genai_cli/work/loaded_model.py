@@ -9,6 +9,7 @@ from genai_cli.device.compile_decision import Decision, Situation, Times, decide
 from genai_cli.device.compile_times import Lesson, build_times_key, read_times
 from genai_cli.device.failures import explain_run
 from genai_cli.device.importing import import_libraries
+from genai_cli.device.kept_weights import list_weights_to_read
 from genai_cli.device.loading import asks_bfloat16, explain_failures
 from genai_cli.device.memory import describe_shortage
 from genai_cli.device.placement import fit_hint, read_free_memory, select_device, select_placement
@@ -48,7 +49,7 @@ class ModelSource:
         options = FetchOptions(kind, catalog, placing.variant, placing.dtype, spec.unused, access)
         self.files: ModelFiles = fetch(spec.reference, options, emit)
         self.downloaded = time.perf_counter()
-        read_ahead(self.files.weights)
+        read_ahead(list_weights_to_read(self.files, spec.quantize, placing.dtype))
 
 
 class LoadedModel:
