@@ -49,7 +49,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("HF_HOME", str(home / "huggingface"))
     monkeypatch.setenv("GENAI_CONFIG", str(home / "no-such-config.toml"))
-    # Digits are compared here, and on a processor with AMX auto would be bfloat16.
+    # Digits are compared here, and where bfloat16 is quicker auto would take it.
     monkeypatch.setenv("GENAI_DTYPE", "float32")
     # On a terminal a command would start a worker, which goes on after it.
     monkeypatch.setenv("GENAI_KEEP", "off")

@@ -23,6 +23,7 @@ from genai_cli.device.private import (
     has_fbgemm_product,
     has_onednn_product,
     is_stateful,
+    make_opaque_int4,
     multiply_by_fbgemm,
     multiply_by_onednn,
     multiply_int8,
@@ -88,6 +89,9 @@ def test_an_opaque_int4_weight_multiplies_on_a_cpu_in_4_bits() -> None:
     assert small.qdata.numel() * small.qdata.element_size() == weight.numel() // 2
     exact = nn.functional.linear(values, weight)
     assert 0 < (nn.functional.linear(values, small) - exact).norm() / exact.norm() < 0.15
+    again = make_opaque_int4(small.qdata.clone(), small.scale_and_zero.clone())
+    assert (again.shape, again.dtype, again.block_size) == (small.shape, small.dtype, small.block_size)
+    assert torch.equal(nn.functional.linear(values, again), nn.functional.linear(values, small))
 
 
 def test_torchao_s_public_int4_still_does_not_work_on_a_cpu() -> None:

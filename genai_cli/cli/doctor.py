@@ -111,8 +111,11 @@ def device() -> Iterator[Finding]:
         yield Finding("device", "unknown", f"torch cannot be imported: {error}", "pip install --force-reinstall torch")
         return
 
+    from genai_cli.device.bfloat16 import choose_dtype
     from genai_cli.device.machine import has_nvidia_driver
     from genai_cli.device.placement import find_devices, select_placement
+    from genai_cli.device.threads import SMALL
+    from genai_cli.device.workload import Burden, Work
 
     placement = select_placement("auto", "auto", asks_bfloat16=False)
     has_driver = has_nvidia_driver()
@@ -128,6 +131,10 @@ def device() -> Iterator[Finding]:
     yield Finding("device", f"{placement.device}{name}: {placement.device_reason}", problem, remedy)
     yield Finding("devices", ", ".join(find_devices()))
     yield Finding("dtype", f"{placement.dtype}: {placement.dtype_reason}")
+    if placement.device == "cpu":
+        for work in Work:
+            dtype, reason = choose_dtype(Burden(work, weights=SMALL))
+            yield Finding(f"dtype of {work}", f"{dtype}: {reason}")
 
 
 def worker() -> Iterator[Finding]:

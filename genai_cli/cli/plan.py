@@ -65,7 +65,7 @@ def plan_models(
     survey: Survey, references: References, problems: Problems, settings: RunSettings
 ) -> Iterator[PlannedModel]:
     """Each model with what it would have to fetch."""
-    catalog, access, placing = load_catalog(), settings.access, settings.placing
+    catalog, access = load_catalog(), settings.access
     for needs, items in survey.needs.items():
         name = (needs.task, needs.model)
         reference, problem = references[name], problems.get(name)
@@ -74,7 +74,7 @@ def plan_models(
             if problem is None and reference.server is not None:
                 size = 0
             elif problem is None:
-                kind = catalog.kind(needs.task)
+                kind, placing = catalog.kind(needs.task), settings.placing.follow(needs.made_in)
                 options = FetchOptions(kind, catalog, placing.variant, placing.dtype, needs.unused, access)
                 size = count_bytes_to_fetch(reference, options)
         except GenaiError as error:

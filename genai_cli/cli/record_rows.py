@@ -1,5 +1,6 @@
 """What a file says of how it was made, as a row that makes it again: genai's record, or what another tool left."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -7,15 +8,18 @@ from pathlib import Path
 from genai_cli.cli.run import RunOptions
 from genai_cli.content.foreign import Foreign
 from genai_cli.content.record import Record
+from genai_cli.device.placement import DTYPES
 from genai_cli.errors import InputError
 from genai_cli.events import Notice
 from genai_cli.hub.reference import BUILT_IN
 from genai_cli.modality.registry import list_modalities, list_requests
 from genai_cli.request.input import Input
+from genai_cli.request.made_in import MadeIn
 from genai_cli.request.option import declared_options
 from genai_cli.request.request import PROMPT, Request, list_inputs, list_parameters
 from genai_cli.types import JsonObject
 
+VARIANT = re.compile(r"\w{1,40}")
 SHOWS = "genai show FILE shows what it says"
 
 
@@ -64,6 +68,16 @@ def build_row(record: Record, changes: Mapping[str, object], file: Path, given_i
     for field, stated in stated_files.items():
         row[field] = str(given_input or find_input(stated, file))
     return {"task": record["task"], "model": name, **row, **changes}
+
+
+def find_made_in(record: Record, changes: Mapping[str, object]) -> MadeIn | None:
+    """How a record says that its result was made; None where it does not, or another model is to make it."""
+    model, device, dtype = record.get("model"), record.get("device"), record.get("dtype")
+    variant = model.get("variant") if isinstance(model, dict) else None
+    is_name = variant is None or (isinstance(variant, str) and VARIANT.fullmatch(variant))
+    if "model" in changes or not (isinstance(device, str) and dtype in DTYPES[1:] and is_name):
+        return None
+    return MadeIn(device, str(dtype), variant)
 
 
 def find_replaced(changes: Mapping[str, object], request_class: type[Request], file: Path) -> set[str]:

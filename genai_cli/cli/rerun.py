@@ -26,10 +26,11 @@ class RerunOptions:
 
 def rerun_files(given: Given) -> int:
     """Make each file again from its record, with the changes given; with --verify, compare and keep nothing."""
-    from genai_cli.cli.record_rows import build_foreign_row, build_row, check_record
+    from genai_cli.cli.record_rows import build_foreign_row, build_row, check_record, find_made_in
     from genai_cli.cli.run import RunOptions, run_rows
     from genai_cli.cli.verify import Copy, verify_copies
     from genai_cli.content.record import Record, to_json
+    from genai_cli.request.made_in import MadeIn
     from genai_cli.request.rows import Row
     from genai_cli.store.provenance import find_provenance
     from genai_cli.work.orders import Defaults
@@ -45,7 +46,7 @@ def rerun_files(given: Given) -> int:
         raise InputError("--verify compares the same request: leave the other options out")
     if own.input is not None and len(given.arguments) > 1:
         raise InputError("--input is for one result at a time")
-    copies: dict[str, list[Copy]] = {}
+    copies: dict[tuple[str, MadeIn | None], list[Copy]] = {}
     for name in given.arguments:
         found = find_provenance(Path(name))
         if found.record is None and own.input is not None:
@@ -55,7 +56,9 @@ def rerun_files(given: Given) -> int:
         else:
             record = check_record(found.record, Path(name))
             row = build_row(record, changes, Path(name), own.input)
-        copies.setdefault(to_json(row), []).append(Copy(Path(name), record, Row(row, name)))
+        made_in = find_made_in(record, changes)
+        copy = Copy(Path(name), record, Row(row, name, made_in=made_in))
+        copies.setdefault((to_json(row), made_in), []).append(copy)
     if own.verify:
         return verify_copies(list(copies.values()), options)
     rows = [several[0].row for several in copies.values()]  # equal requests of one run would get different seeds

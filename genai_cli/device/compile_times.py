@@ -1,21 +1,16 @@
 """How long compiling took and what it saved on this machine, kept in the user's cache folder for the next decision."""
 
-import contextlib
-import json
-import os
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from statistics import median
 
 from genai_cli.device.compile_decision import Times
-from genai_cli.types import JsonObject
+from genai_cli.device.kept_figures import find_figures_file, keep_figure, read_figures
 
 
 def find_times_file() -> Path:
     """`compile-times.json` in the user's cache folder."""
-    from platformdirs import user_cache_path
-
-    return user_cache_path("genai") / "compile-times.json"
+    return find_figures_file("compile-times.json")
 
 
 def build_times_key(task: str, pace: str, model: str, device: str) -> str:
@@ -26,31 +21,17 @@ def build_times_key(task: str, pace: str, model: str, device: str) -> str:
     return f"{task} | {pace} | {model} | {card} | torch {torch.__version__}"
 
 
-def read_all() -> JsonObject:
-    """All times that are kept, by their keys; empty where the file is missing or broken."""
-    try:
-        kept = json.loads(find_times_file().read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return kept if isinstance(kept, dict) else {}
-
-
 def read_times(key: str) -> Times:
     """The times kept under a key; a value that is not a number counts as not known."""
-    kept = read_all().get(key)
+    kept = read_figures(find_times_file()).get(key)
     known = kept if isinstance(kept, dict) else {}
     names = (field.name for field in fields(Times))
     return Times(**{name: known[name] for name in names if isinstance(known.get(name), int | float)})
 
 
 def keep_times(key: str, times: Times) -> None:
-    """Keep times under a key, in one atomic step. Where the folder cannot be written, they are not kept."""
-    file = find_times_file()
-    unfinished = file.with_name(f"{file.name}.{os.getpid()}")
-    with contextlib.suppress(OSError):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_text(json.dumps(read_all() | {key: asdict(times)}, indent=1), encoding="utf-8")
-        unfinished.replace(file)
+    """Keep times under a key. Where the folder cannot be written, they are not kept."""
+    keep_figure(find_times_file(), key, asdict(times))
 
 
 class Lesson:

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from genai_cli.device.failures import explain_missing_package, first_line, is_from_library
+from genai_cli.device.kept_weights import WeightKeeper, locate_kept, restore
 from genai_cli.device.memory import describe_shortage
 from genai_cli.device.placement import Placement, fit_hint
 from genai_cli.device.private import watch_loading
@@ -17,6 +18,7 @@ from genai_cli.device.quantize import quantize_model
 from genai_cli.device.threads import SMALL
 from genai_cli.errors import DeviceError, GenaiError, ModelError
 from genai_cli.hub.fetching import ModelFiles
+from genai_cli.hub.kept import read_about
 from genai_cli.hub.storage import read_json
 
 if TYPE_CHECKING:
@@ -137,6 +139,9 @@ def load_model(class_name: str, files: ModelFiles, placement: Placement) -> "Pre
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
+    kept = locate_kept(files, str(placement.quantize), placement.dtype) if may_keep(files, placement) else None
+    if kept is not None and (model := load_kept(class_name, files, placement, kept)) is not None:
+        return model.eval()
     with refuse_missing_weights(files):
         model = getattr(transformers, class_name).from_pretrained(
             files.folder,
@@ -148,9 +153,42 @@ def load_model(class_name: str, files: ModelFiles, placement: Placement) -> "Pre
             device_map=placement.device if placement.on_cuda else None,  # to cuda without a copy on the CPU
         )
     if placement.quantize:
-        quantize_model(model, placement)
+        keeper = WeightKeeper(files, str(placement.quantize), kept) if kept is not None else None
+        quantize_model(model, placement, keeper)
     speed_up(model, files, placement)
     return model.to(placement.device).eval()
+
+
+def may_keep(files: ModelFiles, placement: Placement) -> bool:
+    """Whether the quantized weights of a model are kept: on a processor, and where reading them saves time."""
+    return bool(placement.quantize) and placement.device == "cpu" and files.count_weight_bytes() >= SMALL
+
+
+def load_kept(class_name: str, files: ModelFiles, placement: Placement, folder: Path) -> "PreTrainedModel | None":
+    """A model with the quantized weights that an earlier run kept. None where there are none that can be used.
+
+    The library makes the model as always and reads no weights.
+    """
+    import transformers
+
+    if read_about(folder) is None:
+        return None
+    try:
+        model = getattr(transformers, class_name).from_pretrained(
+            files.folder,
+            dtype=placement.torch_dtype(),
+            variant=files.variant,
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=False,
+            device_map="meta",
+        )
+        restore(model, folder)
+    except Exception as error:  # whatever is wrong with them, the model's own files are there
+        if describe_shortage(error) is not None:
+            raise
+        return None
+    return model
 
 
 def load_companion(class_name: str, files: ModelFiles) -> "PreTrainedTokenizerBase | ProcessorMixin":

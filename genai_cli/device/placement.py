@@ -5,12 +5,16 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from genai_cli.collector import collector_off
+from genai_cli.device.bfloat16 import choose_dtype
+from genai_cli.device.workload import Burden
 from genai_cli.errors import DeviceError, InputError
+from genai_cli.request.made_in import MadeIn
 
 if TYPE_CHECKING:
     import torch
 
 DTYPES = ("auto", "float32", "float16", "bfloat16")
+UNKNOWN = Burden()
 DEVICE_PATTERN = re.compile(r"auto|cuda(:\d{1,3})?|mps|cpu")
 
 
@@ -49,15 +53,20 @@ def check_names(device: str, dtype: str) -> None:
         raise InputError(f"unknown dtype {dtype!r}", hint="one of " + ", ".join(DTYPES))
 
 
-def select_placement(device: str, dtype: str, asks_bfloat16: bool) -> Placement:
+def select_placement(
+    device: str, dtype: str, asks_bfloat16: bool, burden: Burden = UNKNOWN, earlier: MadeIn | None = None
+) -> Placement:
     """The device and dtype to use; `asks_bfloat16` says that the checkpoint names bfloat16 as its own dtype.
 
-    Raises DeviceError where the device that is asked for is not available, naming those that are.
+    What is made again takes the dtype of the `earlier` time, on a device of the same kind. Raises DeviceError where the
+    device that is asked for is not available, naming those that are.
     """
     chosen, device_reason = select_device(device)
     if dtype != "auto":
         return Placement(chosen, dtype, device_reason, "asked for")
-    chosen_dtype, dtype_reason = select_dtype(chosen, asks_bfloat16)
+    if earlier is not None and earlier.device.partition(":")[0] == chosen.partition(":")[0]:
+        return Placement(chosen, earlier.dtype, device_reason, "that of the result that is made again")
+    chosen_dtype, dtype_reason = select_dtype(chosen, asks_bfloat16, burden)
     return Placement(chosen, chosen_dtype, device_reason, dtype_reason)
 
 
@@ -90,26 +99,15 @@ def read_free_memory(device: str) -> int | None:
     return int(torch.cuda.mem_get_info(device)[0]) if device.startswith("cuda") else None
 
 
-def select_dtype(device: str, asks_bfloat16: bool) -> tuple[str, str]:
-    """The dtype that suits a device, and the reason."""
+def select_dtype(device: str, asks_bfloat16: bool, burden: Burden = UNKNOWN) -> tuple[str, str]:
+    """The dtype that suits a device and, on a processor, what the model asks of it; and the reason."""
     if device.startswith("cuda"):
         if asks_bfloat16:
             return "bfloat16", "the model's own dtype"
         return "float16", "half the memory and faster on cuda"
     if device == "mps":
         return "float16", "half the memory and faster on mps"
-    if has_amx():
-        return "bfloat16", "this processor multiplies bfloat16 matrices in hardware (AMX)"
-    return "float32", "the fastest on a cpu without AMX, and exact"
-
-
-def has_amx() -> bool:
-    """Whether the processor has AMX; AVX512-BF16 alone makes a UNet step slower than float32."""
-    import torch
-
-    if not hasattr(torch.cpu, "get_capabilities"):  # the oldest versions of torch that genai supports
-        return False
-    return bool(torch.cpu.get_capabilities().get("amx_bf16", False))
+    return choose_dtype(burden)
 
 
 def fit_hint(hint: str | None, device: str, dtype: str) -> str | None:

@@ -95,6 +95,18 @@ def quantize_to_opaque_int4(weight: "torch.Tensor", group_size: int) -> "Int4Opa
     return Int4OpaqueTensor.from_hp(weight, [1, group_size])
 
 
+def make_opaque_int4(data: "torch.Tensor", scale_and_zero: "torch.Tensor") -> "Int4OpaqueTensor":
+    """A weight of `quantize_to_opaque_int4` from its parts, which it has as `qdata` and `scale_and_zero`.
+
+    safetensors keeps plain tensors only, and the class has no other public way to be made of them.
+    """
+    from torchao.prototype.quantization.int4 import Int4OpaqueTensor
+
+    groups, outputs, _ = scale_and_zero.shape
+    inputs = data.shape[1] * 2
+    return Int4OpaqueTensor(data, scale_and_zero, [1, inputs // groups], (outputs, inputs))
+
+
 def compile_on_all_devices() -> "CompileConfig":
     """What makes transformers' generate call `get_compiled_call` on every device.
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
     from transformers.pytorch_utils import Conv1D
 
-    from genai_cli.device.quantized_layers import Bfloat16Linear, Int8Linear
+    from genai_cli.device.kept_weights import WeightKeeper
+    from genai_cli.device.quantized_layers import Bfloat16Linear, Int8Linear, PackedInt8Linear
 
 GROUP_SIZE = 32  # inputs that share a scale in int4
 OUTPUTS_AT_ONCE = 2048  # outputs of a weight that are quantized together, so that their float32 copies stay small
@@ -42,15 +43,16 @@ def find_drawback(placement: Placement) -> str | None:
     return None
 
 
-def quantize_model(model: "PreTrainedModel", placement: Placement) -> None:
+def quantize_model(model: "PreTrainedModel", placement: Placement, keeper: "WeightKeeper | None" = None) -> None:
     """Quantize the weights of a model's linear layers in place; all other weights keep their dtype.
 
-    On a cpu an embedding that is tied to the output layer is quantized with it, to int8.
+    On a cpu an embedding that is tied to the output layer is quantized with it, to int8. What comes of it is handed to
+    the keeper too.
     """
     from torch import nn
     from transformers.pytorch_utils import Conv1D
 
-    from genai_cli.device.quantized_layers import Int8Embedding, PackedInt8Linear, has_fbgemm
+    from genai_cli.device.quantized_layers import Int8Embedding
 
     tied = {id(module.weight): name for name, module in model.named_modules() if type(module) is nn.Embedding}
     # The models that define subclasses of Linear read their weights in ways of their own.
@@ -69,19 +71,56 @@ def quantize_model(model: "PreTrainedModel", placement: Placement) -> None:
             small = quantize_on_cuda(linear, str(placement.quantize))
         elif placement.quantize == "int4" and embedding is None and fits_int4(linear):
             small = quantize_to_int4(linear)
+            if keeper:
+                packed = small.weight
+                keeper.take_layer(name, "int4", {"qdata": packed.qdata, "scale_and_zero": packed.scale_and_zero})
         else:
             plain = quantize_to_int8(linear)
-            small = PackedInt8Linear(plain) if has_fbgemm() else plain
+            if keeper:
+                keeper.take_layer(name, "int8", {"weight": plain.weight, "scale": plain.scale})
+            small = finish_int8(plain, embedding is not None)
             if embedding is not None:
                 model.set_submodule(embedding, Int8Embedding(plain.weight, plain.scale, linear.weight.dtype))
-                small.weight = plain.weight  # stays tied, beside its packed copy
+                if keeper:
+                    keeper.embeddings[embedding] = [name, str(linear.weight.dtype).removeprefix("torch.")]
         model.set_submodule(name, small)
         spent.add(large)
-    for weight in [*model.parameters(), *model.buffers()]:
+    for name, weight in [*model.named_parameters(), *model.named_buffers()]:
+        if keeper and not is_small(name, keeper):
+            keeper.take(name, weight)
         read = weight.data
         weight.data = read.clone()  # a copy outside of the mapped file, whose memory is given back
         spent.add(read)
+    if keeper:
+        keeper.finish()
     spent.give_back()
+
+
+def is_small(name: str, keeper: "WeightKeeper") -> bool:
+    """Whether a tensor of a quantized model is the weight of a small layer, which the keeper has taken already."""
+    module, _, part = name.rpartition(".")
+    return part in ("weight", "scale") and (module in keeper.layers or module in keeper.embeddings)
+
+
+def finish_int8(plain: "Int8Linear", is_tied: bool) -> "Int8Linear | PackedInt8Linear":
+    """An int8 layer as it is multiplied here. One that an embedding is tied to keeps its weight, too."""
+    from genai_cli.device.quantized_layers import PackedInt8Linear, has_fbgemm
+
+    if not has_fbgemm():
+        return plain
+    packed = PackedInt8Linear(plain)
+    if is_tied:
+        packed.weight = plain.weight
+    return packed
+
+
+def find_largest_input() -> int:
+    """The largest value of an input in int8 on this processor."""
+    import torch
+    from torchao.utils import should_reduce_range
+
+    # Without VNNI the sum of two products saturates at 16 bits; with inputs of 7 bits it fits.
+    return 63 if should_reduce_range(torch.device("cpu")) else 127
 
 
 def make_linear(module: "nn.Linear | Conv1D") -> "nn.Linear":
@@ -107,7 +146,6 @@ def quantize_to_int8(linear: "nn.Linear") -> "Int8Linear":
     import torch
     from torchao.quantization import Int8Tensor
     from torchao.quantization.granularity import PerRow
-    from torchao.utils import should_reduce_range
 
     from genai_cli.device.quantized_layers import Int8Linear
 
@@ -120,9 +158,7 @@ def quantize_to_int8(linear: "nn.Linear") -> "Int8Linear":
         place.copy_(part.qdata)
         scales.append(part.scale.reshape(-1))
         spent.add(part_of_weight)
-    # Without VNNI the sum of two products saturates at 16 bits; with inputs of 7 bits it fits.
-    largest = 63 if should_reduce_range(torch.device("cpu")) else 127
-    return Int8Linear(weight, torch.cat(scales), linear.bias, largest)
+    return Int8Linear(weight, torch.cat(scales), linear.bias, find_largest_input())
 
 
 def quantize_to_int4(linear: "nn.Linear") -> "Bfloat16Linear":

@@ -1,10 +1,11 @@
 """What is to be loaded and where, as it was asked for."""
 
-from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar, Self
 
 from genai_cli.device.placement import DTYPES, check_names
 from genai_cli.hub.reference import ModelReference
+from genai_cli.request.made_in import MadeIn
 from genai_cli.request.option import MODEL, Option
 
 
@@ -35,9 +36,21 @@ class Placing:
             needs="compiles",
         ),
     ] = None
+    earlier: MadeIn | None = None
+    """How the result was made that is to be made again: `auto` then means the dtype of that time."""
 
     def __post_init__(self) -> None:
         check_names(self.device, self.dtype)
+
+    def follow(self, earlier: MadeIn | None) -> Self:
+        """The same, for a result that was made before: what is not asked for is as it was then."""
+        if earlier is None:
+            return self
+        return replace(
+            self,
+            variant=(earlier.variant or "none") if self.variant == "auto" else self.variant,
+            earlier=earlier,
+        )
 
 
 @dataclass(frozen=True)

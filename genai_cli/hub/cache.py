@@ -1,6 +1,6 @@
 """Which models are on this machine, how much room they take, and removing them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from genai_cli.hub.failures import explain_failure, not_cached
 from genai_cli.hub.fetching import is_offline, resolve
 from genai_cli.hub.files import CARD
 from genai_cli.hub.intact import check_size, is_partial
+from genai_cli.hub.kept import KeptWeights, find_kept, list_kept, remove_kept
 from genai_cli.hub.license import read_license
 from genai_cli.hub.reference import BUILT_IN, ModelReference
 from genai_cli.hub.safety import SETTINGS
@@ -42,8 +43,8 @@ class CachedModel:
 
 
 def list_models(catalog: Catalog) -> list[CachedModel]:
-    """The built-in models by task, then the models in the hub's cache by name."""
-    return [*list_built_in(catalog), *sorted(list_cached(), key=lambda model: model.name)]
+    """The built-in models by task, then by name those in the hub's cache, and those kept in fewer bits."""
+    return [*list_built_in(catalog), *sorted([*list_cached(), *list_small()], key=lambda model: model.name)]
 
 
 def list_built_in(catalog: Catalog) -> Iterator[CachedModel]:
@@ -95,6 +96,13 @@ def list_cached() -> Iterator[CachedModel]:
             )
 
 
+def list_small() -> Iterator[CachedModel]:
+    """The weights in fewer bits that earlier runs kept; their variant says so."""
+    for kept in list_kept():
+        variant = f"{kept.quantize}, made here"
+        yield CachedModel(kept.model, None, kept.revision, variant, kept.size, kept.last_used, None)
+
+
 def tell_variant(names: list[str]) -> str | None:
     """The variants among weight files: `model.fp16.safetensors` is fp16, `model.safetensors` is plain (None)."""
     found = {parts[1] for name in names if len(parts := name.split(".")) == 3 and parts[2] == "safetensors"}
@@ -120,10 +128,14 @@ def find_broken_files(cache: Path) -> Iterator[tuple[Path, str]]:
 def remove(reference: ModelReference) -> int:
     """Remove a repository from the cache, or one revision of it, and return the bytes freed.
 
-    Raises ModelError if it is not in the cache, OutputError if the cache cannot be written.
+    Weights in fewer bits that were made of it go too; of a folder they are all that goes. Raises ModelError if there is
+    nothing to remove, OutputError if the cache cannot be written.
     """
-    if reference.folder is not None:
+    small = find_kept(reference)
+    if reference.folder is not None and not small:
         raise ModelError(f"{reference.id} is not in the cache, so there is nothing to remove")
+    if reference.folder is not None:
+        return remove_small(small)
     cache = scan_cache()
     wanted = [
         revision.commit_hash
@@ -132,14 +144,24 @@ def remove(reference: ModelReference) -> int:
         for revision in repository.revisions
         if reference.revision in (None, revision.commit_hash, *revision.refs)
     ]
+    small = [kept for kept in small if reference.revision is None or kept.revision in wanted]
     if cache is None or not wanted:
         raise ModelError(f"{reference} is not in the cache", hint="genai models list shows the models in the cache")
     strategy = cache.delete_revisions(*wanted)
+    freed = remove_small(small)
     try:
         strategy.execute()
     except OSError as error:
         raise OutputError(f"the cache cannot be changed: {error.strerror}") from error
-    return strategy.expected_freed_size
+    return freed + strategy.expected_freed_size
+
+
+def remove_small(small: Sequence[KeptWeights]) -> int:
+    """Remove weights in fewer bits, and return the bytes freed. Raises OutputError."""
+    try:
+        return remove_kept(small)
+    except OSError as error:
+        raise OutputError(f"the cache cannot be changed: {error.strerror}") from error
 
 
 def read_card(reference: ModelReference, offline: bool) -> str:

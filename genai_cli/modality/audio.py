@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from genai_cli.content.content import Content
 from genai_cli.content.sound import Sound
+from genai_cli.device.workload import Work
 from genai_cli.errors import GenaiError, InputError
 from genai_cli.events import Emit, Progress, tag_item
 from genai_cli.hub.catalog import ModelKind
@@ -129,6 +130,7 @@ class Audio(Modality[AudioRequest]):
         known=SOUNDS,
         built_in=TINY / "audio",
     )
+    work: ClassVar[Work | None] = Work.TOKENS
     libraries: ClassVar[tuple[str, ...]] = ("torch", "transformers")
     example: ClassVar[str] = 'genai audio "electric rock solo" --duration 5 -o solo.wav'
     # Measured on a 2-core AVX-512 machine; on a GPU a starting point, which is halved where it does not fit.

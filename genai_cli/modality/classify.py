@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from genai_cli.content.content import Content
 from genai_cli.content.labels import Labels
+from genai_cli.device.workload import Work
 from genai_cli.errors import GenaiError, ModelError, ResultError
 from genai_cli.events import Emit, Notice, tag_item
 from genai_cli.hub.catalog import ModelKind
@@ -58,6 +59,7 @@ class Classify(Modality[ClassifyRequest]):
         known=LABELS,
         built_in=TINY / "classify",
     )
+    work: ClassVar[Work | None] = Work.READING
     libraries: ClassVar[tuple[str, ...]] = ("torch", "transformers")
     example: ClassVar[str] = 'genai classify "This movie is disgustingly good !"'
     argument: ClassVar[str] = "What to classify"

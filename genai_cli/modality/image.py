@@ -11,6 +11,7 @@ from genai_cli.content.openai_answers import DATA, IMAGES, URL, answer_images
 from genai_cli.content.picture import Picture
 from genai_cli.device.compile_decision import Times
 from genai_cli.device.failures import first_line
+from genai_cli.device.workload import Work
 from genai_cli.errors import InputError
 from genai_cli.events import Emit, Notice, tag_item
 from genai_cli.hub.catalog import ModelKind
@@ -162,6 +163,7 @@ class Image(Modality[ImageRequest]):
         known=PICTURES,
         built_in=TINY / "image",
     )
+    work: ClassVar[Work | None] = Work.PICTURES
     libraries: ClassVar[tuple[str, ...]] = ("torch", "diffusers")
     example: ClassVar[str] = 'genai image "an astronaut riding a horse" -n 4 -o pictures/'
     overlaps: ClassVar[bool] = True

@@ -10,6 +10,7 @@ import genai_cli
 from genai_cli.content.content import SIGNED_TYPES, Content
 from genai_cli.content.record import GENERATED
 from genai_cli.device.compile_decision import Times
+from genai_cli.device.workload import Work
 from genai_cli.errors import GenaiError
 from genai_cli.events import Emit
 from genai_cli.hub.catalog import ModelKind
@@ -61,6 +62,8 @@ class Modality(ABC, Generic[R]):
     """The IPTC source type that marks a result as generated; None where a result is not generated media."""
     compile_times: ClassVar[Times | None] = None
     """A first estimate of what compiling takes and saves; None where nothing of the model is ever compiled."""
+    work: ClassVar[Work | None] = None
+    """What its models do most of the time; None where it is not known whether a result in bfloat16 is as good."""
     batch_sizes: ClassVar[Mapping[str, int]] = {"cpu": 1, "cuda": 1, "mps": 1}
     """How many items are made at once where the user names no number, by the device's name."""
     chunk_sizes: ClassVar[tuple[int, int]] = (1, 16)

@@ -10,6 +10,7 @@ from genai_cli.content.content import Content
 from genai_cli.content.openai_answers import CHAT, COMPLETION, answer_chat, answer_completions
 from genai_cli.device.compile_decision import Times
 from genai_cli.device.private import compile_on_all_devices, is_stateful
+from genai_cli.device.workload import Work
 from genai_cli.errors import GenaiError, InputError
 from genai_cli.events import Emit, Notice, TextPiece, shift_items, tag_item
 from genai_cli.hub.catalog import ModelKind
@@ -130,6 +131,7 @@ class Text(Modality[TextRequest]):
         known=TEXTS,
         built_in=TINY / "text",
     )
+    work: ClassVar[Work | None] = Work.TOKENS
     libraries: ClassVar[tuple[str, ...]] = ("torch", "transformers")
     example: ClassVar[str] = 'genai text "It was a dark and stormy"'
     streams: ClassVar[bool] = True

@@ -6,6 +6,7 @@ from typing import BinaryIO
 
 from genai_cli.errors import GenaiError, InputError
 from genai_cli.request.encoding import NAMED
+from genai_cli.request.made_in import MadeIn
 from genai_cli.types import JsonObject
 
 MAX_ROW = 1_000_000  # bytes
@@ -20,6 +21,7 @@ class Row:
     columns: tuple[str, ...] = ()
     cells: tuple[object, ...] = ()
     """The row of a table as it stood, by its columns; () where there is no table."""
+    made_in: MadeIn | None = None
 
     def bad(self, error: GenaiError) -> "BadRow":
         """The row as one that cannot be used."""

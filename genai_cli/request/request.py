@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar, NamedTuple, Self
 
 from genai_cli.errors import InputError
 from genai_cli.request.input import Input
+from genai_cli.request.made_in import MadeIn
 from genai_cli.request.option import (
     MODEL,
     OUTPUT,
@@ -35,6 +36,8 @@ class ModelNeeds(NamedTuple):
     unused: frozenset[str] = frozenset()
     """Components of the checkpoint that the request does without."""
     quantize: str | None = None
+    made_in: MadeIn | None = None
+    """How the result was made that is to be made again."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from genai_cli.device.compile_decision import Decision, Situation, Times, decide
 from genai_cli.device.compile_times import Lesson, build_times_key, read_times
 from genai_cli.device.failures import explain_run
 from genai_cli.device.importing import import_libraries
+from genai_cli.device.kept_weights import list_weights_to_read
 from genai_cli.device.loading import asks_bfloat16, explain_failures
 from genai_cli.device.memory import describe_shortage
 from genai_cli.device.placement import fit_hint, read_free_memory, select_device, select_placement
@@ -16,6 +17,7 @@ from genai_cli.device.quantize import find_drawback
 from genai_cli.device.read_ahead import read_ahead
 from genai_cli.device.spec import ModelSpec
 from genai_cli.device.threads import choose_threads, describe_waiting, use_threads
+from genai_cli.device.workload import Burden
 from genai_cli.errors import DeviceError, GenaiError
 from genai_cli.events import Detail, Emit, Notice, Stage
 from genai_cli.hub.access import Access
@@ -47,7 +49,7 @@ class ModelSource:
         options = FetchOptions(kind, catalog, placing.variant, placing.dtype, spec.unused, access)
         self.files: ModelFiles = fetch(spec.reference, options, emit)
         self.downloaded = time.perf_counter()
-        read_ahead(self.files.weights)
+        read_ahead(list_weights_to_read(self.files, spec.quantize, placing.dtype))
 
 
 class LoadedModel:
@@ -61,7 +63,9 @@ class LoadedModel:
         self.modality: type[Modality[Request]] = find_modality(spec.task)
         import_libraries(self.files)
         imported = time.perf_counter()
-        placement = select_placement(spec.placing.device, spec.placing.dtype, asks_bfloat16(self.files))
+        burden = Burden(self.modality.work, self.files.count_weight_bytes(), spec.quantize is not None)
+        placing = spec.placing
+        placement = select_placement(placing.device, placing.dtype, asks_bfloat16(self.files), burden, placing.earlier)
         self.device, self.dtype = placement.device, placement.dtype
         self.lesson: Lesson | None = None
         self.threads: int | None = None

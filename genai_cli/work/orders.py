@@ -86,7 +86,7 @@ class Orders:
             if len(survey.first_bad) < SHOWN_BAD_ROWS:
                 survey.first_bad.append(entry.error)
         else:
-            needs = entry.request.needs()
+            needs = entry.request.needs()._replace(made_in=entry.row.made_in)
             survey.items += entry.number
             survey.needs[needs] = survey.needs.get(needs, 0) + entry.number
             survey.openai += entry.number if is_openai(entry.row.fields) else 0

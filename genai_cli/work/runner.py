@@ -144,7 +144,8 @@ def look_up_one(needs: ModelNeeds, access: Access, emit: Emit, key: ServerKey | 
 
 def make_spec(needs: ModelNeeds, references: References, placing: Placing) -> ModelSpec:
     """What is to be loaded for requests with these needs."""
-    return ModelSpec(needs.task, references[needs.task, needs.model], needs.unused, needs.quantize, placing)
+    reference = references[needs.task, needs.model]
+    return ModelSpec(needs.task, reference, needs.unused, needs.quantize, placing.follow(needs.made_in))
 
 
 def pin(reference: ModelReference, task: str, settings: RunSettings, emit: Emit) -> ModelReference:

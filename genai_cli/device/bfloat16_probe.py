@@ -1,0 +1,119 @@
+"""How many times as fast as float32 the processor does a kind of work in bfloat16: measured in two seconds at most.
+
+The shapes are those of Stable Diffusion 1.5 and of language models of 100 million parameters and more. Both dtypes run
+in turn, and the shortest of a few runs counts, so that another busy program changes little.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from itertools import cycle
+from typing import TYPE_CHECKING
+
+from genai_cli.device.workload import Work
+
+if TYPE_CHECKING:
+    import torch
+
+    Call = Callable[[], object]
+    Part = Callable[[torch.dtype], Call]
+
+LONGEST = 1.2  # seconds for all parts together; what is running then is brought to its end
+RUNS = 4  # of each part in each dtype, where time allows
+
+
+def measure_gain(work: Work) -> float:
+    """The time in float32 over that in bfloat16; of work that is done in several ways, the least gain of them.
+
+    Where a small part of the work is slower in bfloat16 already, no more is measured: on a processor that cannot
+    multiply it, a single convolution of a usual size takes ten seconds.
+    """
+    import torch
+
+    end = time.perf_counter() + LONGEST
+    with torch.inference_mode():
+        gain = measure_way([PILOTS[work]], end)
+        if gain < 1:
+            return gain
+        gains = []
+        for way in WAYS[work]:
+            gains.append(measure_way(way, end))
+            if gains[-1] < 1:
+                break
+    return min(gains)
+
+
+def measure_way(parts: "Sequence[Part]", end: float) -> float:
+    """The time that all parts take in float32, over that in bfloat16."""
+    took = [compare(part, end) for part in parts]
+    return sum(plain for plain, _ in took) / sum(half for _, half in took)
+
+
+def compare(part: "Part", end: float) -> tuple[float, float]:
+    """The shortest seconds of a part in float32 and in bfloat16."""
+    import torch
+
+    calls = [part(torch.float32), part(torch.bfloat16)]
+    best = [float("inf"), float("inf")]
+    for number in range(RUNS + 1):
+        if number > 1 and time.perf_counter() > end:
+            break
+        for place, call in enumerate(calls):
+            started = time.perf_counter()
+            call()
+            if number:  # the first one warms up
+                best[place] = min(best[place], time.perf_counter() - started)
+    return best[0], best[1]
+
+
+def convolution(channels: int, side: int) -> "Part":
+    """A convolution of 3x3 over a square of pixels."""
+
+    def make(dtype: "torch.dtype") -> "Call":
+        import torch
+
+        weight = torch.rand(channels, channels, 3, 3, dtype=dtype)
+        pixels = torch.rand(1, channels, side, side, dtype=dtype)
+        return lambda: torch.nn.functional.conv2d(pixels, weight, padding=1)
+
+    return make
+
+
+def products(rows: int, inputs: int, outputs: int, layers: int = 1) -> "Part":
+    """Linear layers, multiplied as a model's are; each call takes the next, so that none stays in the cache."""
+
+    def make(dtype: "torch.dtype") -> "Call":
+        import torch
+
+        from genai_cli.device.onednn import use_onednn
+
+        stack = torch.nn.ModuleList(torch.nn.Linear(inputs, outputs, bias=False, dtype=dtype) for _ in range(layers))
+        use_onednn(stack)
+        values, turn = torch.rand(rows, inputs, dtype=dtype), cycle(stack)
+        return lambda: [next(turn)(values) for _ in range(layers)]
+
+    return make
+
+
+def attention(heads: int, positions: int, width: int) -> "Part":
+    """Attention of all positions to each other."""
+
+    def make(dtype: "torch.dtype") -> "Call":
+        import torch
+
+        values = torch.rand(1, heads, positions, width, dtype=dtype)
+        return lambda: torch.nn.functional.scaled_dot_product_attention(values, values, values)
+
+    return make
+
+
+PILOTS: "dict[Work, Part]" = {
+    Work.PICTURES: convolution(64, 16),
+    Work.TOKENS: products(16, 768, 768),
+    Work.READING: products(64, 768, 768),
+}
+# The ways in which the work is done, each with its parts. One that gains nothing decides.
+WAYS: "dict[Work, Sequence[Sequence[Part]]]" = {
+    Work.PICTURES: [[convolution(640, 32), convolution(128, 128), products(1024, 640, 2560), attention(8, 1024, 80)]],
+    Work.TOKENS: [[products(1, 2048, 2048, layers=6)], [products(16, 2048, 2048, layers=2)]],
+    Work.READING: [[products(128, 768, 3072, layers=2), attention(12, 128, 64)]],
+}
