@@ -3,25 +3,21 @@
 import functools
 import io
 import json
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self, cast
 
 from genai_cli.content.content import Content, FilteredError
+from genai_cli.content.picture_reading import open_picture, to_rgb
 from genai_cli.content.record import Record, to_json
-from genai_cli.errors import InputError, OutputError, ResultError
-from genai_cli.events import Detail, Emit, Notice
+from genai_cli.errors import OutputError, ResultError
+from genai_cli.events import Emit
 from genai_cli.request.input import Input
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from PIL.Image import Image
     from PIL.PngImagePlugin import PngInfo
 
-MAX_PIXELS = 170_000_000  # of a picture that is read: a gigabyte while it is turned into RGB; Pillow stops soon after
-MAX_BYTES = 500_000_000
-READ_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP")
 LOSSY_QUALITY = 95
 # The names under which image tools know the schedulers.
 SAMPLER_NAMES = {
@@ -114,24 +110,9 @@ class Picture(Content):
     def read(cls, source: Input, emit: Emit) -> Self:
         """The first frame of a picture file as plain RGB, upright. Raises InputError."""
         import numpy
-        from PIL import Image, ImageOps, UnidentifiedImageError
 
-        if source.size > MAX_BYTES:
-            raise InputError(f"{source.name} cannot be read: it is over {MAX_BYTES // 10**6} MB")
-        try:
-            with warnings.catch_warnings(), source.open() as stream:
-                warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # bounded below, before decoding
-                with Image.open(stream, formats=READ_FORMATS) as image:
-                    check_size(image, source.name)
-                    if getattr(image, "n_frames", 1) > 1:
-                        emit(Notice(f"{source.name} has {image.n_frames} frames; the first is taken"))  # type: ignore[attr-defined]
-                    image.load()
-                    upright = ImageOps.exif_transpose(image)
-                    return cls(numpy.asarray(to_rgb(upright, source.name, emit)))
-        except UnidentifiedImageError:
-            raise InputError(f"{source.name} cannot be read: not a picture of a known type") from None
-        except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-            raise InputError(f"{source.name} cannot be read: {error}") from None
+        with open_picture(source, emit) as image:
+            return cls(numpy.asarray(to_rgb(image, source.name, emit)))
 
     @classmethod
     def keeps(cls, source: Input) -> bool:
@@ -140,29 +121,6 @@ class Picture(Content):
             with source.open() as stream:
                 return b"VP8L" in stream.read(4096)
         return super().keeps(source)
-
-
-def check_size(image: "Image", name: str) -> None:
-    """Raise InputError for a picture of too many pixels, before any is decoded."""
-    if image.width * image.height > MAX_PIXELS:
-        what = f"{image.width}x{image.height} pixels"
-        raise InputError(f"{name} cannot be read: {what} are over {MAX_PIXELS // 10**6} million")
-
-
-def to_rgb(image: "Image", name: str, emit: Emit) -> "Image":
-    """Any picture in 8 bits of red, green and blue; what was done is a detail."""
-    if image.mode == "RGB":
-        return image
-    emit(Detail(f"{name} is {image.mode} and is read as RGB"))
-    if image.mode.startswith("I"):  # 16 bits, in one of several orders
-        import numpy
-        from PIL import Image
-
-        upper = numpy.asarray(image.convert("I")).clip(0, 65535) // 256
-        return Image.fromarray(upper.astype("uint8")).convert("RGB")
-    if image.mode == "P" and "transparency" in image.info:
-        image = image.convert("RGBA")
-    return image.convert("RGB")
 
 
 def png_texts(record: Record, mark: str | None) -> "PngInfo":
