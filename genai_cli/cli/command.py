@@ -206,7 +206,7 @@ class ValueReader:
         wanted, _, _ = accepted_types(hint)
         if wanted is tuple:
             value = tuple(value) if isinstance(value, list | tuple) else () if value is None else value
-        elif value is None or (value == "" and wanted is str):
+        elif value is None or (value == "" and wanted is str) or (option.instead and value == option.instead[0]):
             return value
         try:
             read = convert(value, hint, option.long)

@@ -154,6 +154,7 @@ def parameters_text(record: Record) -> str:
         "CFG scale": parameters.get("guidance_scale"),
         "Seed": parameters.get("seed"),
         "Size": None if None in size else f"{size[0]}x{size[1]}",
+        "Denoising strength": parameters.get("strength"),
         "Model": record["model"]["id"],
     }
     negative = f"\nNegative prompt: {parameters['negative_prompt']}" if parameters.get("negative_prompt") else ""

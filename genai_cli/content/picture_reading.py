@@ -180,7 +180,8 @@ def read_mask(source: Input, emit: Emit) -> "NDArray[np.uint8]":
             ground = Image.new("RGBA", layered.size, "black")
             ground.alpha_composite(layered)
             return numpy.asarray(ground.convert("L"))
-        return numpy.asarray(to_rgb(image, source.name, emit).convert("L"))
+        wide = image.mode.startswith("I") or image.mode == "F"
+        return numpy.asarray(to_grey(image) if wide else image.convert("L"))
 
 
 def read_transparency(source: Input, emit: Emit) -> "tuple[NDArray[np.uint8], NDArray[np.uint8]]":

@@ -1,13 +1,18 @@
 """Pictures from text with any text-to-image pipeline of diffusers."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from genai_cli.content.openai_answers import answer_images
 from genai_cli.content.picture import Picture
+from genai_cli.content.picture_reading import measure_picture
+from genai_cli.errors import InputError
 from genai_cli.events import Emit
 from genai_cli.hub.catalog import ModelKind
+from genai_cli.modality.diffusion.editing import Editor, check_strength, edit_whole
 from genai_cli.modality.diffusion.painter import Painter
 from genai_cli.modality.diffusion.pipelines import makes_pictures
 from genai_cli.modality.diffusion.request import DiffusionRequest
@@ -15,7 +20,9 @@ from genai_cli.modality.diffusion.service import SERVICE
 from genai_cli.modality.known_models import PICTURES
 from genai_cli.modality.modality import TINY, Result
 from genai_cli.modality.service import Service
+from genai_cli.request.input import Input
 from genai_cli.request.openai_rows import Endpoint, read_one_prompt
+from genai_cli.request.option import Option
 from genai_cli.request.request import Request
 
 if TYPE_CHECKING:
@@ -28,6 +35,32 @@ class ImageRequest(DiffusionRequest):
 
     task: ClassVar[str] = "image"
     default_model: ClassVar[str] = "sd15"
+
+    picture: Annotated[
+        Input | None,
+        Option("--from", metavar="FILE", help="Start from this picture, as genai edit does, which has more ways."),
+    ] = None
+    strength: Annotated[
+        float | None,
+        Option(
+            "--strength",
+            help="With --from, how much of the picture is made new.",
+            default="the model's own, or 0.8",
+            low=0,
+            high=1,
+            above=True,
+            omit_default=True,
+        ),
+    ] = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.strength is not None and self.picture is None:
+            raise InputError("--strength is about a picture to start from", hint="--from FILE names one")
+
+    def batch_key(self) -> tuple[object, ...]:
+        picture = (self.picture.sha256, self.strength) if self.picture else ()
+        return (*super().batch_key(), *picture)
 
 
 class Image(Painter[ImageRequest]):
@@ -60,9 +93,24 @@ class Image(Painter[ImageRequest]):
         """Whether it makes a picture from a text alone."""
         return makes_pictures(pipeline_class)
 
+    @classmethod
+    def check(cls, folder: Path, request: ImageRequest) -> None:
+        """Raise InputError for options that the model cannot take, or a file to start from that is no picture."""
+        super().check(folder, request)
+        if request.picture is not None:
+            measure_picture(request.picture)
+            check_strength(folder, request, request.strength)
+
+    @functools.cached_property
+    def editor(self) -> Editor:
+        """What starts from a picture. Raises InputError where no pipeline of the model's kind does."""
+        return Editor(self.pipeline)
+
     def generate(self, requests: Sequence[ImageRequest], emit: Emit) -> list[Result]:
         """Make one picture for each request. Raises InputError for what the pipeline refuses."""
         shared, pipeline = requests[0], self.pipeline
+        if shared.picture is not None:
+            return edit_whole(self, self.editor, requests, shared.picture, {"strength": shared.strength}, emit)
         size = {"width": shared.width, "height": shared.height}
         arguments = self.choose_arguments(pipeline, shared, size, len(requests), emit)
         facts = self.place_scheduler(pipeline, shared, arguments.get("num_inference_steps"), emit)

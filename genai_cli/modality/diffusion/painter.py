@@ -28,6 +28,7 @@ from genai_cli.modality.diffusion.request import DiffusionRequest
 from genai_cli.modality.diffusion.scheduler_choice import choose_scheduler, choose_spacing
 from genai_cli.modality.diffusion.schedulers import FAST_STEPS, describe_scheduler, name_scheduler, read_own_scheduler
 from genai_cli.modality.diffusion.vae_decoding import finite_decoding
+from genai_cli.modality.diffusion.ways import EDITS_PICTURES, find_way
 from genai_cli.modality.modality import Modality, Result
 from genai_cli.types import JsonObject
 
@@ -75,7 +76,8 @@ class Painter(Modality[P]):
 
         pipeline_class = getattr(diffusers, files.architecture, None)
         if pipeline_class is not None and not self.takes(pipeline_class):
-            raise files.wrong_kind("a diffusers pipeline of another kind")
+            words = EDITS_PICTURES if find_way(pipeline_class) else "a diffusers pipeline of another kind"
+            raise files.wrong_kind(words)
         self.pipeline = load_pipeline(files, placement, files.unused & set(list_components(pipeline_class)))
         self.folder = files.folder
         self.own_scheduler = describe_scheduler(self.pipeline.scheduler, files.folder)
@@ -126,8 +128,15 @@ class Painter(Modality[P]):
     @property
     def own_side(self) -> int:
         """The side in pixels of the square that the model makes where no size is named (guessed where unknown)."""
-        own = getattr(self.pipeline, "default_sample_size", None)
-        return int(own or 64) * int(getattr(self.pipeline, "vae_scale_factor", 8))
+        model = getattr(self.pipeline, "unet", None) or getattr(self.pipeline, "transformer", None)
+        stated = getattr(model, "config", {}).get("sample_size")
+        own = getattr(self.pipeline, "default_sample_size", None) or (stated if isinstance(stated, int) else 64)
+        return int(own) * int(getattr(self.pipeline, "vae_scale_factor", 8))
+
+    @property
+    def size_multiple(self) -> int:
+        """What width and height must be a multiple of."""
+        return size_multiple(self.folder)
 
     def count_pixels(self, request: P) -> int:
         """The pixels of a picture, at the model's own size where the request names none."""
@@ -167,7 +176,7 @@ class Painter(Modality[P]):
             arguments["negative_prompt"] = [request.negative_prompt for request in requests]
         try:
             with finite_decoding(pipeline) as repaired:
-                output = pipeline(prompts, generator=generators, output_type="np", **arguments)
+                output = pipeline(prompt=prompts, generator=generators, output_type="np", **arguments)
         except ValueError as error:
             raise InputError(f"the pipeline refused: {first_line(error)}") from error
         flags = getattr(output, "nsfw_content_detected", None) or [False] * len(requests)
@@ -212,8 +221,8 @@ class Painter(Modality[P]):
         if refused:
             raise InputError(f"{type(pipeline).__name__} takes no {' and no '.join(refused)}")
         if "callback_on_step_end" in taken:
-            steps = int(arguments.get("num_inference_steps") or 1)
-            arguments["callback_on_step_end"] = make_callback(steps, items, emit)
+            steps = int((arguments.get("num_inference_steps") or 1) * float(arguments.get("strength", 1)))
+            arguments["callback_on_step_end"] = make_callback(max(1, steps), items, emit)
         return arguments
 
     def find_used(self, pipeline: "DiffusionPipeline", request: P, arguments: JsonObject, emit: Emit) -> JsonObject:
@@ -235,7 +244,7 @@ class Painter(Modality[P]):
         `used` holds what shaped all pictures of the group.
         """
         negative_prompt = request.negative_prompt if used["negative_prompt"] else ""
-        parameters = replace(request, **{**used, "negative_prompt": negative_prompt}).parameters()
+        parameters: JsonObject = replace(request, **{**used, "negative_prompt": negative_prompt}).parameters()
         parameters["scheduler"] = request.scheduler or name_scheduler(self.pipeline.scheduler)
         parameters["safety"] = getattr(self.pipeline, "safety_checker", None) is not None
         return Result(picture, parameters, {**facts, "memory": list(self.memory)} if self.memory else facts)
