@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, BinaryIO
 
 from genai_cli.errors import GenaiError, InputError
-from genai_cli.events import Detail, Emit, Notice
+from genai_cli.events import Detail, Emit, Notice, ignore
 from genai_cli.request.input import Input
 
 if TYPE_CHECKING:
@@ -196,3 +196,14 @@ def read_transparency(source: Input, emit: Emit) -> "tuple[NDArray[np.uint8], ND
             raise InputError(f"{source.name} has no transparent parts", hint="--mask FILE names a mask of its own")
         layered = numpy.asarray(image.convert("RGBA"))
         return layered[..., :3], 255 - layered[..., 3]
+
+
+def whiten_transparency(source: Input) -> Input:
+    """A mask that is white where a picture is transparent. Raises InputError."""
+    import io
+
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.fromarray(read_transparency(source, ignore)[1]).save(stream, "PNG")
+    return Input.hold(stream.getvalue(), source.name)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
+from genai_cli.content.openai_answers import answer_images
 from genai_cli.content.picture import Picture
-from genai_cli.content.picture_reading import measure_picture, read_mask, read_transparency
+from genai_cli.content.picture_reading import measure_picture, read_mask, read_transparency, whiten_transparency
 from genai_cli.content.record import COMPOSITE
 from genai_cli.errors import InputError
 from genai_cli.events import Detail, Emit, Notice
@@ -19,6 +20,7 @@ from genai_cli.modality.diffusion.request import MAX_SIDE, DiffusionRequest
 from genai_cli.modality.diffusion.ways import EDITS_PICTURES, Way, find_way
 from genai_cli.modality.modality import TINY, Result
 from genai_cli.request.input import Input
+from genai_cli.request.openai_rows import Endpoint, read_one_prompt
 from genai_cli.request.option import Option
 from genai_cli.request.request import PROMPT, Request
 from genai_cli.types import JsonObject
@@ -151,6 +153,15 @@ def parse_margins(text: str) -> list[int]:
     return parse_four(text, "--outpaint", MARGINS)
 
 
+def read_form(body: JsonObject) -> list[JsonObject]:
+    """The prompt and the files of a form, whose mask is transparent where the picture changes. Raises InputError."""
+    picture, mask = body.get("image"), body.get("mask")
+    if not isinstance(picture, Input) or not (mask is None or isinstance(mask, Input)):
+        raise InputError("image and mask must be files of a form (multipart/form-data)")
+    masks = {"mask": whiten_transparency(mask)} if mask is not None else {}
+    return [{**content, "picture": picture, **masks} for content in read_one_prompt(body)]
+
+
 @dataclass(frozen=True)
 class Canvas:
     """A picture to be changed: pixels of shape (height, width, 3), and how much of each changes (height, width)."""
@@ -172,6 +183,17 @@ class Edit(Painter[EditRequest]):
     example: ClassVar[str] = 'genai edit photo.jpg "as a watercolour" --strength 0.6'
     argument: ClassVar[str] = "The pictures, and last what is to become of them"
     mark: ClassVar[str | None] = COMPOSITE
+    endpoints: ClassVar[tuple[Endpoint, ...]] = (
+        Endpoint(
+            "/v1/images/edits",
+            names={"size": "size", "n": "num", "seed": "seed", "strength": "strength"},
+            read=read_form,
+            answer=answer_images,
+            ignored=frozenset({"image", "mask", "response_format", "input_fidelity"}),
+            formats={"png": ".png", "jpeg": ".jpg", "webp": ".webp"},
+            unset={"size": "auto"},
+        ),
+    )
 
     def __init__(self, files: "ModelFiles", placement: "Placement") -> None:
         """Load the pipeline. Raises InputError where it edits no pictures."""

@@ -16,6 +16,7 @@ from genai_cli.events import Event, TextPiece
 from genai_cli.modality.registry import list_endpoints
 from genai_cli.server.answering import Served, Work, list_served, make, plan
 from genai_cli.server.failures import answer_error, explain
+from genai_cli.server.forms import is_form, read_form
 from genai_cli.server.guard import MOST_BYTES, Guard, Rules
 from genai_cli.server.metrics import Metrics
 from genai_cli.server.streaming import Chunks
@@ -216,6 +217,8 @@ async def read_body(request: "Request") -> JsonObject:
         data += part
         if len(data) > MOST_BYTES:
             raise InputError(f"a body has at most {MOST_BYTES} bytes")
+    if is_form(request.headers):
+        return await read_form(request.headers, bytes(data))
     try:
         body = from_json(bytes(data))
     except ValueError:
