@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from file_parts import SIGNATURE, chunk, png, riff
+from file_parts import RECORD, SIGNATURE, chunk, png, riff
 from PIL import Image, ImageCms
 
 from genai_cli.content.picture import Picture
@@ -71,8 +71,9 @@ def palette_with_transparency() -> bytes:
     return save(image, "PNG", transparency=image.getpixel((12, 4)))
 
 
-def with_profile() -> bytes:
-    return save(two(), "PNG", icc_profile=ImageCms.ImageCmsProfile(ImageCms.createProfile("XYZ")).tobytes())
+def profile(name: str) -> bytes:
+    """A profile of red, green and blue with another name than sRGB's, of the same length."""
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes().replace(b"s\0R\0G\0B", name.encode())
 
 
 def animation(kind: str) -> bytes:
@@ -114,7 +115,7 @@ READ: dict[str, tuple[Callable[[], bytes], tuple[int, ...], tuple[int, ...], int
     "float.tiff": (lambda: save(grey("F", 120), "TIFF"), (120,) * 3, (120,) * 3, 0),
     "unit-float.tiff": (lambda: save(grey("F", 0.5), "TIFF"), (128,) * 3, (128,) * 3, 0),
     "not-finite.tiff": (lambda: save(grey("F", float("nan")), "TIFF"), BLACK, BLACK, 0),
-    "profile.png": (with_profile, RED, BLUE, 0),
+    "profile.png": (lambda: save(two(), "PNG", icc_profile=profile("D\0P\0-\x003")), RED, BLUE, 0),
     "broken-profile.png": (lambda: save(two(), "PNG", icc_profile=b"no profile"), RED, BLUE, 0),
     "broken-exif.jpg": (
         lambda: save(two(), "JPEG", quality=95, subsampling=0, exif=b"Exif\0\0II*\0\xff\xff\xff\xff"),
@@ -222,11 +223,27 @@ def test_hostile_pictures_are_refused_in_one_line(tmp_path: Path, name: str) -> 
 
 def test_what_was_done_is_said(tmp_path: Path) -> None:
     events: list[Event] = []
-    for name in ("rgba.png", "cmyk.tiff", "profile.png"):
+    for name in ("rgba.png", "cmyk.tiff"):
         Picture.read(write(tmp_path, name, READ[name][0]()), events.append)
     details = [event.text for event in events if isinstance(event, Detail)]
-    assert details[:2] == ["rgba.png is RGBA and is read as RGB on white", "cmyk.tiff is CMYK and is read as RGB"]
-    assert "profile.png has the colour profile" in details[2]
+    assert details == ["rgba.png is RGBA and is read as RGB on white", "cmyk.tiff is CMYK and is read as RGB"]
+
+
+def test_the_colours_of_a_profile_are_kept(tmp_path: Path) -> None:
+    other, usual = profile("D\0P\0-\x003"), profile("s\0R\0G\0B")
+    for name, data, wanted in [
+        ("a.png", save(two(), "PNG", icc_profile=other), other),
+        ("b.png", save(two(), "PNG", icc_profile=usual), None),
+        ("c.png", save(two(), "PNG", icc_profile=b"no profile"), None),
+        ("d.png", save(two("L"), "PNG", icc_profile=other), None),
+        ("e.jpg", save(two("CMYK"), "JPEG", icc_profile=other), None),
+        ("f.jpg", save(two(), "JPEG", icc_profile=other + bytes(2_000_000)), None),
+    ]:
+        assert Picture.read(write(tmp_path, name, data), ignore).profile == wanted, name
+    read = Picture.read(write(tmp_path, "a.png", save(two(), "PNG", icc_profile=other)), ignore)
+    for suffix in (".png", ".jpg", ".webp"):
+        with Image.open(io.BytesIO(read.encode(RECORD, suffix, None))) as written:
+            assert written.info["icc_profile"] == other
 
 
 def test_heic_without_its_library_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

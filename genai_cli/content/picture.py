@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self, cast
 
 from genai_cli.content.content import Content, FilteredError
-from genai_cli.content.picture_reading import open_picture, to_rgb
+from genai_cli.content.picture_reading import find_profile, open_picture, to_rgb
 from genai_cli.content.record import Record, to_json
 from genai_cli.errors import OutputError, ResultError
 from genai_cli.events import Emit
@@ -51,7 +51,8 @@ XMP = """<?xpacket begin="\N{ZERO WIDTH NO-BREAK SPACE}" id="W5M0MpCehiHzreSzNTc
 class Picture(Content):
     """RGB of shape (height, width, 3): uint8, or as a model makes it, float from 0 to 1.
 
-    `filtered` says that the model's safety checker blanked it.
+    `filtered` says that the model's safety checker blanked it. `profile` is the ICC profile of its colours, if they
+    are not those of sRGB.
     """
 
     suffixes: ClassVar[tuple[str, ...]] = (".png", ".jpg", ".jpeg", ".webp")
@@ -59,6 +60,7 @@ class Picture(Content):
 
     values: "NDArray[np.uint8] | NDArray[np.float32]"
     filtered: bool = False
+    profile: bytes | None = None
 
     @functools.cached_property
     def pixels(self) -> "NDArray[np.uint8]":
@@ -93,12 +95,12 @@ class Picture(Content):
         image = Image.fromarray(self.pixels)
         stream = io.BytesIO()
         if suffix == ".png":
-            image.save(stream, "PNG", pnginfo=png_texts(record, mark))
+            image.save(stream, "PNG", pnginfo=png_texts(record, mark), icc_profile=self.profile)
         else:
             packet = xmp_packet(record, mark, with_record=True).encode()
             format_name = "WEBP" if suffix == ".webp" else "JPEG"
             try:
-                image.save(stream, format_name, quality=LOSSY_QUALITY, xmp=packet)
+                image.save(stream, format_name, quality=LOSSY_QUALITY, xmp=packet, icc_profile=self.profile)
             except ValueError as error:
                 raise OutputError(
                     f"the record does not fit into a {format_name} file: {error}",
@@ -112,7 +114,7 @@ class Picture(Content):
         import numpy
 
         with open_picture(source, emit) as image:
-            return cls(numpy.asarray(to_rgb(image, source.name, emit)))
+            return cls(numpy.asarray(to_rgb(image, source.name, emit)), profile=find_profile(image))
 
     @classmethod
     def keeps(cls, source: Input) -> bool:

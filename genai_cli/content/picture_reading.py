@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -20,6 +20,7 @@ MAX_BYTES = 500_000_000
 READ_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "AVIF")
 HEIC = "image/heic"
 HEIC_LIBRARIES = ("pi_heif", "pillow_heif")  # either; the first only decodes
+MOST_PROFILE = 1_000_000  # bytes; those of cameras and screens have a few thousand
 ORIENTATION = 0x0112  # EXIF 2.32, section 4.6.4
 QUARTER_TURNS = (5, 6, 7, 8)  # orientations in which width and height change places
 STILL_FORMATS = ("MPO", "TIFF")  # whose further pictures are previews, depth maps or pages, not an animation
@@ -38,7 +39,6 @@ def open_picture(source: Input, emit: Emit) -> Iterator["Image"]:
                 emit(Notice(f"{source.name} has {frames} {what}; the first is taken"))
             image.load()
             upright = ImageOps.exif_transpose(image)
-            report_profile(image, source.name, emit)
         yield upright
 
 
@@ -114,19 +114,22 @@ def register_heic(name: str) -> None:
     import_module(module).register_heif_opener()
 
 
-def report_profile(image: "Image", name: str, emit: Emit) -> None:
-    """Say where a picture's numbers are of other colours than those of sRGB: they are taken as they are."""
-    profile = image.info.get("icc_profile")
-    if not profile:
-        return
+def find_profile(image: "Image") -> bytes | None:
+    """The ICC profile of a picture's RGB (ICC.1:2022, section 7.2), where that is not sRGB."""
+    profile: object = image.info.get("icc_profile")
+    if not isinstance(profile, bytes) or len(profile) > MOST_PROFILE or profile[16:20] != b"RGB ":
+        return None
+    if image.mode not in ("RGB", "RGBA", "P"):
+        return None
     import io
 
-    with suppress(Exception):  # whatever is wrong with a profile, the picture can be read
-        from PIL import ImageCms
+    from PIL import ImageCms
 
-        words = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(profile))).strip()
-        if words and "srgb" not in words.lower():
-            emit(Detail(f"{name} has the colour profile {words!r}; its numbers are taken as sRGB"))
+    try:
+        words = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(profile)))
+    except Exception:  # a profile that nothing can read says nothing of the colours
+        return None
+    return None if "srgb" in words.lower() else profile
 
 
 def to_rgb(image: "Image", name: str, emit: Emit) -> "Image":

@@ -168,6 +168,7 @@ class Canvas:
 
     pixels: "NDArray[np.uint8]"
     mask: "NDArray[np.uint8]"
+    profile: bytes | None = None
 
 
 class Edit(Painter[EditRequest]):
@@ -249,7 +250,7 @@ class Edit(Painter[EditRequest]):
             changed = canvas.pixels.copy()
             changed[region.slices] = compose(pixels, resize_floats(made.values, (region.width, region.height)), soft)
             facts = {**made.facts, "sizes": {"work": [*size], "result": [width, height]}}
-            results.append(self.describe(request, Picture(changed, made.filtered), shaped, facts))
+            results.append(self.describe(request, Picture(changed, made.filtered, canvas.profile), shaped, facts))
         return results
 
 
@@ -264,10 +265,11 @@ def read_canvas(request: EditRequest, emit: Emit) -> Canvas:
     """The picture of a request, grown where that is asked for, and what of it changes. Raises InputError."""
     import numpy
 
+    picture = Picture.read(request.picture, emit)
+    pixels = picture.pixels
     if request.mask_alpha:
         pixels, mask = read_transparency(request.picture, emit)
     else:
-        pixels = Picture.read(request.picture, emit).pixels
         mask = numpy.zeros(pixels.shape[:2], numpy.uint8)
         if request.mask is not None:
             mask = read_mask(request.mask, emit)
@@ -277,8 +279,8 @@ def read_canvas(request: EditRequest, emit: Emit) -> Canvas:
     if request.invert_mask:
         mask = FULL - mask
     if request.outpaint is None:
-        return Canvas(pixels, mask)
+        return Canvas(pixels, mask, picture.profile)
     left, top, right, bottom = parse_margins(request.outpaint)
     margins = ((top, bottom), (left, right))
     grown = numpy.pad(pixels, (*margins, (0, 0)), mode="edge")
-    return Canvas(grown, numpy.pad(mask, margins, constant_values=FULL))
+    return Canvas(grown, numpy.pad(mask, margins, constant_values=FULL), picture.profile)

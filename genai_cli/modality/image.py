@@ -12,11 +12,12 @@ from genai_cli.content.picture_reading import measure_picture
 from genai_cli.errors import InputError
 from genai_cli.events import Emit
 from genai_cli.hub.catalog import ModelKind
-from genai_cli.modality.diffusion.editing import Editor, check_strength, edit_whole
+from genai_cli.modality.diffusion.editing import Editor, check_strength, edit_whole, read_way
 from genai_cli.modality.diffusion.painter import Painter
 from genai_cli.modality.diffusion.pipelines import makes_pictures
 from genai_cli.modality.diffusion.request import DiffusionRequest
 from genai_cli.modality.diffusion.service import SERVICE
+from genai_cli.modality.diffusion.ways import Way
 from genai_cli.modality.known_models import PICTURES
 from genai_cli.modality.modality import TINY, Result
 from genai_cli.modality.service import Service
@@ -99,6 +100,8 @@ class Image(Painter[ImageRequest]):
         super().check(folder, request)
         if request.picture is not None:
             measure_picture(request.picture)
+            if read_way(folder) is not Way.NOISE:
+                raise InputError(f"{request.model} cannot start from a picture", hint="leave --from out")
             check_strength(folder, request, request.strength)
 
     @functools.cached_property

@@ -215,7 +215,8 @@ def edit_whole(
 ) -> list[Result]:
     """Edit a whole picture for each request: at the model's size, in the picture's aspect."""
     shared = requests[0]
-    pixels = Picture.read(source, emit).pixels
+    picture = Picture.read(source, emit)
+    pixels = picture.pixels
     before = pixels.shape[1], pixels.shape[0]
     size = choose_size(painter, shared, before)
     if size != before:
@@ -228,7 +229,7 @@ def edit_whole(
         height, width = made.values.shape[:2]
         facts = {**made.facts, "sizes": {"input": [*before], "work": [*size]}}
         shaped = used | {"width": int(width), "height": int(height)}
-        results.append(painter.describe(request, Picture(made.values, made.filtered), shaped, facts))
+        results.append(painter.describe(request, Picture(made.values, made.filtered, picture.profile), shaped, facts))
     return results
 
 
