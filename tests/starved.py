@@ -11,7 +11,8 @@ from pathlib import Path
 from genai_cli.device.spec import ModelSpec, Placing
 from genai_cli.events import Event, Notice
 from genai_cli.hub.names import parse_name
-from genai_cli.modality.image import SAFETY_COMPONENTS, ImageRequest
+from genai_cli.modality.diffusion.request import SAFETY_COMPONENTS
+from genai_cli.modality.image import ImageRequest
 from genai_cli.modality.registry import load_catalog
 from genai_cli.modality.text import TextRequest
 from genai_cli.request.request import Request

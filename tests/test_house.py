@@ -45,6 +45,8 @@ def test_a_task_is_named_in_its_own_file_and_in_the_registry_alone() -> None:
         ("server", "answering.py"): {"text"},
         ("server", "streaming.py"): {"text"},
         ("diffusion", "pipelines.py"): {"image"},
+        ("diffusion", "editing.py"): {"image"},
+        ("diffusion", "ways.py"): {"image"},
     }
     for path in set(ROOT.rglob("*.py")) - own:
         named = {

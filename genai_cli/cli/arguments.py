@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from genai_cli.errors import InputError
 from genai_cli.events import Detail, Event, Notice
 from genai_cli.request.input import STDIN
 from genai_cli.request.rows import read_text
@@ -23,6 +24,15 @@ class Taken:
     """The prompts of a command, and what a user should know of them."""
 
     arguments: list[str]
+    notices: tuple[Event, ...] = ()
+
+
+@dataclass(frozen=True)
+class Split:
+    """The files of a command and its prompt, where it has one, and what a user should know of them."""
+
+    files: list[str]
+    prompt: str | None = None
     notices: tuple[Event, ...] = ()
 
 
@@ -45,6 +55,37 @@ def take_arguments(arguments: Sequence[str], has_file: bool, joins_words: bool, 
     if is_given is None:
         notices += (Detail(f"nothing came from standard input in {PATIENCE:.0f} s, so the prompt stands alone"),)
     return Taken(prompts, notices)
+
+
+def split_last(arguments: Sequence[str], *, has_rows: bool) -> Split:
+    """The files and the prompt that arguments mean where the prompt comes last. Raises InputError.
+
+    With rows of their own, either may be left out. A file that is piped in is taken where none is named.
+    """
+    if has_rows and all(argument == STDIN or is_file(argument) for argument in arguments):
+        return Split(list(arguments))
+    if arguments and is_file(arguments[-1]):
+        what = f"{arguments[-1]!r} is a file, and the last argument says what is to become of the files before it"
+        raise InputError(what, hint=f'{arguments[-1]} "what to make of it"')
+    files, words = list(arguments[:-1]), list(arguments[-1:])
+    while len(files) > 1 and is_word(words[-1]) and is_word(files[-1]):
+        words.insert(0, files.pop())
+    if not files and words and not has_rows and is_piped(has_prompt=False):
+        files = [STDIN]
+    if len(words) < 2:
+        return Split(files, words[0] if words else None)
+    prompt = " ".join(words)
+    return Split(files, prompt, (Notice(f"{prompt!r} is taken as the prompt; quote it to be sure"),))
+
+
+def is_word(argument: str) -> bool:
+    """Whether an argument is one word of a prompt, and no file or the name of one."""
+    return len(argument.split()) == 1 and not is_file(argument) and not Path(argument).suffix
+
+
+def is_file(argument: str) -> bool:
+    """Whether an argument is the path of a file; a whole prompt may be too long for one."""
+    return os.path.isfile(Path(argument).expanduser())  # noqa: PTH113 (False for a name that no file can have)
 
 
 def join_words(arguments: Sequence[str]) -> tuple[list[str], tuple[Event, ...]]:

@@ -7,7 +7,7 @@ options themselves, which spares each start the import of Typer's own validators
 import importlib
 import inspect
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -127,7 +127,8 @@ class Command:
         command = typer.main.get_command(app)
         if not isinstance(command, HeadedCommand):
             raise TypeError("a single command was expected")
-        command.take_options({name: option for name, (option, _) in declared.items()})
+        unchecked = {name for name, (_, owner) in declared.items() if owner in self.plain}
+        command.take_options({name: option for name, (option, _) in declared.items()}, unchecked)
         return command
 
     def make_option(self, declared: Declared, owner: type) -> inspect.Parameter:
@@ -196,9 +197,11 @@ def show_version(asked: bool) -> None:
 class ValueReader:
     """Reads the value of an option, in place of Typer's validators."""
 
-    def __init__(self, declared: Declared, variables: Sequence[str]) -> None:
+    def __init__(self, declared: Declared, variables: Sequence[str], *, checks: bool) -> None:
         self.declared = declared
         self.variables = variables
+        self.checks = checks
+        """Whether the range is checked here; of a field that several tasks have, each has its own."""
 
     def __call__(self, context: "Context", value: object) -> object:
         """The value of the option's type. Raises InputError, which names the variable or the file that states it."""
@@ -206,11 +209,12 @@ class ValueReader:
         wanted, _, _ = accepted_types(hint)
         if wanted is tuple:
             value = tuple(value) if isinstance(value, list | tuple) else () if value is None else value
-        elif value is None or (value == "" and wanted is str):
+        elif value is None or (value == "" and wanted is str) or (option.instead and value == option.instead[0]):
             return value
         try:
             read = convert(value, hint, option.long)
-            option.check(read)
+            if self.checks:
+                option.check(read)
         except InputError as error:
             source = name_source(context, self.declared.name, self.variables)
             raise InputError(f"{error.message}{source}", error.hint) from None
@@ -265,14 +269,16 @@ class LightHelp:
 class HeadedCommand(LightHelp, TyperCommand):  # type: ignore[misc]
     """A command whose help shows its options under headings."""
 
-    def take_options(self, declared: Mapping[str, Declared]) -> None:
-        """Let the options themselves read their values."""
+    def take_options(self, declared: Mapping[str, Declared], unchecked: Collection[str]) -> None:
+        """Let the options themselves read their values, and check them where one class alone declares the field."""
         self.headings = {name: option.heading for name, option in declared.items()}
         for parameter in self.params:
             if parameter.name in declared:
                 variables = parameter.envvar or []
                 variables = [variables] if isinstance(variables, str) else list(variables)
-                parameter.process_value = ValueReader(declared[parameter.name], variables)  # type: ignore[method-assign, assignment]
+                checks = parameter.name not in unchecked
+                reader = ValueReader(declared[parameter.name], variables, checks=checks)
+                parameter.process_value = reader  # type: ignore[method-assign, assignment]
             elif parameter.name == ARGUMENT:
                 parameter.process_value = ArgumentReader(parameter)  # type: ignore[method-assign, assignment]
 

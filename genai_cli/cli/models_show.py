@@ -135,7 +135,11 @@ def show_built_in(catalog: "Catalog", options: MessageOptions, console: Console)
             continue
         if number:
             console.line("")
-        console.line(f"{reference.id}, {task}: {card.license}, {show_bytes(measure(reference))}")
+        owner = next(kind.task for kind in catalog.kinds if kind.built_in == reference.folder)
+        same = f"; the model of {owner}" if owner != task else ""
+        console.line(f"{reference.id}, {task}: {card.license}, {show_bytes(measure(reference))}{same}")
+        if same:
+            continue
         if options.verbose:
             show_sections(card, console)
             continue

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 
 from genai_cli.cli.run import RunOptions
@@ -32,7 +32,8 @@ def check_record(record: Record | None, file: Path) -> Record:
         raise InputError(f"{file} holds a record of an unknown task {record.get('task')!r}")
     is_file = request_class.subject in list_inputs(request_class)
     held = record.get("inputs") if is_file else record.get(request_class.subject)
-    if held is None or "parameters" not in record:
+    lacks_last = request_class.last is not None and not isinstance(record.get(request_class.last), str)
+    if held is None or lacks_last or "parameters" not in record:
         raise InputError(f"{file} does not hold its {request_class.subject}: it was written with --no-metadata")
     model, parameters, files = record.get("model"), record["parameters"], record.get("inputs", {})
     is_whole = isinstance(model, dict) and isinstance(model.get("id"), str) and isinstance(parameters, dict)
@@ -60,13 +61,14 @@ def build_row(record: Record, changes: Mapping[str, object], file: Path, given_i
     if name != BUILT_IN and revision:
         name = f"{name}@{revision}"
     names = list_inputs(request_class)
-    if request_class.subject not in names:
-        row[request_class.subject] = record[request_class.subject]  # type: ignore[literal-required]
+    for subject in (request_class.subject, request_class.last):
+        if subject is not None and subject not in names:
+            row[subject] = record[subject]  # type: ignore[literal-required]
     stated_files = {name: stated for name, stated in record.get("inputs", {}).items() if name in names}
-    if given_input is not None and len(stated_files) != 1:
-        raise InputError(f"--input names one file, and {file} was made from {len(stated_files) or 'none'}")
+    stated_files = {name: stated for name, stated in stated_files.items() if name not in changes}
+    meant = find_meant(given_input, stated_files, file) if given_input is not None else None
     for field, stated in stated_files.items():
-        row[field] = str(given_input or find_input(stated, file))
+        row[field] = str(given_input if field == meant else find_input(stated, file))
     return {"task": record["task"], "model": name, **row, **changes}
 
 
@@ -119,9 +121,15 @@ def find_picture_request() -> type[Request]:
     """The request of the task that makes pictures from words alone. Raises InputError if no task does."""
     for modality in list_modalities():
         request = modality.request
-        if ".png" in modality.content.suffixes and request.subject == PROMPT and not list_inputs(request):
+        if ".png" in modality.content.suffixes and request.subject == PROMPT and not needs_files(request):
             return request
     raise InputError("no task makes pictures from words")
+
+
+def needs_files(request_class: type[Request]) -> bool:
+    """Whether no request of the class can be made without a file."""
+    names = list_inputs(request_class)
+    return any(field.name in names and field.default is MISSING for field in fields(request_class))
 
 
 def say_sampler(foreign: Foreign, options: RunOptions) -> None:
@@ -138,6 +146,20 @@ def find_long_name(field: str) -> str:
     return next(
         options[field].option.long for options in map(declared_options, list_requests().values()) if field in options
     )
+
+
+def find_meant(given: Path, stated_files: Mapping[str, JsonObject], file: Path) -> str:
+    """The field that a given file is for: the only one, or the one whose content it has. Raises InputError."""
+    if len(stated_files) == 1:
+        return next(iter(stated_files))
+    if not stated_files:
+        raise InputError(f"--input names one file, and {file} was made from none")
+    sha256 = Input.read(given, given.name).sha256
+    for field, stated in stated_files.items():
+        if stated.get("sha256") == sha256:
+            return field
+    names = " and ".join(repr(stated.get("name")) for stated in stated_files.values())
+    raise InputError(f"{file} was made from {names}, and {given} is neither of them")
 
 
 def find_input(stated: JsonObject, file: Path) -> Path:

@@ -6,6 +6,7 @@ from genai_cli.cli.command import Command, Given
 from genai_cli.cli.options import RUN_OPTIONS, PromptOptions, ReadingOptions
 from genai_cli.errors import InputError
 from genai_cli.modality.registry import Entry, find_modality
+from genai_cli.request.input import STDIN
 from genai_cli.request.option import declared_options
 from genai_cli.request.request import PROMPT, Request, list_inputs
 from genai_cli.types import JsonObject
@@ -15,26 +16,38 @@ def make_command(entry: Entry) -> Command:
     """The command of a task."""
     modality = find_modality(entry.task)
     request_class = modality.request
-    is_file = request_class.subject in list_inputs(request_class)
+    files = list_inputs(request_class)
+    is_file = request_class.subject in files
 
     def run(given: Given) -> int:
-        from genai_cli.cli.arguments import take_arguments
+        from genai_cli.cli.arguments import split_last, take_arguments
         from genai_cli.cli.run import RunOptions, run_rows
-        from genai_cli.request.rows import Reading, read_rows
+        from genai_cli.request.rows import Reading, Rows, read_pairs, read_rows
         from genai_cli.work.orders import Defaults
 
         prompts, ways = given.read(PromptOptions), given.read(ReadingOptions)
         reading = Reading.check(ways.encoding, ways.delimiter, prompts.column, prompts.template)
-        stdin, subjects = sys.stdin.buffer, [request_class.subject]
-        joins_words = modality.joins_words and request_class.subject == PROMPT
-        taken = take_arguments(given.arguments, prompts.prompts is not None, joins_words, reading.encoding)
-        rows = read_rows(taken.arguments, prompts.prompts, stdin, subjects, is_file, reading)
+        stdin, subject, rows_file = sys.stdin.buffer, request_class.subject, prompts.prompts
+        rows: Rows
+        if request_class.last is not None:
+            arguments = given.arguments
+            if rows_file is None and len(arguments) > 1 and arguments[-1] == STDIN:
+                rows_file = arguments.pop()  # prompts, a line each
+            split = split_last(arguments, has_rows=rows_file is not None)
+            pair, others = (subject, request_class.last), [name for name in files if name != subject]
+            rows = read_pairs(split.files, split.prompt, rows_file, stdin, pair, others, reading)
+            notices = split.notices
+        else:
+            joins_words = modality.joins_words and subject == PROMPT
+            taken = take_arguments(given.arguments, rows_file is not None, joins_words, reading.encoding)
+            rows = read_rows(taken.arguments, rows_file, stdin, [subject], is_file, reading)
+            notices = taken.notices
         options = RunOptions.read(given)
         return run_rows(
             rows,
             Defaults({request_class.task: request_class}, collect_fields(request_class, given), options.output.num),
             options,
-            notices=taken.notices,
+            notices=notices,
         )
 
     return Command(
@@ -42,7 +55,7 @@ def make_command(entry: Entry) -> Command:
         f"{entry.summary}\n\n{modality.example}",
         run,
         (request_class, PromptOptions, ReadingOptions, *RUN_OPTIONS),
-        request_class.subject.upper(),
+        " ".join(name.upper() for name in (request_class.subject, request_class.last) if name),
         f"{modality.argument}; {'- is stdin' if is_file else '- reads them from stdin, one a line'}.",
         modality=modality,
     )

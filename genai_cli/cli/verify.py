@@ -7,7 +7,7 @@ from pathlib import Path
 from genai_cli.cli.console import Console
 from genai_cli.cli.run import RunOptions, find_content
 from genai_cli.content.content import Content
-from genai_cli.content.record import Record
+from genai_cli.content.record import Record, choose_mark
 from genai_cli.errors import ChangedError, GenaiError, InputError, ResultError
 from genai_cli.events import Notice, ignore
 from genai_cli.harmless import one_line
@@ -113,7 +113,7 @@ def compare(copy: Copy, record: Record, data: bytes) -> GenaiError | None:
     # A lossy file can be compared with what this version writes for the same result, and with nothing else.
     made = modality.content.read(Input.hold(data, "the result"), ignore)
     suffix = copy.file.suffix.lower()
-    written = Input.hold(made.encode(copy.record, suffix, modality.mark), "the result")
+    written = Input.hold(made.encode(copy.record, suffix, choose_mark(modality.mark, copy.record)), "the result")
     expected = modality.content.read(written, ignore)
     if modality.content.read(source, ignore).sha256() == expected.sha256():
         return None

@@ -3,25 +3,21 @@
 import functools
 import io
 import json
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self, cast
 
 from genai_cli.content.content import Content, FilteredError
+from genai_cli.content.picture_reading import find_profile, open_picture, to_rgb
 from genai_cli.content.record import Record, to_json
-from genai_cli.errors import InputError, OutputError, ResultError
-from genai_cli.events import Detail, Emit, Notice
+from genai_cli.errors import OutputError, ResultError
+from genai_cli.events import Emit
 from genai_cli.request.input import Input
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from PIL.Image import Image
     from PIL.PngImagePlugin import PngInfo
 
-MAX_PIXELS = 170_000_000  # of a picture that is read: a gigabyte while it is turned into RGB; Pillow stops soon after
-MAX_BYTES = 500_000_000
-READ_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP")
 LOSSY_QUALITY = 95
 # The names under which image tools know the schedulers.
 SAMPLER_NAMES = {
@@ -55,7 +51,8 @@ XMP = """<?xpacket begin="\N{ZERO WIDTH NO-BREAK SPACE}" id="W5M0MpCehiHzreSzNTc
 class Picture(Content):
     """RGB of shape (height, width, 3): uint8, or as a model makes it, float from 0 to 1.
 
-    `filtered` says that the model's safety checker blanked it.
+    `filtered` says that the model's safety checker blanked it. `profile` is the ICC profile of its colours, if they
+    are not those of sRGB.
     """
 
     suffixes: ClassVar[tuple[str, ...]] = (".png", ".jpg", ".jpeg", ".webp")
@@ -63,6 +60,7 @@ class Picture(Content):
 
     values: "NDArray[np.uint8] | NDArray[np.float32]"
     filtered: bool = False
+    profile: bytes | None = None
 
     @functools.cached_property
     def pixels(self) -> "NDArray[np.uint8]":
@@ -97,12 +95,12 @@ class Picture(Content):
         image = Image.fromarray(self.pixels)
         stream = io.BytesIO()
         if suffix == ".png":
-            image.save(stream, "PNG", pnginfo=png_texts(record, mark))
+            image.save(stream, "PNG", pnginfo=png_texts(record, mark), icc_profile=self.profile)
         else:
             packet = xmp_packet(record, mark, with_record=True).encode()
             format_name = "WEBP" if suffix == ".webp" else "JPEG"
             try:
-                image.save(stream, format_name, quality=LOSSY_QUALITY, xmp=packet)
+                image.save(stream, format_name, quality=LOSSY_QUALITY, xmp=packet, icc_profile=self.profile)
             except ValueError as error:
                 raise OutputError(
                     f"the record does not fit into a {format_name} file: {error}",
@@ -114,24 +112,9 @@ class Picture(Content):
     def read(cls, source: Input, emit: Emit) -> Self:
         """The first frame of a picture file as plain RGB, upright. Raises InputError."""
         import numpy
-        from PIL import Image, ImageOps, UnidentifiedImageError
 
-        if source.size > MAX_BYTES:
-            raise InputError(f"{source.name} cannot be read: it is over {MAX_BYTES // 10**6} MB")
-        try:
-            with warnings.catch_warnings(), source.open() as stream:
-                warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # bounded below, before decoding
-                with Image.open(stream, formats=READ_FORMATS) as image:
-                    check_size(image, source.name)
-                    if getattr(image, "n_frames", 1) > 1:
-                        emit(Notice(f"{source.name} has {image.n_frames} frames; the first is taken"))  # type: ignore[attr-defined]
-                    image.load()
-                    upright = ImageOps.exif_transpose(image)
-                    return cls(numpy.asarray(to_rgb(upright, source.name, emit)))
-        except UnidentifiedImageError:
-            raise InputError(f"{source.name} cannot be read: not a picture of a known type") from None
-        except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-            raise InputError(f"{source.name} cannot be read: {error}") from None
+        with open_picture(source, emit) as image:
+            return cls(numpy.asarray(to_rgb(image, source.name, emit)), profile=find_profile(image))
 
     @classmethod
     def keeps(cls, source: Input) -> bool:
@@ -140,29 +123,6 @@ class Picture(Content):
             with source.open() as stream:
                 return b"VP8L" in stream.read(4096)
         return super().keeps(source)
-
-
-def check_size(image: "Image", name: str) -> None:
-    """Raise InputError for a picture of too many pixels, before any is decoded."""
-    if image.width * image.height > MAX_PIXELS:
-        what = f"{image.width}x{image.height} pixels"
-        raise InputError(f"{name} cannot be read: {what} are over {MAX_PIXELS // 10**6} million")
-
-
-def to_rgb(image: "Image", name: str, emit: Emit) -> "Image":
-    """Any picture in 8 bits of red, green and blue; what was done is a detail."""
-    if image.mode == "RGB":
-        return image
-    emit(Detail(f"{name} is {image.mode} and is read as RGB"))
-    if image.mode.startswith("I"):  # 16 bits, in one of several orders
-        import numpy
-        from PIL import Image
-
-        upper = numpy.asarray(image.convert("I")).clip(0, 65535) // 256
-        return Image.fromarray(upper.astype("uint8")).convert("RGB")
-    if image.mode == "P" and "transparency" in image.info:
-        image = image.convert("RGBA")
-    return image.convert("RGB")
 
 
 def png_texts(record: Record, mark: str | None) -> "PngInfo":
@@ -196,6 +156,7 @@ def parameters_text(record: Record) -> str:
         "CFG scale": parameters.get("guidance_scale"),
         "Seed": parameters.get("seed"),
         "Size": None if None in size else f"{size[0]}x{size[1]}",
+        "Denoising strength": parameters.get("strength"),
         "Model": record["model"]["id"],
     }
     negative = f"\nNegative prompt: {parameters['negative_prompt']}" if parameters.get("negative_prompt") else ""

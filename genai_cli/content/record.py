@@ -106,6 +106,11 @@ def find_version(name: str) -> str:
     return version(name)
 
 
+def choose_mark(mark: str | None, record: Record) -> str | None:
+    """How a result is marked whose task has this mark: what was made from someone's file is not all generated."""
+    return COMPOSITE if mark == GENERATED and record.get("inputs") else mark
+
+
 def without_prompt(record: Record) -> Record:
     """What `--no-metadata` leaves in the file: how and when it was generated, not from what and with what options."""
     left_out = ("prompt", "inputs", "parameters", "content_sha256")

@@ -29,6 +29,7 @@ SIGNATURES: tuple[tuple[str, bytes, int, bytes], ...] = (
     ("image/tiff", b"II*\0", 0, b""),
     ("image/tiff", b"MM\0*", 0, b""),
     ("image/heic", b"", 4, b"ftyphei"),
+    ("image/heic", b"", 4, b"ftypmif1"),
     ("image/avif", b"", 4, b"ftypavif"),
     ("audio/wav", b"RIFF", 8, b"WAVE"),
     ("audio/flac", b"fLaC", 0, b""),

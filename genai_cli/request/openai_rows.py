@@ -40,6 +40,10 @@ class Endpoint:
     """What a server sets beside; rows of a batch leave it, as it would change their keys."""
     takes: JsonObject = field(default_factory=dict)
     """The fields that `read` reads, as JSON Schema."""
+    optional: frozenset[str] = frozenset()
+    """Those of them that may be left out."""
+    media_type: str = "application/json"
+    """How a body comes."""
     gives: JsonObject = field(default_factory=dict)
     """The body that `answer` makes, as JSON Schema."""
     packings: tuple[str, ...] = ()
@@ -51,6 +55,8 @@ class Endpoint:
 # Read by the functions below.
 CONTENT = {"model", PROMPT, "messages", "output_format"}
 # The same fields as JSON Schema, for an endpoint's `takes`.
+FORM = "multipart/form-data"  # RFC 7578; a body that holds files
+FILE: JsonObject = {"type": "string", "contentMediaType": "application/octet-stream"}
 ONE_PROMPT: JsonObject = {PROMPT: {"type": "string", "minLength": 1}}
 PROMPTS: JsonObject = {
     PROMPT: {

@@ -58,6 +58,8 @@ class Option:
     sets: tuple[str, ...] = ()
     """The fields that a value stands for, in the order in which `parse` gives their values."""
     parse: Callable[[str], tuple[object, ...]] | None = None
+    instead: tuple[str, str] | None = None
+    """A word that is no value of the field but switches on another one: `alpha` in place of a file."""
     unset: object = None
     """A value that stands for None, as other programs write it: seed -1 means "draw one"."""
     extra: tuple[str, str] | None = None
@@ -316,6 +318,8 @@ def read_mapping(owner: type, values: Mapping[str, object], folder: Path = Path(
         option = reader.option
         if option is not None and option.parse is not None:
             found.update(zip(option.sets, option.parse(str(value)), strict=True))
+        elif option is not None and option.instead is not None and value == option.instead[0]:
+            found[option.instead[1]] = True
         elif type(value) is reader.wanted and value != "":
             found[reader.name] = value  # as in most rows
         else:

@@ -101,6 +101,38 @@ def read_rows(
     return rows
 
 
+def read_pairs(
+    files: Sequence[str],
+    prompt: str | None,
+    rows_file: str | None,
+    stdin: BinaryIO,
+    subjects: tuple[str, str],
+    others: Sequence[str] = (),
+    reading: Reading = AS_IT_IS,
+) -> Rows:
+    """The rows of files with one prompt, or of a file of rows that has what is not given: prompts, files or both.
+
+    `subjects` are the fields of the files and of the prompt, `others` those of further files. Raises InputError where a
+    subject is missing.
+    """
+    own, last = subjects
+    if files.count(STDIN) > 1 or (STDIN in files and rows_file == STDIN):
+        raise InputError("standard input can be read once: give - once")
+    if rows_file is None:
+        if not files and prompt is not None:
+            raise InputError(f"no {own} given", hint=f'{own.upper()} "{prompt}"')
+        rows = read_rows(files, None, stdin, [own], are_files=True, reading=reading)
+        if prompt is None:
+            raise InputError(f"no {last} given", hint=f"it is the last argument, in quotes; or --{last}s FILE")
+        return list(cross_rows(rows, [{last: prompt}]))
+    if files and prompt is not None:
+        raise InputError(f"give a {last} or --{last}s FILE, not both")
+    given = [{own: str(Path(file).expanduser().absolute()) if file != STDIN else file} for file in files]
+    if prompt is not None:
+        return CrossedRows(rows_file, stdin, (own, *others), reading, [{last: prompt}])
+    return CrossedRows(rows_file, stdin, (last, own, *others), reading, given)
+
+
 class FileRows:
     """The rows of a text, of JSON lines or of a table, in a file or standard input (`-`), read again at each iteration.
 
@@ -166,10 +198,43 @@ class FileRows:
             if self.suffix == ".txt":
                 yield from text_rows(stream, self.name, self.subjects[0])
             elif self.suffix in JSON_LINES:
-                yield from json_rows(stream, self.name, self.reading.source, self.subjects[0])
+                yield from json_rows(stream, self.name, self.reading.source, self.subjects)
             else:
                 delimiter = self.reading.delimiter or (TAB if self.suffix == ".tsv" else None)
                 yield from csv_rows(stream, self.name, self.reading.source, self.subjects, delimiter)
+
+
+class CrossedRows(FileRows):
+    """The rows of a file, each with what is given beside it: once for each of several."""
+
+    def __init__(
+        self,
+        file: str,
+        stdin: BinaryIO,
+        subjects: Sequence[str],
+        reading: Reading,
+        given: Sequence[JsonObject],
+    ) -> None:
+        super().__init__(file, stdin, subjects, reading)
+        self.given = given
+
+    def __iter__(self) -> Iterator[Row | BadRow]:
+        return cross_rows(super().__iter__(), self.given)
+
+
+def cross_rows(rows: Rows, given: Sequence[JsonObject]) -> Iterator[Row | BadRow]:
+    """Each row with what is given beside it, once for each of several; it may not name that itself."""
+    for row in rows:
+        if isinstance(row, BadRow):
+            yield row
+            continue
+        for fields in given or [{}]:
+            clashing = next((name for name in fields if name in row.fields), None)
+            if clashing is None:
+                yield replace(row, fields={**row.fields, **fields})
+            else:
+                what = f"the row names a {clashing}, and so does the command"
+                yield row.bad(InputError(what, hint="leave one of them out"))
 
 
 def spooled(stream: BinaryIO) -> BinaryIO:
@@ -209,8 +274,8 @@ def text_rows(stream: BinaryIO, name: str, subject: str) -> Iterator[Row | BadRo
         yield line if isinstance(line, BadRow) else Row({subject: line[0]}, line[1])
 
 
-def json_rows(stream: BinaryIO, name: str, source: Source | None, subject: str) -> Iterator[Row | BadRow]:
-    """One JSON object a line; where a `source` names the fields that make the subject, the others are data."""
+def json_rows(stream: BinaryIO, name: str, source: Source | None, subjects: Sequence[str]) -> Iterator[Row | BadRow]:
+    """One JSON object a line; where a `source` names the fields that make the first subject, the others are data."""
     for line in read_lines(stream, name):
         if isinstance(line, BadRow):
             yield line
@@ -234,7 +299,8 @@ def json_rows(stream: BinaryIO, name: str, source: Source | None, subject: str) 
         if source is None:
             yield object_row
         elif missing is None:
-            yield replace(object_row, fields={subject: source.fill(fields)})
+            others = {name: fields[name] for name in subjects[1:] if name in fields}
+            yield replace(object_row, fields={**others, subjects[0]: source.fill(fields)})
         else:
             yield object_row.bad(lacks_field(missing, object_row))
 

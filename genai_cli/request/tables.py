@@ -30,6 +30,8 @@ def csv_rows(
 ) -> Iterator[Row | BadRow]:
     """A table with a column for a subject, whose empty cells override nothing; or with those that a `source` names.
 
+    A `source` makes the first of the subjects; the others are taken where there are columns of their names.
+
     Without a `delimiter` the header tells it. Raises InputError where the table has no such column, or two of a name
     that means something.
     """
@@ -83,7 +85,10 @@ def table_row(
         return row.bad(too_long())
     if not all(map(is_utf8, cells)):
         return row.bad(not_utf8())
-    return replace(row, fields={subjects[0]: source.fill(fields)}) if source else row
+    if source is None:
+        return row
+    others = {name: fields[name] for name in subjects[1:] if name in fields}
+    return replace(row, fields={**others, subjects[0]: source.fill(fields)})
 
 
 def check_columns(wanted: Sequence[str], columns: Sequence[str], place: str, name: str, source: Source | None) -> None:

@@ -17,6 +17,7 @@ from genai_cli.modality.registry import list_endpoints
 from genai_cli.request.input import HEAD, tell_media_type
 from genai_cli.server.answering import Served, Work, list_served, make, plan
 from genai_cli.server.failures import SlowError, answer_error, explain
+from genai_cli.server.forms import is_form, read_form
 from genai_cli.server.guard import MOST_BYTES, Guard, Rules
 from genai_cli.server.listening import Patience
 from genai_cli.server.metrics import Metrics
@@ -261,6 +262,8 @@ async def read_body(request: "Request", patience: Patience) -> JsonObject:
             raise GoneError from None
     if scope.cancelled_caught:
         raise SlowError("the body takes too long")
+    if is_form(request.headers):
+        return await read_form(request.headers, bytes(data))
     try:
         body = from_json(bytes(data))
     except ValueError:

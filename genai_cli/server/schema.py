@@ -70,12 +70,12 @@ def describe_endpoint(endpoint: Endpoint, request: type[Request], has_key: bool,
     body: JsonObject = {
         "type": "object",
         "properties": describe_body(endpoint, request, keeps_files),
-        "required": list(endpoint.takes),
+        "required": [name for name in endpoint.takes if name not in endpoint.optional],
         "additionalProperties": False,
     }
     found: JsonObject = {
         "summary": f"{request.task}: what genai {request.task} makes",
-        "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
+        "requestBody": {"required": True, "content": {endpoint.media_type: {"schema": body}}},
         "responses": describe_responses(content, (403, *REFUSALS, 500, *([507] if keeps_files else []))),
     }
     return ask_for_key(found) if has_key else found

@@ -1,7 +1,7 @@
 """A result becomes an artifact: checked, described and encoded, whatever engine made it."""
 
 from genai_cli.content.content import FilteredError
-from genai_cli.content.record import Origin, build_record, without_prompt
+from genai_cli.content.record import Origin, build_record, choose_mark, without_prompt
 from genai_cli.errors import OutputError, ResultError
 from genai_cli.modality.modality import Result
 from genai_cli.modality.registry import find_modality
@@ -23,7 +23,7 @@ def finish(job: Job, result: Result, origin: Origin, seconds: float, delivery: D
     kept = record if delivery.metadata else without_prompt(record)
     suffix = job.suffix or delivery.suffix or content.suffixes[0]
     try:
-        data = content.encode(kept, suffix, find_modality(request.task).mark)
+        data = content.encode(kept, suffix, choose_mark(find_modality(request.task).mark, record))
     except OutputError as error:
         return Failure(job, error)
     return Artifact(job, record, data, kept if content.record_beside else None, suffix)

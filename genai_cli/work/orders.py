@@ -179,9 +179,10 @@ def make_order(
     for name, value in fields.items():
         check_texts(name, value)
     check_words(request_class, own)
-    if request_class.subject not in own:
-        raise lacks_field(request_class.subject, row)
-    if request_class.subject == PROMPT and not isinstance(own[PROMPT], str):
+    for needed in (request_class.subject, request_class.last):
+        if needed is not None and needed not in own:
+            raise lacks_field(needed, row)
+    if PROMPT in own and not isinstance(own[PROMPT], str):
         raise InputError(f"the prompt must be text, not {own[PROMPT]!r}")
     request = request_class.from_fields({"model": request_class.default_model, **defaults.fields, **own}, folder)
     if is_address(request.model):

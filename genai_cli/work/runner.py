@@ -9,7 +9,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Literal, cast
 
-from genai_cli.content.record import GENERATED, Record, to_line
+from genai_cli.content.record import GENERATED, Record, choose_mark, to_line
 from genai_cli.content.signing import Signer
 from genai_cli.device.spec import ModelSpec, Placing
 from genai_cli.errors import DeviceError, GenaiError, OutputError
@@ -253,7 +253,8 @@ def finish(outcome: Outcome, settings: RunSettings, writer: Writer | None) -> Fi
     if settings.signer:
         # Here and not where the model runs, which may be another machine: the key stays on this one.
         title = str(fields["slug"]) if settings.delivery.metadata else task
-        data = settings.signer.sign(data, outcome.suffix, title, find_modality(task).mark or GENERATED)
+        mark = choose_mark(find_modality(task).mark, outcome.record) or GENERATED
+        data = settings.signer.sign(data, outcome.suffix, title, mark)
     done = Finished(outcome.job, "done", outcome.record, data)
     if writer is None:
         return done

@@ -19,6 +19,11 @@ mkdir -p "$OUT"
 
 show image "a large red circle on a blue background" -m tiny --seed 1 -o "$OUT/"
 show image --prompts "$here/prompts.txt" -m tiny --seed 1 -o "$OUT/"
+circle="$OUT/a-large-red-circle-on-a-blue-background-1.png"
+show edit "$circle" "a large yellow star on a blue background" -m tiny --seed 1 -o "$OUT/"
+diamond="$OUT/a-small-blue-diamond-on-the-right-on-a-yellow-background-1.png"
+heart="a small red heart on the right on a yellow background"
+show edit "$diamond" "$heart" --mask "$here/right-half.png" -m tiny --seed 1 -o "$OUT/"
 show text "It was a dark and stormy" -m tiny --seed 5 --max-new-tokens 80 -o "$OUT/stormy.txt"
 show classify --prompts "$here/opinions.txt" -m tiny
 "$BIN/genai" classify --prompts "$here/opinions.txt" -m tiny --json >"$OUT/labels.jsonl"

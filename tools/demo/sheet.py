@@ -26,7 +26,8 @@ def picture_grid(files: Sequence[Path]) -> Image.Image:
     for number, file in enumerate(files):
         x, y = MARGIN + number % COLUMNS * cell, MARGIN + number // COLUMNS * height
         with Image.open(file) as image:
-            prompt = json.loads(image.text["genai"])["prompt"]
+            record = json.loads(image.text["genai"])
+            prompt = f"{'edited: ' if 'inputs' in record else ''}{record['prompt']}"
             sheet.paste(image.convert("RGB").resize((TILE, TILE), Image.Resampling.NEAREST), (x, y))
         write_lines(sheet, textwrap.wrap(prompt, 27), x, y + TILE + 4, 13, FAINT)
     return sheet
