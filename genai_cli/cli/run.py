@@ -123,6 +123,8 @@ def run_rows(
     if isinstance(writer, BatchFolder) and not options.batch.pack:
         suggest_one_file(survey, console)
     with closing(console), writer or nullcontext():
+        if writer:
+            writer.expect(survey.items)
         if writer and survey.bad:
             for entry in orders.entries():
                 if isinstance(entry, BadRow):

@@ -25,5 +25,8 @@ show classify --prompts "$here/opinions.txt" -m tiny
 show audio "electric rock solo" -m tiny --duration 5 --seed 1 -o "$OUT/"
 "$BIN/python" -m tools.demo.sheet "$OUT" "$OUT/contact-sheet.png"
 
+show gallery "$OUT"
+
 printf '\nThe files, and a contact sheet of them all, are in %s/:\n' "$OUT"
 ls "$OUT"
+printf '\nAll of it as one page: %s/gallery.html\n' "$OUT"
