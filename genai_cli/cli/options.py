@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from genai_cli.cli.console import Console
+from genai_cli.cli.screen.viewer import ViewOptions
 from genai_cli.cli.servers import ServerOptions
 from genai_cli.device.spec import Placing
 from genai_cli.request.option import BATCHES, MESSAGES, MODEL, OUTPUT, Option
@@ -171,6 +172,7 @@ class ReadingOptions:
 
 RUN_OPTIONS = (
     OutputOptions,
+    ViewOptions,
     NetworkOptions,
     LicenseOptions,
     ServerOptions,

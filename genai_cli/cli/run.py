@@ -11,6 +11,7 @@ from genai_cli.cli.command import Given
 from genai_cli.cli.console import Console
 from genai_cli.cli.options import BatchOptions, MessageOptions, OutputOptions, read_access
 from genai_cli.cli.row_order import RowOrder
+from genai_cli.cli.screen.viewer import Viewer, ViewOptions
 from genai_cli.cli.servers import ServerUse
 from genai_cli.content.content import SIGNED_TYPES, Content
 from genai_cli.content.record import to_json
@@ -53,6 +54,7 @@ class RunOptions:
     keeping: Keeping
     messages: MessageOptions
     servers: ServerUse
+    view: ViewOptions
 
     @classmethod
     def read(cls, given: Given) -> Self:
@@ -60,7 +62,8 @@ class RunOptions:
         access = read_access(given)
         placing, batch, engine = given.read(Placing), given.read(BatchOptions), given.read(Engine)
         output, keeping, messages = given.read(OutputOptions), given.read(Keeping), given.read(MessageOptions)
-        return cls(output, access, placing, batch, engine, keeping, messages, ServerUse.read(given))
+        servers, view = ServerUse.read(given), given.read(ViewOptions)
+        return cls(output, access, placing, batch, engine, keeping, messages, servers, view)
 
     def make_console(self, items: int) -> Console:
         """What shows messages and results of so many items."""
@@ -120,6 +123,8 @@ def run_rows(
     console.streams_text = streams and survey.items == 1 and is_local and is_shown
     console.names_files = destination is not None and options.output.output is None
     console.counts = writer is not None and writer.is_batch
+    if not (options.messages.json or form or options.output.null):
+        console.viewer = Viewer.choose(options.view, console, survey.items, console.counts)
     if isinstance(writer, BatchFolder) and not options.batch.pack:
         suggest_one_file(survey, console)
     with closing(console), writer or nullcontext():
@@ -289,6 +294,8 @@ def run_orders(
                 console.result(str(todo.writer.path))
         elif report.left and not messages.quiet:
             tell_rest(report.all_done, report, console)
+    if console.viewer is not None:
+        console.viewer.open_all()
     if console.counts and not messages.quiet:
         console.tell(report.text())
     return report.exit_code()
@@ -343,6 +350,8 @@ def show(finished: Finished, form: Form | None, as_json: bool, console: Console)
         console.write_bytes(finished.data)
     if modality.content.printed and finished.file and console.names_files:
         name_file(finished.file, console)
+    if finished.file is not None and console.viewer is not None:
+        console.viewer.view(finished.file)
 
 
 def name_file(file: Path, console: Console) -> None:

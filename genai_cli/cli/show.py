@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from genai_cli.cli.command import Command, Given
 from genai_cli.cli.options import MessageOptions, NetworkOptions
+from genai_cli.cli.screen.viewer import Viewer, ViewOptions
 from genai_cli.content.record import to_json
 from genai_cli.errors import GenaiError
 from genai_cli.harmless import one_line
@@ -23,6 +24,7 @@ def show_records(given: Given) -> int:
     options, files = given.read(MessageOptions), [Path(name) for name in given.arguments]
     console = options.open_console()
     report = Report(len(files))
+    viewer = None if options.json else Viewer.choose(given.read(ViewOptions), console, len(files), is_batch=False)
     for number, file in enumerate(files):
         try:
             found = find_provenance(file)
@@ -41,6 +43,10 @@ def show_records(given: Given) -> int:
             console.line(line)
         for line in record_lines({"signature": signature}) if signature else ():
             console.line(line)
+        if viewer is not None:
+            viewer.view(file)
+    if viewer is not None:
+        viewer.open_all()
     return report.exit_code()
 
 
@@ -76,7 +82,7 @@ COMMAND = Command(
     "show",
     "Show the record inside generated files (and the parameters in pictures that other tools wrote).",
     show_records,
-    (NetworkOptions, MessageOptions),
+    (ViewOptions, NetworkOptions, MessageOptions),
     "FILE",
     "Files that genai wrote.",
     required=True,
