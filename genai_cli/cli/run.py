@@ -348,7 +348,15 @@ def show(finished: Finished, form: Form | None, as_json: bool, console: Console)
         console.result(str(finished.file))
     else:
         console.write_bytes(finished.data)
-    if modality.content.printed and finished.file and console.names_files:
+    show_more(finished, modality.content, console)
+
+
+def show_more(finished: Finished, content: type[Content], console: Console) -> None:
+    """What comes below a result: what else its record holds, where its file is, and what the file shows."""
+    if not console.shows_paths:
+        for line in content.details(finished.record):
+            console.line(line)
+    if content.printed and finished.file and console.names_files:
         name_file(finished.file, console)
     if finished.file is not None and console.viewer is not None:
         console.viewer.view(finished.file)
