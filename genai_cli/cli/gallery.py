@@ -30,6 +30,10 @@ class GalleryOptions:
     output: Annotated[
         Path | None, Option("-o", "--output", metavar="FILE", help="The page.", default="gallery.html in the folder")
     ] = None
+    sheet: Annotated[
+        Path | None,
+        Option("--sheet", metavar="FILE", help="Lay out the results on a contact sheet instead: .png, .jpg or .pdf."),
+    ] = None
     open: Annotated[bool, Option("--open", help="Open it in the browser.")] = False
     watch: Annotated[
         bool, Option("--watch", help="Follow a batch that fills the folder, until it ends; the page reloads itself.")
@@ -42,6 +46,8 @@ def make_gallery(given: Given) -> int:
 
     options, messages = given.read(GalleryOptions), given.read(MessageOptions)
     folder = Path(given.arguments[0]).expanduser()
+    if options.sheet is not None:
+        return make_sheet(folder, options.sheet.expanduser(), messages)
     file = choose_file(folder, options.output.expanduser() if options.output else None)
     with closing(messages.open_console()) as console:
 
@@ -65,6 +71,24 @@ def make_gallery(given: Given) -> int:
                     was_running = was_running or built.is_running
                 started = max(started, time.monotonic() - 60)
             console.emit(Notice(f"the batch has ended: {built.summary()}"))
+    return 0
+
+
+def make_sheet(folder: Path, file: Path, messages: MessageOptions) -> int:
+    """Write the contact sheet, and name it."""
+    from genai_cli.gallery.building import load_items
+    from genai_cli.gallery.item import ORIGINAL
+    from genai_cli.gallery.sheet import choose_format, write_sheet
+    from genai_cli.gallery.thumbnails import Thumbnails
+
+    choose_format(file)
+    items = [item for item in load_items(folder, Thumbnails(folder)) if item.status != ORIGINAL]
+    with closing(messages.open_console()) as console:
+        write_sheet(items, file)
+        if messages.json:
+            console.line(to_json({"file": str(file), "items": len(items)}))
+        else:
+            console.result(str(file))
     return 0
 
 

@@ -1,14 +1,18 @@
 """The command of a task, made from its modality: `genai image "a cat"`."""
 
 import sys
+from typing import TYPE_CHECKING
 
 from genai_cli.cli.command import Command, Given
-from genai_cli.cli.options import RUN_OPTIONS, PromptOptions, ReadingOptions
+from genai_cli.cli.options import RUN_OPTIONS, PromptOptions, ReadingOptions, VaryOptions
 from genai_cli.errors import InputError
 from genai_cli.modality.registry import Entry, find_modality
 from genai_cli.request.option import declared_options
 from genai_cli.request.request import PROMPT, Request, list_inputs
 from genai_cli.types import JsonObject
+
+if TYPE_CHECKING:
+    from genai_cli.request.rows import Rows
 
 
 def make_command(entry: Entry) -> Command:
@@ -29,23 +33,41 @@ def make_command(entry: Entry) -> Command:
         joins_words = modality.joins_words and request_class.subject == PROMPT
         taken = take_arguments(given.arguments, prompts.prompts is not None, joins_words, reading.encoding)
         rows = read_rows(taken.arguments, prompts.prompts, stdin, subjects, is_file, reading)
-        options = RunOptions.read(given)
-        return run_rows(
-            rows,
-            Defaults({request_class.task: request_class}, collect_fields(request_class, given), options.output.num),
-            options,
-            notices=taken.notices,
-        )
+        options, fields = RunOptions.read(given), collect_fields(request_class, given)
+        rows = vary_rows(rows, given.read(VaryOptions), request_class, fields)
+        defaults = Defaults({request_class.task: request_class}, fields, options.output.num)
+        return run_rows(rows, defaults, options, notices=taken.notices)
 
     return Command(
         entry.task,
         f"{entry.summary}\n\n{modality.example}",
         run,
-        (request_class, PromptOptions, ReadingOptions, *RUN_OPTIONS),
+        (request_class, PromptOptions, VaryOptions, ReadingOptions, *RUN_OPTIONS),
         request_class.subject.upper(),
         f"{modality.argument}; {'- is stdin' if is_file else '- reads them from stdin, one a line'}.",
         modality=modality,
     )
+
+
+def vary_rows(rows: "Rows", options: VaryOptions, request_class: type[Request], fields: JsonObject) -> "Rows":
+    """The rows with what --expand and --vary make of them. Raises InputError.
+
+    Combinations share a seed, so that they differ in nothing else.
+    """
+    from genai_cli.request.varying import SHARED_SEED, ExpandedRows, VariedRows, parse_axes
+
+    if options.expand:
+        rows = ExpandedRows(rows, request_class.subject)
+    if not options.vary:
+        return rows
+    axes = parse_axes(options.vary, request_class)
+    given = next((axis for axis in axes if axis.field in fields), None)
+    if given is not None and given.field != "model":
+        long = declared_options(request_class)[given.field].option.long
+        raise InputError(f"--vary varies {given.word}: leave {long} out")
+    has_seed = "seed" in fields or any(axis.field == "seed" for axis in axes)
+    shared = {} if has_seed or not find_modality(request_class.task).draws else {"seed": SHARED_SEED}
+    return VariedRows(rows, axes, request_class.subject, shared)
 
 
 def collect_fields(request_class: type[Request], given: Given) -> JsonObject:

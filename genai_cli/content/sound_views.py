@@ -34,4 +34,5 @@ def draw_spectrogram(sound: Sound, width: int, height: int) -> "NDArray[np.float
     frames = numpy.lib.stride_tricks.sliding_window_view(mono, WINDOW)[::hop][:width] * numpy.hanning(WINDOW)
     level = 20 * numpy.log10(numpy.abs(numpy.fft.rfft(frames, axis=1)).T[::-1] + 1e-6)
     shown = numpy.clip((level - level.max() + DEPTH) / DEPTH, 0, 1).astype(numpy.float32)
-    return numpy.asarray(Image.fromarray(shown).resize((width, height)), dtype=numpy.float32)
+    scaled = Image.fromarray(shown).resize((width, height), Image.Resampling.BILINEAR)
+    return numpy.asarray(scaled, dtype=numpy.float32).clip(0, 1)

@@ -19,7 +19,7 @@ from genai_cli.modality.registry import list_endpoints, load_catalog
 from genai_cli.request.openai_rows import is_openai, translate
 from genai_cli.request.option import declared_options, find_field, read_number
 from genai_cli.request.request import PROMPT, ModelNeeds, Request
-from genai_cli.request.rows import BadRow, FileRows, Row, Rows, is_utf8, lacks_field
+from genai_cli.request.rows import BadRow, Row, Rows, is_utf8, lacks_field
 from genai_cli.types import JsonObject
 from genai_cli.work.job import Order
 
@@ -118,7 +118,7 @@ class Orders:
 
 def read_entries(rows: Rows, defaults: Defaults) -> Iterator[Order | BadRow]:
     """Every row as orders or as a bad row; an id may stand once."""
-    folder = rows.folder if isinstance(rows, FileRows) else Path()
+    folder: Path = getattr(rows, "folder", Path())
     seen: set[str] = set()
     index = 0
     for row in rows:
