@@ -45,6 +45,7 @@ def test_a_task_is_named_in_its_own_file_and_in_the_registry_alone() -> None:
         ("server", "answering.py"): {"text"},
         ("server", "streaming.py"): {"text"},
         ("gallery", "item.py"): {"text"},
+        ("request", "records.py"): {"text"},
         ("gallery", "collecting.py"): {"text"},
         ("diffusion", "pipelines.py"): {"image"},
     }

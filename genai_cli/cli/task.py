@@ -24,6 +24,8 @@ def make_command(entry: Entry) -> Command:
     def run(given: Given) -> int:
         from genai_cli.cli.arguments import take_arguments
         from genai_cli.cli.run import RunOptions, run_rows
+        from genai_cli.request.input import STDIN
+        from genai_cli.request.records import begins_with_record
         from genai_cli.request.rows import Reading, read_rows
         from genai_cli.work.orders import Defaults
 
@@ -32,7 +34,9 @@ def make_command(entry: Entry) -> Command:
         stdin, subjects = sys.stdin.buffer, [request_class.subject]
         joins_words = modality.joins_words and request_class.subject == PROMPT
         taken = take_arguments(given.arguments, prompts.prompts is not None, joins_words, reading.encoding)
-        rows = read_rows(taken.arguments, prompts.prompts, stdin, subjects, is_file, reading)
+        has_records = taken.arguments == [STDIN] and begins_with_record(stdin)
+        arguments, file = ([], STDIN) if has_records else (taken.arguments, prompts.prompts)
+        rows = read_rows(arguments, file, stdin, subjects, is_file, reading)
         options, fields = RunOptions.read(given), collect_fields(request_class, given)
         rows = vary_rows(rows, given.read(VaryOptions), request_class, fields)
         defaults = Defaults({request_class.task: request_class}, fields, options.output.num)

@@ -1,5 +1,9 @@
-"""What was made from what: results and the files that they were made from find each other by SHA-256, both ways."""
+"""What was made from what: results and the files that they were made from find each other by SHA-256, both ways.
 
+A text that became the prompt of another result is found by the hash of that prompt.
+"""
+
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -8,6 +12,7 @@ from genai_cli.errors import GenaiError
 from genai_cli.gallery.collecting import Found, make_original
 from genai_cli.gallery.item import Item
 from genai_cli.gallery.thumbnails import Thumbnails
+from genai_cli.request.request import PROMPT
 
 
 @dataclass(frozen=True)
@@ -45,9 +50,20 @@ def relate(items: Sequence[Item]) -> list[Relations]:
     for place, item in enumerate(items):
         if item.sha256 is not None:
             places.setdefault(item.sha256, []).append(place)
+    texts: dict[str, int] = {}
+    for place, item in enumerate(items):
+        if item.words and not item.labels:
+            texts.setdefault(hash_text(item.words), place)
     relations = [Relations() for _ in items]
     for place, item in enumerate(items):
-        for source in dict.fromkeys(source for sha256 in item.sources for source in places.get(sha256, ())):
+        sources = [source for sha256 in item.sources for source in places.get(sha256, ())]
+        sources += [texts[hash_text(prompt)]] if (prompt := item.text(PROMPT)) and hash_text(prompt) in texts else []
+        for source in dict.fromkeys(sources):
             relations[place].sources.append(source)
             relations[source].results.append(place)
     return relations
+
+
+def hash_text(text: str) -> str:
+    """The SHA-256 of a text, as a record holds it; a prompt that is the whole of a result has the same."""
+    return hashlib.sha256(text.encode(errors="replace")).hexdigest()

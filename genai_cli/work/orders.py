@@ -18,6 +18,7 @@ from genai_cli.hub.names import parse_name
 from genai_cli.modality.registry import list_endpoints, load_catalog
 from genai_cli.request.openai_rows import is_openai, translate
 from genai_cli.request.option import declared_options, find_field, read_number
+from genai_cli.request.records import is_record, read_record_row
 from genai_cli.request.request import PROMPT, ModelNeeds, Request
 from genai_cli.request.rows import BadRow, Row, Rows, is_utf8, lacks_field
 from genai_cli.types import JsonObject
@@ -174,6 +175,8 @@ def make_order(
     fields: JsonObject, row: Row, defaults: Defaults, folder: Path, index: int, suffix: str | None = None
 ) -> Order:
     """The order of a row with these fields. Raises InputError for a field that cannot be."""
+    if is_record(fields) and len(defaults.requests) == 1:
+        fields = read_record_row(fields, next(iter(defaults.requests.values())))
     request_class = select_request(fields, defaults.requests)
     own = {name: value for name, value in fields.items() if name not in (NUMBER, ID, TASK)}
     for name, value in fields.items():
