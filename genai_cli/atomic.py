@@ -46,7 +46,7 @@ def write_temporary(target: Path, data: bytes | Iterable[bytes], tag: str) -> Pa
     return temporary
 
 
-def replace_file(target: Path, data: bytes, tag: str) -> None:
+def replace_file(target: Path, data: bytes | Iterable[bytes], tag: str) -> None:
     """Write a file in one step, in the place of one that may be there. Raises OSError."""
     temporary = write_temporary(target, data, tag)
     with removing(temporary):

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from genai_cli.cli import batch, chat, doctor, models, rerun, serve, show
+from genai_cli.cli import batch, chat, doctor, gallery, models, rerun, serve, show
 from genai_cli.cli.app import load_task
 from genai_cli.cli.command import Command, describe, is_offered
 from genai_cli.hub.catalog import MEGABYTE
@@ -30,7 +30,7 @@ def list_commands() -> list[Command]:
     """All commands that take options, the tasks first."""
     tasks = [load_task(entry.task) for entry in REGISTRY]
     own = [batch.COMMAND, rerun.make_command(), show.COMMAND, doctor.COMMAND, models.PULL, serve.COMMAND]
-    return [*tasks, *own, chat.COMMAND]
+    return [*tasks, *own, chat.COMMAND, gallery.COMMAND]
 
 
 def collect() -> dict[str, tuple[Declared, list[str], str]]:

@@ -21,6 +21,7 @@ COMMANDS = (
     ),
     Item("show", "genai_cli.cli.show:COMMAND", "Show the record inside generated files."),
     Item("rerun", "genai_cli.cli.rerun:make_command", "Make files again from the records inside them."),
+    Item("gallery", "genai_cli.cli.gallery:COMMAND", "Show the results of a folder as one HTML page."),
     Item("doctor", "genai_cli.cli.doctor:COMMAND", "Show what this machine has, what is wrong, and what mends it."),
     Item("chat", "genai_cli.cli.chat:COMMAND", "Talk with a model: it answers as it goes, and stays loaded."),
     Item("serve", "genai_cli.cli.serve:COMMAND", "Serve models over HTTP as OpenAI's API does."),
@@ -55,10 +56,11 @@ def load_task(task: str) -> Command:
 
 def list_all_commands() -> list[Command]:
     """The commands, those of menus included."""
-    from genai_cli.cli import batch, chat, doctor, models, models_list, models_show, rerun, serve, show, worker
+    from genai_cli.cli import batch, chat, doctor, gallery, models, models_list, models_show, rerun, serve, show, worker
 
     tasks = [load_task(task) for task in list_requests()]
     own = [batch.COMMAND, show.COMMAND, rerun.make_command(), doctor.COMMAND, serve.COMMAND, chat.COMMAND]
+    own.append(gallery.COMMAND)
     menus = [models_list.COMMAND, models_show.COMMAND, models.PULL, models.REMOVE, *worker.COMMANDS]
     return [*tasks, *own, *menus]
 

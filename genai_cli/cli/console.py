@@ -15,6 +15,8 @@ from genai_cli.sizes import show_bytes
 if TYPE_CHECKING:
     from typer._click._termui_impl import ProgressBar
 
+    from genai_cli.cli.screen.viewer import Viewer
+
 CLEAR_LINE = "\r\x1b[2K"  # ECMA-48: back to the first column, erase the line
 SHOW_CURSOR = "\x1b[?25h"  # the bar hides it
 CLUTTER = 24  # columns of a bar's line beside label and bar: brackets, percent, and the time left
@@ -37,6 +39,8 @@ class Console:
         """Whether a text or label that has a file is shown by its path."""
         self.names_files = False
         """Whether a notice says where the file of a result is that stdout shows."""
+        self.viewer: Viewer | None = None
+        """What shows pictures and sounds in the terminal, plays and opens them."""
         self.has_results = False
         self.counts = False
         """Whether the bar counts items, so that their single steps are not shown."""
@@ -117,6 +121,13 @@ class Console:
             encoding = sys.stdout.encoding
             sys.stdout.write(shown.encode(encoding, "backslashreplace").decode(encoding))
         sys.stdout.flush()
+
+    def draw(self, drawn: str) -> None:
+        """What drives the terminal: genai made it itself, from pixels."""
+        with self.lock:
+            self.clear_bar()
+            sys.stdout.write(drawn)
+            sys.stdout.flush()
 
     def write_bytes(self, data: bytes) -> None:
         """An artifact to stdout."""

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from genai_cli.cli.console import Console
+from genai_cli.cli.screen.viewer import ViewOptions
 from genai_cli.cli.servers import ServerOptions
+from genai_cli.cli.sheets import SheetOptions
 from genai_cli.device.spec import Placing
 from genai_cli.request.option import BATCHES, MESSAGES, MODEL, OUTPUT, Option
 from genai_cli.work.engines.engine import Engine
@@ -144,6 +146,25 @@ class PromptOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class VaryOptions:
+    """How one prompt becomes several."""
+
+    heading: ClassVar[str] = BATCHES
+
+    vary: Annotated[
+        tuple[str, ...],
+        Option(
+            "--vary",
+            metavar="NAME=VALUES",
+            help="All combinations of values of options: --vary steps=10,20 --vary seed=1..4; also model.",
+        ),
+    ] = ()
+    expand: Annotated[
+        bool, Option("--expand", help='Make all of the alternatives in a prompt: "a {red|green} {circle|star}".')
+    ] = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReadingOptions:
     """How files of prompts and jobs are read."""
 
@@ -171,6 +192,8 @@ class ReadingOptions:
 
 RUN_OPTIONS = (
     OutputOptions,
+    ViewOptions,
+    SheetOptions,
     NetworkOptions,
     LicenseOptions,
     ServerOptions,

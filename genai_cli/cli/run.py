@@ -11,7 +11,9 @@ from genai_cli.cli.command import Given
 from genai_cli.cli.console import Console
 from genai_cli.cli.options import BatchOptions, MessageOptions, OutputOptions, read_access
 from genai_cli.cli.row_order import RowOrder
+from genai_cli.cli.screen.viewer import Viewer, ViewOptions
 from genai_cli.cli.servers import ServerUse
+from genai_cli.cli.sheets import SheetMaker, SheetOptions
 from genai_cli.content.content import SIGNED_TYPES, Content
 from genai_cli.content.record import to_json
 from genai_cli.content.signing import Signer, load_signer
@@ -23,6 +25,7 @@ from genai_cli.hub.names import parse_name
 from genai_cli.modality.registry import find_modality, load_catalog
 from genai_cli.request.rows import BadRow, FileRows, Rows
 from genai_cli.request.tables import COMMA, TAB
+from genai_cli.request.varying import is_batch, unwrap
 from genai_cli.store.batch_folder import BatchFolder
 from genai_cli.store.manifest import parse_shard
 from genai_cli.store.names import Destination, parse_destination
@@ -53,6 +56,8 @@ class RunOptions:
     keeping: Keeping
     messages: MessageOptions
     servers: ServerUse
+    view: ViewOptions
+    sheet: SheetOptions
 
     @classmethod
     def read(cls, given: Given) -> Self:
@@ -60,7 +65,9 @@ class RunOptions:
         access = read_access(given)
         placing, batch, engine = given.read(Placing), given.read(BatchOptions), given.read(Engine)
         output, keeping, messages = given.read(OutputOptions), given.read(Keeping), given.read(MessageOptions)
-        return cls(output, access, placing, batch, engine, keeping, messages, ServerUse.read(given))
+        servers, view = ServerUse.read(given), given.read(ViewOptions)
+        sheet = given.read(SheetOptions)
+        return cls(output, access, placing, batch, engine, keeping, messages, servers, view, sheet)
 
     def make_console(self, items: int) -> Console:
         """What shows messages and results of so many items."""
@@ -108,7 +115,7 @@ def run_rows(
         from genai_cli.cli.plan import show_files, show_plan
 
         with closing(console):
-            if isinstance(rows, FileRows) or options.messages.json:
+            if isinstance(unwrap(rows), FileRows) or options.messages.json:
                 show_plan(orders, todo, settings, options.messages.json, console)
             else:
                 show_files(orders, destination, options.output.output if form else None, console)
@@ -120,9 +127,13 @@ def run_rows(
     console.streams_text = streams and survey.items == 1 and is_local and is_shown
     console.names_files = destination is not None and options.output.output is None
     console.counts = writer is not None and writer.is_batch
+    if not (options.messages.json or form or options.output.null):
+        console.viewer = Viewer.choose(options.view, console, survey.items, console.counts)
     if isinstance(writer, BatchFolder) and not options.batch.pack:
         suggest_one_file(survey, console)
     with closing(console), writer or nullcontext():
+        if writer:
+            writer.expect(survey.items)
         if writer and survey.bad:
             for entry in orders.entries():
                 if isinstance(entry, BadRow):
@@ -166,7 +177,8 @@ def select_form(rows: Rows, survey: Survey, options: RunOptions, is_openai: bool
         raise InputError(f"--format openai needs requests in that format, and {others} rows have another one")
     if suffix == ".csv" and len(survey.tasks) > 1:
         raise InputError("a table holds results of one kind", hint="-o out.jsonl takes several, -o out/ all")
-    is_table = suffix == ".csv" or (isinstance(rows, FileRows) and rows.reading.source is not None)
+    source = unwrap(rows)
+    is_table = suffix == ".csv" or (isinstance(source, FileRows) and source.reading.source is not None)
     return Form(suffix, is_table, is_openai, TAB if path.suffix.lower() == ".tsv" else COMMA)
 
 
@@ -204,9 +216,9 @@ def select_signer(survey: Survey, named: str | None, options: RunOptions) -> Sig
 def select_writer(destination: Destination | None, rows: Rows, options: RunOptions) -> Writer | None:
     """What writes the files; a folder named for prompts from a file is a batch's. Raises OutputError, InputError."""
     shard, packs = options.batch.shard, options.batch.pack
-    is_batch = options.output.output is not None and destination is not None and isinstance(rows, FileRows)
+    fills = options.output.output is not None and destination is not None and is_batch(rows)
     writer: Writer | None
-    if destination is None or destination.overwrite or not is_batch:
+    if destination is None or destination.overwrite or not fills:
         if shard or options.batch.retry_failed or packs:
             what = "--shard, --retry-failed and --pack need prompts from a file and a folder to fill"
             raise InputError(what, hint="-o out/")
@@ -268,9 +280,12 @@ def run_orders(
 ) -> int:
     """Run the orders, show each result, and return the exit code."""
     report, messages = todo.report, options.messages
+    sheet = SheetMaker.choose(options.sheet, orders.survey.items)
     in_order = RowOrder(orders, todo, holds=not (messages.json or form))
     try:
         for finished in tell_failures(run(orders, settings, todo, console.emit), console):
+            if sheet is not None:
+                sheet.take(finished)
             show_all(in_order.take(finished), form, messages.json, console)
             if console.counts:
                 console.show_count(report.done + report.failed, report.left, report.text())
@@ -287,9 +302,18 @@ def run_orders(
                 console.result(str(todo.writer.path))
         elif report.left and not messages.quiet:
             tell_rest(report.all_done, report, console)
+    if sheet is not None:
+        sheet.write(orders, todo, console)
+    end_run(report, messages, console)
+    return report.exit_code()
+
+
+def end_run(report: Report, messages: MessageOptions, console: Console) -> None:
+    """Open what is to be opened, and say how a batch ended."""
+    if console.viewer is not None:
+        console.viewer.open_all()
     if console.counts and not messages.quiet:
         console.tell(report.text())
-    return report.exit_code()
 
 
 def tell_rest(done: int, report: Report, console: Console) -> None:
@@ -339,8 +363,18 @@ def show(finished: Finished, form: Form | None, as_json: bool, console: Console)
         console.result(str(finished.file))
     else:
         console.write_bytes(finished.data)
-    if modality.content.printed and finished.file and console.names_files:
+    show_more(finished, modality.content, console)
+
+
+def show_more(finished: Finished, content: type[Content], console: Console) -> None:
+    """What comes below a result: what else its record holds, where its file is, and what the file shows."""
+    if not console.shows_paths:
+        for line in content.details(finished.record):
+            console.line(line)
+    if content.printed and finished.file and console.names_files:
         name_file(finished.file, console)
+    if finished.file is not None and console.viewer is not None:
+        console.viewer.view(finished.file)
 
 
 def name_file(file: Path, console: Console) -> None:

@@ -1,9 +1,10 @@
 """The command of a task, made from its modality: `genai image "a cat"`."""
 
 import sys
+from typing import TYPE_CHECKING
 
 from genai_cli.cli.command import Command, Given
-from genai_cli.cli.options import RUN_OPTIONS, PromptOptions, ReadingOptions
+from genai_cli.cli.options import RUN_OPTIONS, PromptOptions, ReadingOptions, VaryOptions
 from genai_cli.errors import InputError
 from genai_cli.modality.registry import Entry, find_modality
 from genai_cli.request.input import STDIN
@@ -11,54 +12,86 @@ from genai_cli.request.option import declared_options
 from genai_cli.request.request import PROMPT, Request, list_inputs
 from genai_cli.types import JsonObject
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from genai_cli.events import Event
+    from genai_cli.modality.modality import Modality
+    from genai_cli.request.rows import Rows
+
 
 def make_command(entry: Entry) -> Command:
     """The command of a task."""
     modality = find_modality(entry.task)
     request_class = modality.request
-    files = list_inputs(request_class)
-    is_file = request_class.subject in files
+    is_file = request_class.subject in list_inputs(request_class)
 
     def run(given: Given) -> int:
-        from genai_cli.cli.arguments import split_last, take_arguments
         from genai_cli.cli.run import RunOptions, run_rows
-        from genai_cli.request.rows import Reading, Rows, read_pairs, read_rows
         from genai_cli.work.orders import Defaults
 
-        prompts, ways = given.read(PromptOptions), given.read(ReadingOptions)
-        reading = Reading.check(ways.encoding, ways.delimiter, prompts.column, prompts.template)
-        stdin, subject, rows_file = sys.stdin.buffer, request_class.subject, prompts.prompts
-        rows: Rows
-        if request_class.last is not None:
-            arguments = given.arguments
-            if rows_file is None and len(arguments) > 1 and arguments[-1] == STDIN:
-                rows_file = arguments.pop()  # prompts, a line each
-            split = split_last(arguments, has_rows=rows_file is not None)
-            pair, others = (subject, request_class.last), [name for name in files if name != subject]
-            rows = read_pairs(split.files, split.prompt, rows_file, stdin, pair, others, reading)
-            notices = split.notices
-        else:
-            joins_words = modality.joins_words and subject == PROMPT
-            taken = take_arguments(given.arguments, rows_file is not None, joins_words, reading.encoding)
-            rows = read_rows(taken.arguments, rows_file, stdin, [subject], is_file, reading)
-            notices = taken.notices
-        options = RunOptions.read(given)
-        return run_rows(
-            rows,
-            Defaults({request_class.task: request_class}, collect_fields(request_class, given), options.output.num),
-            options,
-            notices=notices,
-        )
+        asked, notices = read_asked(modality, given)
+        options, fields = RunOptions.read(given), collect_fields(request_class, given)
+        rows = vary_rows(asked, given.read(VaryOptions), request_class, fields)
+        defaults = Defaults({request_class.task: request_class}, fields, options.output.num)
+        return run_rows(rows, defaults, options, notices=notices)
 
     return Command(
         entry.task,
         f"{entry.summary}\n\n{modality.example}",
         run,
-        (request_class, PromptOptions, ReadingOptions, *RUN_OPTIONS),
+        (request_class, PromptOptions, VaryOptions, ReadingOptions, *RUN_OPTIONS),
         " ".join(name.upper() for name in (request_class.subject, request_class.last) if name),
         f"{modality.argument}; {'- is stdin' if is_file else '- reads them from stdin, one a line'}.",
         modality=modality,
     )
+
+
+def read_asked(modality: "type[Modality[Request]]", given: Given) -> "tuple[Rows, Sequence[Event]]":
+    """The rows that arguments, files and standard input ask for, and what is to be said of them. Raises InputError."""
+    from genai_cli.cli.arguments import split_last, take_arguments
+    from genai_cli.request.records import RecordRows, begins_with_record
+    from genai_cli.request.rows import Reading, read_pairs, read_rows
+
+    prompts, ways = given.read(PromptOptions), given.read(ReadingOptions)
+    reading = Reading.check(ways.encoding, ways.delimiter, prompts.column, prompts.template)
+    stdin, rows_file, request_class = sys.stdin.buffer, prompts.prompts, modality.request
+    subject, files = request_class.subject, list_inputs(request_class)
+    if request_class.last is None:
+        joins_words = modality.joins_words and subject == PROMPT
+        taken = take_arguments(given.arguments, rows_file is not None, joins_words, reading.encoding)
+        if taken.arguments == [STDIN] and begins_with_record(stdin):
+            return RecordRows(stdin, request_class), taken.notices
+        return read_rows(taken.arguments, rows_file, stdin, [subject], subject in files, reading), taken.notices
+    arguments = given.arguments
+    if rows_file is None and len(arguments) > 1 and arguments[-1] == STDIN:
+        rows_file = arguments.pop()  # prompts, a line each
+    split = split_last(arguments, has_rows=rows_file is not None)
+    if split.files == [STDIN] and split.prompt is not None and begins_with_record(stdin):
+        return RecordRows(stdin, request_class, [{request_class.last: split.prompt}]), split.notices
+    pair, others = (subject, request_class.last), [name for name in files if name != subject]
+    return read_pairs(split.files, split.prompt, rows_file, stdin, pair, others, reading), split.notices
+
+
+def vary_rows(rows: "Rows", options: VaryOptions, request_class: type[Request], fields: JsonObject) -> "Rows":
+    """The rows with what --expand and --vary make of them. Raises InputError.
+
+    Combinations share a seed, so that they differ in nothing else.
+    """
+    from genai_cli.request.varying import SHARED_SEED, ExpandedRows, VariedRows, parse_axes
+
+    if options.expand:
+        rows = ExpandedRows(rows, request_class.subject)
+    if not options.vary:
+        return rows
+    axes = parse_axes(options.vary, request_class)
+    given = next((axis for axis in axes if axis.field in fields), None)
+    if given is not None and given.field != "model":
+        long = declared_options(request_class)[given.field].option.long
+        raise InputError(f"--vary varies {given.word}: leave {long} out")
+    has_seed = "seed" in fields or any(axis.field == "seed" for axis in axes)
+    shared = {} if has_seed or not find_modality(request_class.task).draws else {"seed": SHARED_SEED}
+    return VariedRows(rows, axes, request_class.subject, shared)
 
 
 def collect_fields(request_class: type[Request], given: Given) -> JsonObject:

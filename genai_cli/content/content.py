@@ -75,6 +75,12 @@ class Content(ABC):
         raise InputError(f"{cls.__name__.lower()} cannot be printed")
 
     @classmethod
+    def details(cls, record: Mapping[str, object]) -> Iterator[str]:
+        """What stdout shows below a result that was printed, where the record holds more than it."""
+        del record
+        yield from ()
+
+    @classmethod
     def count_cells(cls, record: Mapping[str, object]) -> int:
         """How many answers a table would hold of a result."""
         del record

@@ -1,5 +1,7 @@
 """Text as plain UTF-8; its record stands beside it, since a text file has no place for one."""
 
+import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Self
@@ -8,10 +10,12 @@ from genai_cli.content.content import Content
 from genai_cli.content.record import Record
 from genai_cli.errors import InputError, ResultError
 from genai_cli.events import Emit
+from genai_cli.harmless import shorten
 from genai_cli.request.input import Input
 from genai_cli.types import JsonObject
 
 MAX_BYTES = 100_000_000
+WORD = 12  # columns of a word in a table of shares
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,17 @@ class Text(Content):
         yield str(record["text"])
 
     @classmethod
+    def details(cls, record: Mapping[str, object]) -> Iterator[str]:
+        """A line for each step of the model: the word that was taken, and the likeliest ones, each with its share."""
+        steps = record.get("logprobs")
+        if not isinstance(steps, list):
+            return
+        yield f"{'step':>4}  {'taken':<{WORD + 8}}  likeliest"
+        for number, step in enumerate(steps, 1):
+            likeliest = "  ".join(map(show_share, step["top_logprobs"]))
+            yield f"{number:>4}  {show_share(step)}  {likeliest}".rstrip()
+
+    @classmethod
     def columns(cls, count: int) -> list[str]:
         del count
         return ["completion"]
@@ -89,6 +104,12 @@ class Text(Content):
         text, parameters = str(record["text"]), record.get("parameters")
         echoes = isinstance(parameters, dict) and parameters.get("echo")
         return [text.removeprefix(str(record.get("prompt"))) if echoes else text]
+
+
+def show_share(step: Mapping[str, object]) -> str:
+    """A word with its share in percent, in a column of its own. Quotes show the space that a word may begin with."""
+    word = shorten(json.dumps(str(step["token"]), ensure_ascii=False), WORD)
+    return f"{word:<{WORD}} {100 * math.exp(float(str(step['logprob']))):>5.1f} %"
 
 
 def build_part(text: str) -> dict[str, str]:

@@ -76,6 +76,9 @@ class Modality(ABC, Generic[R]):
     compiles: ClassVar[bool] = False
     signable: ClassVar[bool] = False
     packable: ClassVar[bool] = False
+    visible: ClassVar[bool] = False
+    """Whether results are pictures or sounds, which a terminal may show."""
+    audible: ClassVar[bool] = False
     converses: ClassVar[bool] = False
     """Whether it answers to a conversation."""
     joins_words: ClassVar[bool]
@@ -90,6 +93,8 @@ class Modality(ABC, Generic[R]):
         cls.compiles = cls.compile_times is not None
         cls.signable = any(suffix in SIGNED_TYPES for suffix in cls.content.suffixes)
         cls.packable = cls.content.printed
+        cls.visible = not cls.content.printed
+        cls.audible = ".wav" in cls.content.suffixes
         if "joins_words" not in vars(cls):
             cls.joins_words = cls.mark is not None
 

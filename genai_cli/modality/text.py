@@ -18,6 +18,7 @@ from genai_cli.modality.decoding.chat import render_chat
 from genai_cli.modality.decoding.context import find_context, list_ropes
 from genai_cli.modality.decoding.group import Group
 from genai_cli.modality.decoding.incremental import IncrementalDecoder, list_special_tokens
+from genai_cli.modality.decoding.likeliest import Likeliest
 from genai_cli.modality.decoding.reading import find_unread, report_words
 from genai_cli.modality.decoding.sampling import FiniteScores, OwnChance, build_sampling_processors
 from genai_cli.modality.decoding.service import SERVICE
@@ -85,6 +86,10 @@ class TextRequest(QuantizableRequest):
         bool | None, Option("--chat/--no-chat", help="Use the model's chat template.", default="where it has one")
     ] = None
     echo: Annotated[bool, Option("--echo/--no-echo", help="Show the prompt before what a base model adds.")] = True
+    probabilities: Annotated[
+        bool,
+        Option("--probabilities", help="Show the likeliest next words at each step, with shares.", omit_default=True),
+    ] = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -275,18 +280,31 @@ class Text(Modality[TextRequest]):
         ]
         tokens, mask = pad_left([item.tokens for item in items], config.pad_token_id or 0)
         device = self.model.device
-        finite = FiniteScores()
+        finite, likeliest = FiniteScores(), Likeliest()
+        is_watched = any(item.used.probabilities for item in items)
         with torch.inference_mode():
             self.model.generate(
                 tokens.to(device),
                 attention_mask=mask.to(device),
                 generation_config=config,
-                logits_processor=[finite, *self.choose_processors(items)],
-                stopping_criteria=[StopEndedItems(streams, frozenset(self.ends), finite)],
+                logits_processor=[
+                    finite,
+                    *([likeliest.watch_scores] if is_watched else []),
+                    *self.choose_processors(items),
+                ],
+                stopping_criteria=[
+                    *([likeliest.watch_tokens] if is_watched else []),
+                    StopEndedItems(streams, frozenset(self.ends), finite),
+                ],
             )
+        facts: list[JsonObject] = [
+            {"logprobs": likeliest.describe(place, stream.made, self.tokenizer)} if item.used.probabilities else {}
+            for place, (item, stream) in enumerate(zip(items, streams, strict=True))
+        ]
+        ends = zip(items, streams, facts, finite.find_broken_items(len(items)), strict=True)
         return [
-            finite.describe() if broken else build_result(item, stream, self.stated.applied)
-            for item, stream, broken in zip(items, streams, finite.find_broken_items(len(items)), strict=True)
+            finite.describe() if broken else build_result(item, stream, self.stated.applied, more)
+            for item, stream, more, broken in ends
         ]
 
     def choose_processors(self, items: Sequence[Prepared]) -> "list[Processor]":
@@ -343,14 +361,14 @@ def keep_positions_below(model: "PreTrainedModel", context: int) -> None:
     model.register_forward_pre_hook(hold, with_kwargs=True)
 
 
-def build_result(item: Prepared, stream: PieceStream, applied: JsonObject) -> Result:
+def build_result(item: Prepared, stream: PieceStream, applied: JsonObject, facts: JsonObject) -> Result:
     """An item's text, as its stream took it; `applied` is what else the checkpoint states and is done."""
     text = (item.used.prompt if item.used.echo else "") + stream.text
     tokens = {"prompt": len(item.tokens), "completion": stream.made}
     parameters = item.used.parameters()
     if applied:
         parameters["generation_config"] = dict(applied)
-    return Result(content.Text(text, stream.text, stream.finish_reason, tokens), parameters)
+    return Result(content.Text(text, stream.text, stream.finish_reason, tokens), parameters, facts)
 
 
 def pad_left(prompts: Sequence[Sequence[int]], padding: int) -> "tuple[Tensor, Tensor]":

@@ -13,6 +13,7 @@ from genai_cli.store.json_lines import parse_object
 from genai_cli.store.lock import free_lock, take_lock
 from genai_cli.store.manifest import BAD, Manifest, Shard
 from genai_cli.store.names import Destination
+from genai_cli.store.running import note_run, remove_abandoned
 from genai_cli.store.writer import NewFile, Writer, make_write_error
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class BatchFolder(Writer):
         self.next_file = destination.folder / f".{self.tag}.genai-next"
         self.writing = ""
         self.lock: FileLock | None = None
+        self.note_file: Path | None = None
 
     def open(self) -> None:
         """Lock the folder, clean up after a killed run, and read what is finished. Raises OutputError."""
@@ -54,6 +56,14 @@ class BatchFolder(Writer):
         except OSError as error:
             self.close()
             raise make_write_error(folder, error) from error
+
+    def expect(self, items: int) -> None:
+        """Note for who watches the folder how many items the batch has. Raises OutputError."""
+        try:
+            remove_abandoned(self.destination.folder)
+            self.note_file = note_run(self.destination.folder, items)
+        except OSError as error:
+            raise make_write_error(self.destination.folder, error) from error
 
     def look(self) -> bool:
         """Read what an earlier run finished, without a lock or a change. Returns whether there was such a run."""
@@ -76,6 +86,9 @@ class BatchFolder(Writer):
 
     def close(self) -> None:
         """Release the folder. If an unfinished file cannot be removed (gone or full disk), the next run removes it."""
+        if self.note_file is not None:
+            with contextlib.suppress(OSError):
+                self.note_file.unlink(missing_ok=True)
         if self.lock is not None:
             with contextlib.suppress(OSError):
                 self.remove_unfinished()

@@ -57,6 +57,10 @@ class Writer:
     def close(self) -> None:
         """Finish: all is written."""
 
+    def expect(self, items: int) -> None:
+        """Told how many items the run has, for writers that note it."""
+        del items
+
     def check(self) -> None:
         """Raise OutputError, before any model loads, if nothing can be written. Leaves no trace."""
         existing = find_existing(self.destination.folder)

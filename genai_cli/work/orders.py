@@ -18,8 +18,9 @@ from genai_cli.hub.names import parse_name
 from genai_cli.modality.registry import list_endpoints, load_catalog
 from genai_cli.request.openai_rows import is_openai, translate
 from genai_cli.request.option import declared_options, find_field, read_number
+from genai_cli.request.records import is_record, read_record_row
 from genai_cli.request.request import PROMPT, ModelNeeds, Request
-from genai_cli.request.rows import BadRow, FileRows, Row, Rows, is_utf8, lacks_field
+from genai_cli.request.rows import BadRow, Row, Rows, is_utf8, lacks_field
 from genai_cli.types import JsonObject
 from genai_cli.work.job import Order
 
@@ -118,7 +119,7 @@ class Orders:
 
 def read_entries(rows: Rows, defaults: Defaults) -> Iterator[Order | BadRow]:
     """Every row as orders or as a bad row; an id may stand once."""
-    folder = rows.folder if isinstance(rows, FileRows) else Path()
+    folder: Path = getattr(rows, "folder", Path())
     seen: set[str] = set()
     index = 0
     for row in rows:
@@ -174,6 +175,8 @@ def make_order(
     fields: JsonObject, row: Row, defaults: Defaults, folder: Path, index: int, suffix: str | None = None
 ) -> Order:
     """The order of a row with these fields. Raises InputError for a field that cannot be."""
+    if is_record(fields) and len(defaults.requests) == 1:
+        fields = read_record_row(fields, next(iter(defaults.requests.values())))
     request_class = select_request(fields, defaults.requests)
     own = {name: value for name, value in fields.items() if name not in (NUMBER, ID, TASK)}
     for name, value in fields.items():

@@ -28,7 +28,10 @@ show text "It was a dark and stormy" -m tiny --seed 5 --max-new-tokens 80 -o "$O
 show classify --prompts "$here/opinions.txt" -m tiny
 "$BIN/genai" classify --prompts "$here/opinions.txt" -m tiny --json >"$OUT/labels.jsonl"
 show audio "electric rock solo" -m tiny --duration 5 --seed 1 -o "$OUT/"
-"$BIN/python" -m tools.demo.sheet "$OUT" "$OUT/contact-sheet.png"
+show gallery "$OUT" --sheet "$OUT/contact-sheet.png"
+
+show gallery "$OUT"
 
 printf '\nThe files, and a contact sheet of them all, are in %s/:\n' "$OUT"
 ls "$OUT"
+printf '\nAll of it as one page: %s/gallery.html\n' "$OUT"

@@ -1,0 +1,65 @@
+"""The command that makes a result again, as a shell takes it."""
+
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from genai_cli.errors import InputError
+from genai_cli.gallery.item import Item
+from genai_cli.hub.reference import BUILT_IN
+from genai_cli.modality.registry import list_requests
+from genai_cli.request.option import Declared, convert, declared_options
+from genai_cli.request.request import Request, list_inputs, list_parameters
+
+
+def build_command(item: Item, file: Path | None) -> str | None:
+    """The command with the model at its commit and every option; None where the record does not tell.
+
+    What no option can state, such as the earlier turns of a conversation, is left to `genai rerun FILE`.
+    """
+    request_class = list_requests().get(item.text("task"))
+    parameters = item.record.get("parameters")
+    if request_class is None or not isinstance(parameters, dict) or not item.text("model", "id"):
+        return None
+    declared = declared_options(request_class)
+    stated = {name: value for name, value in parameters.items() if name in list_parameters(request_class)}
+    if any(value not in (None, [], ()) and name not in declared for name, value in stated.items()):
+        return None if file is None else shlex.join(["genai", "rerun", "--", str(file)])
+    subject = find_subject(item, request_class)
+    if not subject:
+        return None
+    name, revision = item.text("model", "id"), item.text("model", "revision")
+    words = ["genai", request_class.task, "-m", f"{name}@{revision}" if revision and name != BUILT_IN else name]
+    for field, value in stated.items():
+        words += list_option_words(declared[field], value) if field in declared else ()
+    for field in list_inputs(request_class):
+        if field != request_class.subject and field in item.inputs:
+            words += [declared[field].option.long, str(item.inputs[field].get("name", ""))]
+    # Behind `--`, a text that begins with a dash is no option.
+    return shlex.join([*words, *(["--"] if subject.startswith("-") else []), subject])
+
+
+def find_subject(item: Item, request_class: type[Request]) -> str:
+    """The command's argument: the prompt, or the name of a file."""
+    field = request_class.subject
+    stated: Mapping[str, object] = item.inputs.get(field, {})
+    return str(stated.get("name", "")) if field in list_inputs(request_class) else item.text(field)
+
+
+def list_option_words(declared: Declared, value: object) -> Iterator[str]:
+    """An option with its value; nothing where it has its default, or the record states what no option takes."""
+    option = declared.option
+    if value is None or value == declared.default or (isinstance(value, list) and not value):
+        return
+    try:
+        read = convert(value, declared.hint, option.long)
+        option.check(read)
+    except InputError:  # the model's own scheduler has no short name
+        return
+    if isinstance(read, bool):
+        on, _, off = option.names[0].partition("/")
+        if read or off:
+            yield on if read else off
+        return
+    for part in read if isinstance(read, tuple) else (read,):
+        yield from (f"{option.long}={part}",) if str(part).startswith("-") else (option.long, str(part))

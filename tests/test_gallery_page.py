@@ -1,0 +1,250 @@
+"""The page of genai gallery in a real browser: Debian's Chromium, driven by Playwright, without a network."""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from gallery_folder import BREAKOUTS, fill_folder, make_record
+
+from genai_cli.gallery.building import build_page
+from genai_cli.gallery.item import Item
+from genai_cli.gallery.lineage import relate
+from genai_cli.gallery.page import Page
+from genai_cli.gallery.thumbnails import Thumbnail
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+    from playwright.sync_api import Page as Tab
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium")
+MANY = 10_000
+PATIENCE = 20  # seconds
+CARDS = "document.querySelectorAll('.card').length"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    with sync_api.sync_playwright() as playwright:
+        options = ["--no-sandbox"] if os.getuid() == 0 else []
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page of all kinds of results, with hostile ones among them."""
+    folder = fill_folder(tmp_path_factory.mktemp("gallery") / "out")
+    build_page(folder, folder / "gallery.html")
+    return folder / "gallery.html"
+
+
+@pytest.fixture
+def tab(browser: "Browser", file: Path) -> Iterator["Tab"]:
+    """The page, opened from the disk; any error in its script, and any request that is none of a file, fails a test."""
+    context = browser.new_context(
+        permissions=["clipboard-read", "clipboard-write"], viewport={"width": 1100, "height": 800}
+    )
+    tab = context.new_page()
+    faults: list[str] = []
+    tab.on("pageerror", lambda error: faults.append(str(error)))
+    tab.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    tab.on("request", lambda request: faults.append(request.url) if not is_local(request.url) else None)
+    tab.goto(file.as_uri())
+    yield tab
+    assert tab.evaluate("window.hit") is None
+    assert not faults
+    context.close()
+
+
+def is_local(url: str) -> bool:
+    return url.startswith(("file:", "data:image/webp"))
+
+
+def wait(tab: "Tab", expression: str) -> None:
+    """Until an expression is true. Playwright's own way runs a string in the page, which the policy forbids."""
+    deadline = time.monotonic() + PATIENCE
+    while not tab.evaluate(expression):
+        assert time.monotonic() < deadline, expression
+        tab.wait_for_timeout(20)
+
+
+def settle(tab: "Tab") -> str:
+    """Wait until what was asked for is shown, and return the line that counts it."""
+    wait(tab, "!document.getElementById('list').hasAttribute('aria-busy')")
+    return tab.locator("#count").inner_text()
+
+
+def search(tab: "Tab", words: str) -> list[str]:
+    """The captions of the cards that are shown for a search."""
+    tab.fill("#search", words)
+    settle(tab)
+    return list(tab.locator(".caption").all_inner_texts())
+
+
+def test_search_filters_and_order(tab: "Tab") -> None:
+    whole = settle(tab)
+    assert search(tab, "piano") == ["calm piano"] * 4
+    assert settle(tab).startswith("4 of ")
+    tab.click("button[type=reset]")
+    wait(tab, f"document.getElementById('count').textContent === {json.dumps(whole)}")
+    tab.select_option("#t", "tint")
+    assert settle(tab).startswith("2 of ")
+    assert tab.locator(".caption").all_inner_texts() == ["photo.jpg"] * 2
+    tab.select_option("#t", "")
+    tab.select_option("#state", "failed")
+    assert settle(tab).startswith("1 of ")
+    assert tab.locator(".failed").inner_text() == "the picture is a single colour"
+    tab.select_option("#state", "")
+    tab.fill("#seed", "2")
+    tab.fill("#from", "2026-11-25")
+    tab.fill("#to", "2026-11-25")
+    tab.select_option("#sort", "prompt")
+    settle(tab)
+    captions = tab.locator(".caption").all_inner_texts()
+    assert "calm piano" in captions and captions == sorted(captions)
+    search(tab, "no such words")
+    assert tab.locator("#empty").is_visible()
+    tab.click("#clear")
+    wait(tab, f"document.getElementById('count').textContent === {json.dumps(whole)}")
+
+
+def test_details_with_the_command_to_copy(tab: "Tab") -> None:
+    search(tab, "circle.png")
+    tab.click(".open")
+    assert tab.locator("#detail-title").inner_text() == "a large red circle on a blue background"
+    image = tab.locator("#detail-body > img")
+    wait(tab, "document.querySelector('#detail-body > img').naturalWidth === 64")
+    assert image.get_attribute("src") == "./circle.png"
+    rows = dict(tuple(row.split("\t")) for row in tab.locator("tr").all_inner_texts())
+    assert rows["parameters.seed"] == "1" and rows["model.license"] == "apache-2.0"
+    tab.get_by_role("button", name="Copy").click()
+    tab.get_by_role("button", name="Copied").wait_for()
+    command = tab.locator(".copy pre").inner_text()
+    assert tab.evaluate("navigator.clipboard.readText()") == command
+    assert command.startswith("genai image -m tiny --seed 1 ")
+
+
+def test_lineage_both_ways(tab: "Tab") -> None:
+    tab.select_option("#t", "tint")
+    settle(tab)
+    tab.locator(".open").first.click()
+    assert tab.locator("h3").first.inner_text() == "Made from"
+    tab.locator(".related button").click()
+    assert tab.locator("#detail-title").inner_text() == "photo.jpg"
+    assert tab.locator(".related button").count() == 2
+    assert tab.locator("h3").first.inner_text() == "Made from this"
+
+
+def test_keys_alone_suffice(tab: "Tab") -> None:
+    tab.keyboard.press("/")
+    assert tab.evaluate("document.activeElement.id") == "search"
+    tab.locator("#theme").focus()
+    tab.keyboard.press("Tab")  # one stop for the whole list
+    position = "Number(document.activeElement.closest('.card')?.getAttribute('aria-posinset'))"
+    assert tab.evaluate(position) == 1
+    tab.keyboard.press("ArrowRight")
+    tab.keyboard.press("ArrowDown")
+    columns = tab.evaluate(position) - 2
+    assert columns > 1
+    tab.keyboard.press("End")
+    assert tab.evaluate(position) == tab.evaluate(
+        "Number(document.querySelector('.card').getAttribute('aria-setsize'))"
+    )
+    tab.keyboard.press("Home")
+    tab.keyboard.press("Enter")
+    tab.keyboard.press("ArrowRight")
+    assert tab.locator("#detail").is_visible()
+    tab.keyboard.press("Escape")
+    wait(tab, f"{position} === 2")  # where the detail view went
+    assert not tab.locator("#detail").is_visible()
+
+
+def test_hostile_records_and_names_stay_text(tab: "Tab") -> None:
+    for text in BREAKOUTS:
+        words = text.split()[0]
+        captions = search(tab, words)
+        assert text in captions
+        card = tab.locator(".open", has_text=words).first
+        card.click()
+        assert tab.locator("#detail-title").text_content() == text
+        assert tab.locator("#detail-body script, #detail-body b, #detail-body style").count() == 0
+        link = tab.locator("#detail-body a")
+        if link.count():
+            assert link.get_attribute("href", timeout=1000).startswith("./")  # type: ignore[union-attr]
+        tab.keyboard.press("Escape")
+    assert tab.locator("header").is_visible()
+
+
+def test_a_script_that_got_in_would_not_run(tab: "Tab", browser: "Browser", file: Path) -> None:
+    """The policy holds even if a text had become a part of the page."""
+    page = file.read_text()
+    hostile = file.with_name("hostile.html")
+    hostile.write_text(
+        page.replace("<main>", "<main><script>window.hit = 1</script><img src=x onerror='window.hit = 2'>")
+    )
+    other = browser.new_page()
+    other.goto(hostile.as_uri())
+    other.wait_for_selector(".card")
+    assert other.evaluate("window.hit") is None
+    other.close()
+
+
+def test_sounds_play_and_show_their_waveform(tab: "Tab") -> None:
+    search(tab, "piano.wav")
+    assert tab.locator("svg.wave path").get_attribute("d", timeout=2000).count("M") == 96  # type: ignore[union-attr]
+    tab.get_by_role("button", name="Play calm piano").click()
+    tab.click(".open")
+    tab.locator("audio").evaluate(
+        "async audio => { audio.preload = 'auto'; audio.load(); await new Promise(go => audio.onloadedmetadata = go); }"
+    )
+    assert tab.locator("audio").evaluate("audio => audio.duration") == pytest.approx(0.25, abs=0.1)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_accessibility(browser: "Browser", file: Path, scheme: Any) -> None:
+    """axe-core finds nothing, in both colours, in the list and in the detail view."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    # axe is put into the page, which the page's own policy forbids to everyone else.
+    context = browser.new_context(bypass_csp=True, color_scheme=scheme)
+    tab = context.new_page()
+    tab.goto(file.as_uri())
+    tab.wait_for_selector(".card img")
+    for view in ("list", "details"):
+        if view == "details":
+            tab.locator(".open", has_text="a large red circle").first.click()
+        found = axe.Axe().run(tab)
+        assert not found.response["violations"], found.generate_report()
+    context.close()
+
+
+def test_ten_thousand_items_stay_quick(browser: "Browser", tmp_path: Path) -> None:
+    """The first paint takes under 1.5 s; the list holds the cards of the window alone, wherever it is scrolled to."""
+    small = "UklGRhYAAABXRUJQVlA4TAoAAAAvAAAAAEX/I/of" + "A" * 4000
+    items = [Item(make_record(f"picture {number} of many"), tmp_path / f"{number}.png") for number in range(MANY)]
+    page = Page("many", items, relate(items), tmp_path / "gallery.html")
+    with (tmp_path / "gallery.html").open("wb") as stream:
+        stream.writelines(page.render(Thumbnail(small, (64, 64)) for _ in items))
+    tab = browser.new_page()
+    tab.goto((tmp_path / "gallery.html").as_uri(), wait_until="commit")
+    tab.wait_for_selector(".card")
+    (paint,) = tab.evaluate("performance.getEntriesByName('first-contentful-paint').map(entry => entry.startTime)")
+    assert paint < 1500
+    tab.wait_for_load_state()
+    assert tab.evaluate(CARDS) < 100
+    tab.evaluate("scrollTo(0, document.body.scrollHeight)")
+    wait(tab, "document.querySelector('.card:last-child').getAttribute('aria-posinset') === '10000'")
+    assert tab.evaluate(CARDS) < 100
+    tab.fill("#search", "9876")
+    assert settle(tab).startswith("1 of 10000")
+    tab.click(".open")
+    assert tab.locator("#detail-title").inner_text() == "picture 9876 of many"
+    assert tab.evaluate("performance.memory.usedJSHeapSize") < 100e6
+    tab.close()
