@@ -4,6 +4,7 @@ import base64
 import http.client
 import io
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -240,6 +241,13 @@ def test_requests_are_counted(serve: Serve) -> None:
     assert 'genai_requests_total{path="/v1/completions",status="200"} 1\n' in text
     assert 'genai_requests_total{path="/v1/completions",status="400"} 1\n' in text
     assert 'genai_tokens_total{kind="completion_tokens"} 3\n' in text
+    assert 'genai_results_total{path="/v1/completions"} 1\n' in text
+    for kind in ("request", "queue", "model"):
+        (seconds,) = re.findall(rf'genai_{kind}_seconds_total{{path="/v1/completions"}} (\S+)\n', text)
+        assert float(seconds) > 0 or kind == "queue"
+    for process in ("server", "worker"):
+        (memory,) = re.findall(rf'genai_memory_bytes{{process="{process}"}} (\d+)\n', text)
+        assert int(memory) > 10_000_000
     assert "genai_requests_present 0\n" in text
     assert "It was" not in text
 

@@ -1,10 +1,12 @@
 """One request of OpenAI's API from its body to the body of its answer, made by the worker that keeps models loaded."""
 
 import base64
+import os
 import secrets
 import threading
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 from genai_cli.content.openai_answers import DATA, URL
@@ -17,10 +19,12 @@ from genai_cli.modality.registry import list_endpoints, list_requests
 from genai_cli.request.openai_rows import Endpoint
 from genai_cli.request.rows import Row
 from genai_cli.server.kept_files import KeptFiles
+from genai_cli.server.metrics import Spent
 from genai_cli.server.pages import FILES
 from genai_cli.types import JsonObject
 from genai_cli.work.assignment import Assignment, Hints
 from genai_cli.work.engines.engine import Engine
+from genai_cli.work.engines.link import Hello, LinkError, Welcome, connect, find_address
 from genai_cli.work.engines.opening import open_engine
 from genai_cli.work.job import Job, expand
 from genai_cli.work.orders import Defaults, make_orders
@@ -28,6 +32,7 @@ from genai_cli.work.outcome import Failure, Outcome
 from genai_cli.work.runner import Finished, look_up_one, make_spec
 
 MOST_RESULTS = 16  # of one request
+ANSWERING = 1.0  # seconds that a worker has to say which process it is
 
 
 class BusyError(GenaiError):
@@ -47,15 +52,16 @@ class Queue:
         self.turns = threading.Semaphore(self.running)
 
     @contextmanager
-    def enter(self) -> Iterator[None]:
-        """Wait for a turn. Raises BusyError where too many wait already."""
+    def enter(self) -> Iterator[float]:
+        """Wait for a turn: the seconds that took. Raises BusyError where too many wait already."""
+        started = time.monotonic()
         with self.lock:
             if self.present >= self.running + self.waiting:
                 raise BusyError("too many requests are waiting", hint="try again later")
             self.present += 1
         try:
             with self.turns:
-                yield
+                yield time.monotonic() - started
         finally:
             with self.lock:
                 self.present -= 1
@@ -134,13 +140,18 @@ def name_apart(jobs: Sequence[Job]) -> list[Job]:
     return [replace(job, key=f"{job.key}{token}", id=f"{job.id}{token}") for job in jobs]
 
 
-def make(served: Served, work: Work, base: str, emit: Emit) -> JsonObject:
-    """The body of the answer, when all is made; addresses of files in it begin with `base`. Raises GenaiError."""
+def make(served: Served, work: Work, base: str, spent: Spent, emit: Emit) -> JsonObject:
+    """The body of the answer, when all is made; addresses of files in it begin with `base`. Raises GenaiError.
+
+    `spent` is told what each result took.
+    """
     outcomes: dict[str, Outcome] = {}
     with open_engine(Engine(), served.keep, emit) as produce:
         for outcome in produce(work.assignment, work.jobs):
             if isinstance(outcome, Failure):
                 raise outcome.error
+            spent.results += 1
+            spent.model += float(outcome.record["seconds"]["generate"])
             outcomes[outcome.job.key] = outcome
     files = served.files if work.links else None
     return work.endpoint.answer([describe(outcomes[job.key], files, base) for job in work.jobs])
@@ -158,6 +169,23 @@ def describe(outcome: Outcome, files: KeptFiles | None, base: str) -> JsonObject
     except OSError as error:
         raise OutputError(f"the file cannot be kept: {error.strerror or 'an error of the system'}") from None
     return {**record, URL: f"{base}{FILES.lstrip('/')}{path.name}"}
+
+
+def measure_memory() -> dict[str, int]:
+    """The memory of the server and of its worker, in bytes; a worker that does not run has none."""
+    import psutil
+
+    found = {"server": os.getpid()}
+    with suppress(LinkError), connect(find_address(), ANSWERING) as link:
+        link.send(Hello(""))
+        answer = link.receive()
+        if isinstance(answer, Welcome):
+            found["worker"] = answer.process
+    sizes = {}
+    for name, process in found.items():
+        with suppress(psutil.Error):
+            sizes[name] = int(psutil.Process(process).memory_info().rss)
+    return sizes
 
 
 def list_served(served: Served) -> JsonObject:

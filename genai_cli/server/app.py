@@ -15,12 +15,12 @@ from genai_cli.errors import GenaiError, InputError
 from genai_cli.events import Event, TextPiece
 from genai_cli.modality.registry import list_endpoints
 from genai_cli.request.input import HEAD, tell_media_type
-from genai_cli.server.answering import Served, Work, list_served, make, plan
+from genai_cli.server.answering import Served, Work, list_served, make, measure_memory, plan
 from genai_cli.server.failures import SlowError, answer_error, explain
 from genai_cli.server.forms import is_form, read_form
 from genai_cli.server.guard import MOST_BYTES, Guard, Rules
 from genai_cli.server.listening import Patience
-from genai_cli.server.metrics import Metrics
+from genai_cli.server.metrics import Metrics, Spent
 from genai_cli.server.pages import list_pages
 from genai_cli.server.schema import build_schema
 from genai_cli.server.streaming import Chunks
@@ -92,9 +92,11 @@ class Server:
 
     async def metrics_text(self, _request: "Request") -> "Response":
         """The counts."""
+        from anyio import to_thread
         from starlette.responses import PlainTextResponse
 
-        return PlainTextResponse(self.metrics.show(self.served.queue.present))
+        memory = await to_thread.run_sync(measure_memory)
+        return PlainTextResponse(self.metrics.show(self.served.queue.present, memory))
 
     async def schema(self, _request: "Request") -> "Response":
         """What all addresses take and answer."""
@@ -126,35 +128,35 @@ class Server:
         """A request for results."""
         from anyio import to_thread
 
-        started = time.monotonic()
+        started, spent = time.monotonic(), Spent()
         try:
             body = await read_body(request, self.patience)
             streams = read_stream(body, url)
             work = await to_thread.run_sync(plan, self.served, url, body, limiter=self.limiter)
             if streams is not None:
-                return await self.stream(work, streams, partial(self.count, url, started))
-            answer = await self.watch(request, work)
+                return await self.stream(work, streams, spent, partial(self.count, url, started))
+            answer = await self.watch(request, work, spent)
         except GenaiError as error:
             response = explain(error)
-            self.count(url, started, response.status_code)
+            self.count(url, started, response.status_code, spent)
             return response
         except GoneError:
-            self.count(url, started, GONE)
+            self.count(url, started, GONE, spent)
             return answer_error(GONE, "the client has gone")
         from starlette.responses import JSONResponse
 
-        self.count(url, started, 200, answer)
+        self.count(url, started, 200, spent, answer)
         return JSONResponse(answer)
 
-    def count(self, url: str, started: float, status: int, answer: JsonObject | None = None) -> None:
+    def count(self, url: str, started: float, status: int, spent: Spent, answer: JsonObject | None = None) -> None:
         """Count a request that has ended."""
-        self.metrics.count(url, status, time.monotonic() - started, answer)
+        self.metrics.count(url, status, time.monotonic() - started, spent, answer)
 
-    async def watch(self, request: "Request", work: Work) -> JsonObject:
+    async def watch(self, request: "Request", work: Work, spent: Spent) -> JsonObject:
         """The answer, unless the client goes before it is there. Raises GenaiError, GoneError."""
         import anyio
 
-        running = Running(self.served, work, str(request.base_url))
+        running = Running(self.served, work, spent, str(request.base_url))
 
         async def look() -> None:
             while not running.ended.is_set():
@@ -170,13 +172,13 @@ class Server:
             raise running.error
         return running.answer or {}
 
-    async def stream(self, work: Work, chunks: Chunks, count: "Callable[..., None]") -> "Response":
+    async def stream(self, work: Work, chunks: Chunks, spent: Spent, count: "Callable[..., None]") -> "Response":
         """The answer in pieces. What goes wrong before the first of them is an error of its own. Raises GenaiError."""
         from anyio import to_thread
         from starlette.responses import StreamingResponse
 
         chunks.model = work.assignment.spec.reference.id
-        running = Running(self.served, work)
+        running = Running(self.served, work, spent)
         threading.Thread(target=running.run, daemon=True).start()
         first = await to_thread.run_sync(running.pieces.get, limiter=self.limiter)
         if first is None and running.error is not None:
@@ -196,7 +198,7 @@ class Server:
                         yield data
             finally:
                 running.cancel()
-                count(status, running.answer)
+                count(status, spent, running.answer)
 
         return StreamingResponse(send(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
@@ -204,9 +206,10 @@ class Server:
 class Running:
     """A request that is being made in a thread."""
 
-    def __init__(self, served: Served, work: Work, base: str = "") -> None:
+    def __init__(self, served: Served, work: Work, spent: Spent, base: str = "") -> None:
         self.served = served
         self.work = work
+        self.spent = spent
         self.base = base
         self.pieces: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         """The text as it comes; None ends it."""
@@ -218,8 +221,8 @@ class Running:
     def run(self) -> None:
         """Make all of it."""
         try:
-            with self.served.queue.enter():
-                self.answer = make(self.served, self.work, self.base, self.emit)
+            with self.served.queue.enter() as self.spent.queue:
+                self.answer = make(self.served, self.work, self.base, self.spent, self.emit)
         except (GenaiError, GoneError) as error:
             self.error = error
         except Exception as error:  # a bug costs one request, and the server goes on
