@@ -17,39 +17,43 @@ FOLDER = Path(threads.__file__).parent
 LIGHT = sorted({path.stem for path in FOLDER.glob("*.py")} - {"__init__", "onednn", "quantized_layers"})
 
 
-def environment_after(load: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **env: str) -> str | None:
-    """OMP_WAIT_POLICY as set_waiting leaves it, on a machine with such a load."""
+def environment_after(
+    load: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **env: str
+) -> tuple[str | None, str | None]:
+    """OMP_WAIT_POLICY and GOMP_SPINCOUNT as set_waiting leaves them, on a machine with such a load."""
     file = tmp_path / "loadavg"
     if load is not None:
         file.write_text(load)
     monkeypatch.setattr(threads, "LOAD", file)
-    monkeypatch.setenv("OMP_WAIT_POLICY", "")  # so that what it was comes back
-    monkeypatch.delenv("OMP_WAIT_POLICY")
+    for name in (threads.POLICY, threads.SPINS):
+        monkeypatch.setenv(name, "")  # so that what it was comes back
+        monkeypatch.delenv(name)
     for name, value in env.items():
         monkeypatch.setenv(name, value)
     threads.set_waiting()
-    return os.environ.get("OMP_WAIT_POLICY")
+    return os.environ.get("OMP_WAIT_POLICY"), os.environ.get("GOMP_SPINCOUNT")
 
 
 @pytest.mark.parametrize(
     ("load", "policy"),
     [
-        ("0.81 0.93 0.70 1/79 3352\n", None),
-        ("0.00 0.00 0.00 2/79 3352\n", "passive"),
-        ("9.00 9.00 9.00 17/612 3352\n", "passive"),
-        ("", "passive"),
-        (None, "passive"),
+        ("0.81 0.93 0.70 1/79 3352\n", (None, threads.MOMENT)),
+        ("0.00 0.00 0.00 2/79 3352\n", ("passive", None)),
+        ("9.00 9.00 9.00 17/612 3352\n", ("passive", None)),
+        ("", ("passive", None)),
+        (None, ("passive", None)),
     ],
 )
 def test_threads_sleep_where_others_compute_or_nothing_is_known(
-    load: str | None, policy: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    load: str | None, policy: tuple[str | None, str | None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert environment_after(load, tmp_path, monkeypatch) == policy
 
 
-def test_the_users_own_choice_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    busy = "2.00 2.00 2.00 5/79 3352\n"
-    assert environment_after(busy, tmp_path, monkeypatch, OMP_WAIT_POLICY="active") == "active"
+@pytest.mark.parametrize("load", ["2.00 2.00 2.00 5/79 3352\n", "0.00 0.00 0.00 1/79 3352\n"])
+def test_the_users_own_choice_stays(load: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert environment_after(load, tmp_path, monkeypatch, OMP_WAIT_POLICY="active") == ("active", None)
+    assert environment_after(load, tmp_path, monkeypatch, GOMP_SPINCOUNT="7") == (None, "7")
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux says what is running")
@@ -64,9 +68,21 @@ def test_a_busy_program_is_seen() -> None:
         busy.wait()
 
 
-@pytest.mark.parametrize(("policy", "said"), [("passive", "asleep"), ("active", "awake")])
-def test_verbose_says_how_they_wait(policy: str, said: str, run_main: RunMain, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_WAIT_POLICY", policy)
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("OMP_WAIT_POLICY", "passive", "asleep"),
+        ("OMP_WAIT_POLICY", "active", "awake"),
+        ("GOMP_SPINCOUNT", "4000", "awake for a moment, then asleep,"),
+    ],
+)
+def test_verbose_says_how_they_wait(
+    name: str, value: str, said: str, run_main: RunMain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for unset in (threads.POLICY, threads.SPINS):
+        monkeypatch.setenv(unset, "")
+        monkeypatch.delenv(unset)
+    monkeypatch.setenv(name, value)
     done = run_main("classify", "good", "-m", "tiny", "-v")
     assert f"threads: 1, {said} while they wait for each other" in done.stderr
 
@@ -75,7 +91,7 @@ def test_what_the_libraries_read_is_set_and_the_users_own_settings_stay(monkeypa
     monkeypatch.setattr(os, "environ", {})
     prepare_environment()
     assert SETTINGS.items() <= os.environ.items()
-    monkeypatch.setattr(os, "environ", own := dict.fromkeys([*SETTINGS, "OMP_WAIT_POLICY"], "mine"))
+    monkeypatch.setattr(os, "environ", own := dict.fromkeys([*SETTINGS, "OMP_WAIT_POLICY", "GOMP_SPINCOUNT"], "mine"))
     expected = dict(own)
     prepare_environment()
     assert expected.items() <= os.environ.items()

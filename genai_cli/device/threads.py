@@ -9,25 +9,36 @@ from pathlib import Path
 
 LOAD = Path("/proc/loadavg")  # https://man7.org/linux/man-pages/man5/proc_loadavg.5.html
 
+POLICY = "OMP_WAIT_POLICY"
+SPINS = "GOMP_SPINCOUNT"  # https://gcc.gnu.org/onlinedocs/libgomp/GOMP_005fSPINCOUNT.html
+MOMENT = "4000"  # looks, a tenth of a millisecond; by default there are 300,000
+
 # Bytes of weights. The threads of a smaller model wait for each other longer than they compute: with one thread instead
 # of two the built-in models (3 to 11 MB) need 30% to 90% of the time, and GPT-2 (500 MB) needs the same time.
 SMALL = 64_000_000
 
 
 def set_waiting() -> None:
-    """Have OpenMP's waiting threads sleep while another program computes, unless the user has set how they wait.
+    """Set how OpenMP's threads wait for each other, unless the user has set it.
 
-    OpenMP reads this when torch is first imported. Waking a thread takes a tenth of a millisecond, a hundred times for
-    a token of text. But threads that stay awake beside a busy program take the processor from each other, and a model
-    then needs two to three times as long.
+    Waking a thread takes a tenth of a millisecond, a hundred times for a token of text. But threads that stay awake
+    beside a busy program take the processor from each other. While another program computes they sleep at once. Else
+    they stay awake for a moment, which outlasts most waits, and then sleep: a program that comes later costs little.
+    OpenMP reads this when torch is first imported, and nothing changes it after that.
     """
+    if POLICY in os.environ or SPINS in os.environ:
+        return
     if others_compute():
-        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+        os.environ[POLICY] = "passive"
+    else:
+        os.environ[SPINS] = MOMENT
 
 
 def describe_waiting() -> str:
     """How threads wait for each other, in words."""
-    return "asleep" if os.environ.get("OMP_WAIT_POLICY", "").lower() == "passive" else "awake"
+    if SPINS in os.environ:
+        return "awake for a moment, then asleep,"
+    return "asleep" if os.environ.get(POLICY, "").lower() == "passive" else "awake"
 
 
 def others_compute() -> bool:

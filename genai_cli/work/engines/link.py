@@ -19,6 +19,7 @@ from stat import S_IMODE, S_ISDIR
 from typing import Self
 
 from genai_cli import __version__
+from genai_cli.device.threads import POLICY, SPINS
 from genai_cli.errors import GenaiError
 from genai_cli.work.assignment import Assignment
 from genai_cli.work.job import Job
@@ -32,7 +33,7 @@ SHAPING: tuple[str, ...] = (
     *("OMP_", "MKL_", "KMP_", "GOMP_", "LD_", "DYLD_", "PYTHON", "XDG_CACHE_HOME", "HOME", "GENAI_TRUST_ENDPOINT"),
     *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
 )
-BY_LOAD = "OMP_WAIT_POLICY"  # which a command sets by what else runs at its start (device/threads.py)
+BY_LOAD = (POLICY, SPINS)  # which a command sets by what else runs at its start
 LIBRARIES = ("torch", "transformers", "diffusers", "torchao")
 
 
@@ -207,7 +208,7 @@ def find_folder() -> Path:
 
 def find_address() -> Path:
     """The socket of the worker for this environment. Raises LinkError."""
-    shaping = [name for name in os.environ if name.upper().startswith(SHAPING) and name != BY_LOAD]
+    shaping = [name for name in os.environ if name.upper().startswith(SHAPING) and name not in BY_LOAD]
     values = [(name, os.environ[name]) for name in sorted(shaping)]
     name = hashlib.sha256(repr([sys.executable, sys.prefix, *values]).encode()).hexdigest()[:12]
     address = find_folder() / f"worker-{name}.sock"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 NAMES = ("sd15", "gpt2", "sst2", "musicgen")
 # Part of the cache's path. Raise it when a checkpoint is built in another way.
-LAYOUT = "1"
+LAYOUT = "2"
 
 
 def built(cache: Path, name: str) -> Path:

@@ -7,9 +7,11 @@ import diffusers
 import torch
 import transformers
 from diffusers.pipelines.stable_diffusion import StableDiffusionSafetyChecker
+from safetensors.torch import load_file, save_file
 
 from tools.bench.checkpoints.vocabulary import CLIP_SIZE, write_clip_tokenizer, write_json
 
+PREFIX = "text_model."
 UNET = {
     "sample_size": 64,
     "cross_attention_dim": 768,
@@ -68,6 +70,7 @@ def build(folder: Path) -> None:
     """Write the checkpoint. Only one component at a time is in memory."""
     write_clip_tokenizer(folder / "tokenizer")
     save(transformers.CLIPTextModel(transformers.CLIPTextConfig(**CLIP_TEXT)), folder / "text_encoder")
+    add_prefix(folder / "text_encoder")
     save(diffusers.UNet2DConditionModel(**UNET), folder / "unet")
     save(autoencoder(), folder / "vae")
     save(safety_checker(), folder / "safety_checker")
@@ -83,6 +86,13 @@ def build(folder: Path) -> None:
     scheduler.save_pretrained(folder / "scheduler")
     head = {"_class_name": "StableDiffusionPipeline", "_diffusers_version": diffusers.__version__}
     write_json(folder / "model_index.json", head | COMPONENTS)
+
+
+def add_prefix(folder: Path) -> None:
+    """Name the text encoder's weights as the real files do, which other programs read; transformers 5 leaves it out."""
+    for weights in folder.glob("*.safetensors"):
+        named = {f"{PREFIX}{name.removeprefix(PREFIX)}": value for name, value in load_file(weights).items()}
+        save_file(named, weights, metadata={"format": "pt"})
 
 
 def autoencoder() -> Any:

@@ -4,7 +4,7 @@ from tools.bench.bench import Bench, Line
 
 PROGRAMS = {
     "mflux": "runs on Apple silicon only",
-    "stable-diffusion.cpp": "reads single-file checkpoints; none with random weights is built here",
+    "stable-diffusion.cpp": "not raced yet; the checkpoint built here has the layout that it reads",
     "ollama": "a server with models of its own format; none with random weights is built here",
 }
 
