@@ -126,7 +126,16 @@ def test_it_is_made_again_bit_for_bit(run_main: RunMain) -> None:
     for name in ("whole", "masked"):
         found = run_main("rerun", f"in/{name}.png", "--verify", "--input", "elsewhere.png")
         assert found.stdout == f"in/{name}.png: the same\n", found.stderr
-    draw(Path("other.png"), seed=5)
+    draw(Path("other.png"), 100, 300, seed=5)
+    draw_mask(Path("mask.png"), 200, 150, (100, 100, 120, 120))
+    assert run_main("rerun", "in/whole.png", "--input", "other.png", "-o", "tall.png").code == 0
+    assert pixels(Path("tall.png")).shape == (112, 40, 3)
+    assert run_main("rerun", "in/whole.png", "--from", "other.png", "-o", "from.png").code == 0
+    assert (pixels(Path("from.png")) == pixels(Path("tall.png"))).all()
+    Path("elsewhere.png").rename("photo.png")
+    done = run_main("rerun", "in/masked.png", "--mask", "mask.png", "-o", "moved.png")
+    assert done.code == 0, done.stderr
+    assert record_of(Path("moved.png"))["parameters"]["region"] == "78,78,142,142"
     other = run_main("rerun", "in/masked.png", "--input", "other.png")
     assert (other.code, "other.png is neither of them" in other.stderr) == (2, True)
 

@@ -54,6 +54,7 @@ class EditRequest(DiffusionRequest):
     default_model: ClassVar[str] = "sd15"
     subject: ClassVar[str] = "picture"
     last: ClassVar[str | None] = PROMPT
+    derived: ClassVar[tuple[str, ...]] = ("width", "height", "region", "feather")
 
     picture: Input
     strength: Annotated[

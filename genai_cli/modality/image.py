@@ -36,6 +36,7 @@ class ImageRequest(DiffusionRequest):
 
     task: ClassVar[str] = "image"
     default_model: ClassVar[str] = "sd15"
+    derived: ClassVar[tuple[str, ...]] = ("width", "height")
 
     picture: Annotated[
         Input | None,
