@@ -5,8 +5,8 @@ from typing import Any
 
 import diffusers
 import torch
-from checkpoint_parts import update_json
-from checkpoint_pipelines import UNET, build_flow_pipeline, build_sdxl, build_stable_diffusion, save_component
+from checkpoint_parts import save_model, update_json
+from checkpoint_pipelines import FLUX, UNET, build_flow_pipeline, build_sdxl, build_stable_diffusion, save_component
 
 
 def replace_unet(folder: Path, pipeline: str, **changes: Any) -> Path:
@@ -34,6 +34,17 @@ def build_refiner(folder: Path) -> Path:
     update_json(
         folder / "model_index.json", _class_name="StableDiffusionXLImg2ImgPipeline", requires_aesthetics_score=False
     )
+    return folder
+
+
+def build_flux_fill(folder: Path) -> Path:
+    """Flux Fill: the transformer takes the masked picture's latents too, and the mask's 64 pixels a latent."""
+    build_flow_pipeline(folder)
+    torch.manual_seed(0)
+    own, packed_mask = int(FLUX["in_channels"]), 4 * 8 * 8
+    channels = {"in_channels": 2 * own + packed_mask, "out_channels": own}
+    save_model(diffusers.FluxTransformer2DModel(**FLUX | channels), folder / "transformer")
+    update_json(folder / "model_index.json", _class_name="FluxFillPipeline")
     return folder
 
 

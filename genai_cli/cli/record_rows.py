@@ -51,6 +51,13 @@ def build_row(record: Record, changes: Mapping[str, object], file: Path, given_i
     request_class = list_requests()[record["task"]]
     replaced, declared = find_replaced(changes, request_class, file), declared_options(request_class)
     kept = set(list_parameters(request_class)) - replaced
+    names = list_inputs(request_class)
+    stated_files = {
+        name: stated for name, stated in record.get("inputs", {}).items() if name in names and name not in changes
+    }
+    files = find_files(stated_files, file, given_input)
+    if any(name in changes for name in names) or holds_others(files, stated_files):
+        kept -= set(request_class.derived)
     row = {name: value for name, value in record["parameters"].items() if name in kept}
     for name, value in row.items():
         allowed = declared[name].option.allowed() if name in declared else ()
@@ -60,16 +67,25 @@ def build_row(record: Record, changes: Mapping[str, object], file: Path, given_i
     name, revision = model["id"], model.get("revision")
     if name != BUILT_IN and revision:
         name = f"{name}@{revision}"
-    names = list_inputs(request_class)
     for subject in (request_class.subject, request_class.last):
         if subject is not None and subject not in names:
             row[subject] = record[subject]  # type: ignore[literal-required]
-    stated_files = {name: stated for name, stated in record.get("inputs", {}).items() if name in names}
-    stated_files = {name: stated for name, stated in stated_files.items() if name not in changes}
-    meant = find_meant(given_input, stated_files, file) if given_input is not None else None
-    for field, stated in stated_files.items():
-        row[field] = str(given_input if field == meant else find_input(stated, file))
-    return {"task": record["task"], "model": name, **row, **changes}
+    paths = {name: str(path) for name, path in files.items()}
+    return {"task": record["task"], "model": name, **row, **paths, **changes}
+
+
+def find_files(stated_files: Mapping[str, JsonObject], file: Path, given: Path | None) -> dict[str, Path]:
+    """The files that a result was made from, by their fields; a given one is taken as it is. Raises InputError."""
+    meant = find_meant(given, stated_files, file) if given is not None else None
+    return {
+        field: given if given is not None and field == meant else find_input(stated, file)
+        for field, stated in stated_files.items()
+    }
+
+
+def holds_others(files: Mapping[str, Path], stated_files: Mapping[str, JsonObject]) -> bool:
+    """Whether a file has another content than the record states."""
+    return any(Input.read(path, path.name).sha256 != stated_files[field].get("sha256") for field, path in files.items())
 
 
 def find_made_in(record: Record, changes: Mapping[str, object]) -> MadeIn | None:
@@ -89,7 +105,7 @@ def find_replaced(changes: Mapping[str, object], request_class: type[Request], f
         if name not in known:
             raise InputError(f"{file}: genai {request_class.task} has no option {find_long_name(name)}")
     declared = declared_options(request_class)
-    return {other for name in changes for other in declared[name].option.sets}
+    return {other for name in changes if name in declared for other in declared[name].option.sets}
 
 
 def build_foreign_row(

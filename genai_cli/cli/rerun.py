@@ -8,6 +8,7 @@ from genai_cli.cli.command import Command, Given
 from genai_cli.cli.options import RUN_OPTIONS
 from genai_cli.errors import InputError
 from genai_cli.modality.registry import list_requests
+from genai_cli.request.input import Input
 from genai_cli.request.option import Option, declared_options
 
 
@@ -37,7 +38,7 @@ def rerun_files(given: Given) -> int:
 
     options, own = RunOptions.read(given), given.read(RerunOptions)
     changes = {
-        name: given.values[name]
+        name: show_path(given.values[name])
         for name in given.named
         if any(name in declared_options(owner) for owner in list_requests().values())
     }
@@ -63,6 +64,11 @@ def rerun_files(given: Given) -> int:
         return verify_copies(list(copies.values()), options)
     rows = [several[0].row for several in copies.values()]  # equal requests of one run would get different seeds
     return run_rows(rows, Defaults(list_requests(), {}, number), options)
+
+
+def show_path(value: object) -> object:
+    """A value as a row holds it: of a file the path."""
+    return str(value.path) if isinstance(value, Input) else value
 
 
 def make_command() -> Command:

@@ -12,7 +12,15 @@ from genai_cli.content.record import COMPOSITE
 from genai_cli.errors import InputError
 from genai_cli.events import Detail, Emit, Notice
 from genai_cli.hub.catalog import ModelKind
-from genai_cli.modality.diffusion.editing import Editor, Work, check_strength, edit_whole, paint_over, read_way
+from genai_cli.modality.diffusion.editing import (
+    Editor,
+    Work,
+    check_strength,
+    edit_whole,
+    find_size,
+    paint_over,
+    read_way,
+)
 from genai_cli.modality.diffusion.masks import FULL, compose, cover, feather_mask, find_box, resize, resize_floats
 from genai_cli.modality.diffusion.painter import Painter
 from genai_cli.modality.diffusion.regions import AUTO, WHOLE, Box, choose_region, fit_size, parse_four
@@ -46,6 +54,7 @@ class EditRequest(DiffusionRequest):
     default_model: ClassVar[str] = "sd15"
     subject: ClassVar[str] = "picture"
     last: ClassVar[str | None] = PROMPT
+    derived: ClassVar[tuple[str, ...]] = ("width", "height", "region", "feather")
 
     picture: Input
     strength: Annotated[
@@ -140,9 +149,12 @@ class EditRequest(DiffusionRequest):
         return found if self.mask_alpha else {name: value for name, value in found.items() if name != "mask_alpha"}
 
     def batch_key(self) -> tuple[object, ...]:
+        shared = (*super().batch_key(), self.strength, self.image_guidance_scale)
+        if not self.is_masked:
+            return (*shared, find_size(self.picture))
         mask = self.mask.sha256 if self.mask else None
         parts = (self.mask_alpha, self.invert_mask, self.feather, self.region, self.outpaint)
-        return (*super().batch_key(), self.picture.sha256, mask, *parts, self.strength, self.image_guidance_scale)
+        return (*shared, self.picture.sha256, mask, *parts)
 
     def pace(self) -> str:
         return f"{super().pace()}, strength {self.strength or 'default'}"
@@ -233,7 +245,7 @@ class Edit(Painter[EditRequest]):
             strength = 1.0  # what is there to start from is made up of the picture's edges
         given = {"strength": strength, "image_guidance_scale": shared.image_guidance_scale}
         if not shared.is_masked:
-            return edit_whole(self, self.editor, requests, shared.picture, given, emit)
+            return edit_whole(self, self.editor, requests, [request.picture for request in requests], given, emit)
         canvas = read_canvas(shared, emit)
         masked = find_box(canvas.mask)
         if masked is None:
@@ -245,7 +257,7 @@ class Edit(Painter[EditRequest]):
         size = shared.width or fitted[0], shared.height or fitted[1]
         emit(Detail(f"of {width}x{height} pixels the model sees {region}, at {size[0]}x{size[1]}"))
         pixels, mask = canvas.pixels[region.slices], canvas.mask[region.slices]
-        work = Work(resize(pixels, size), cover(mask, size))
+        work = Work([resize(pixels, size)] * len(requests), cover(mask, size))
         pictures, used = paint_over(self, self.editor, requests, work, given, emit)
         feather = shared.feather if shared.feather is not None else round(min(masked.width, masked.height) * SOFT, 1)
         soft = feather_mask(canvas.mask, feather)[region.slices]

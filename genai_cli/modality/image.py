@@ -12,7 +12,7 @@ from genai_cli.content.picture_reading import measure_picture
 from genai_cli.errors import InputError
 from genai_cli.events import Emit, tag_item
 from genai_cli.hub.catalog import ModelKind
-from genai_cli.modality.diffusion.editing import Editor, check_strength, edit_whole, read_way
+from genai_cli.modality.diffusion.editing import Editor, check_strength, edit_whole, find_size, read_way
 from genai_cli.modality.diffusion.painter import Painter
 from genai_cli.modality.diffusion.pipelines import makes_pictures
 from genai_cli.modality.diffusion.request import DiffusionRequest
@@ -36,6 +36,7 @@ class ImageRequest(DiffusionRequest):
 
     task: ClassVar[str] = "image"
     default_model: ClassVar[str] = "sd15"
+    derived: ClassVar[tuple[str, ...]] = ("width", "height")
 
     picture: Annotated[
         Input | None,
@@ -60,7 +61,7 @@ class ImageRequest(DiffusionRequest):
             raise InputError("--strength is about a picture to start from", hint="--from FILE names one")
 
     def batch_key(self) -> tuple[object, ...]:
-        picture = (self.picture.sha256, self.strength) if self.picture else ()
+        picture = (find_size(self.picture), self.strength) if self.picture else ()
         return (*super().batch_key(), *picture)
 
 
@@ -115,8 +116,9 @@ class Image(Painter[ImageRequest]):
     def generate(self, requests: Sequence[ImageRequest], emit: Emit) -> list[Result]:
         """Make one picture for each request. Raises InputError for what the pipeline refuses."""
         shared, pipeline = requests[0], self.pipeline
-        if shared.picture is not None:
-            return edit_whole(self, self.editor, requests, shared.picture, {"strength": shared.strength}, emit)
+        sources = [request.picture for request in requests if request.picture is not None]
+        if sources:
+            return edit_whole(self, self.editor, requests, sources, {"strength": shared.strength}, emit)
         size = {"width": shared.width, "height": shared.height}
         arguments = self.choose_arguments(pipeline, shared, size, len(requests), emit)
         facts = self.place_scheduler(pipeline, shared, arguments.get("num_inference_steps"), emit)

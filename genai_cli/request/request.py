@@ -48,6 +48,8 @@ class Request:
     default_model: ClassVar[str]
     subject: ClassVar[str] = PROMPT
     """The field that the command's arguments, the lines of a prompts file and --column fill."""
+    derived: ClassVar[tuple[str, ...]] = ()
+    """The parameters that follow from a file where none is given: they are chosen anew for another file."""
     last: ClassVar[str | None] = None
     """The field that the last argument fills, where the others fill the subject: the prompt after the pictures."""
 

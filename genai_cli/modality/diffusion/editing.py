@@ -2,11 +2,12 @@
 
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from genai_cli.content.picture import Picture
+from genai_cli.content.picture_reading import measure_picture
 from genai_cli.errors import InputError
 from genai_cli.events import Emit, Notice, tag_item
 from genai_cli.modality.checkpoint import read_optional_json
@@ -38,15 +39,15 @@ R = TypeVar("R", bound=DiffusionRequest)
 
 @dataclass(frozen=True)
 class Work:
-    """What a pipeline is given: a picture at the size at which it works, and a hard mask of the same size."""
+    """What a pipeline is given: for each request a picture at the size of the work, and a hard mask of that size."""
 
-    pixels: "NDArray[np.uint8]"
+    pictures: "Sequence[NDArray[np.uint8]]"
     mask: "NDArray[np.uint8] | None" = None
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height."""
-        return self.pixels.shape[1], self.pixels.shape[0]
+        return self.pictures[0].shape[1], self.pictures[0].shape[0]
 
 
 class Editor:
@@ -94,12 +95,15 @@ def paint_over(
     given: Mapping[str, object],
     emit: Emit,
 ) -> tuple[list[Painted], JsonObject]:
-    """What the pipeline makes of a picture for requests that share all but seed and prompts, and the options it used.
+    """What the pipeline makes for requests that share all but picture, seed and prompts, and the options it used.
 
     `given` holds strength and what else a way takes, None for the model's own.
     """
     if editor.way is Way.INSTRUCTION and not any(name in type(editor.pipeline).__name__ for name in TAKES_SEVERAL):
-        pairs = [paint_group(painter, editor, [request], work, given, emit) for request in requests]
+        pairs = [
+            paint_group(painter, editor, [request], replace(work, pictures=[picture]), given, emit)
+            for request, picture in zip(requests, work.pictures, strict=True)
+        ]
     else:
         pairs = [paint_group(painter, editor, requests, work, given, emit)]
     return [painted for group, _ in pairs for painted in group], pairs[0][1]
@@ -122,8 +126,8 @@ def paint_group(
     fills = editor.way is Way.FILL and work.mask is not None
     given = choose_strengths(painter.folder, taken, shared, given, fills=fills)
     arguments = painter.choose_arguments(pipeline, shared, given, items, emit)
-    picture = Image.fromarray(work.pixels)
-    arguments["image"] = picture if items == 1 else [picture] * items
+    images = [Image.fromarray(picture) for picture in work.pictures]
+    arguments["image"] = images[0] if items == 1 else images
     width, height = work.size
     size = {"width": width, "height": height, "max_area": width * height}
     arguments |= {name: value for name, value in size.items() if name in taken}
@@ -131,7 +135,7 @@ def paint_group(
     for place, request in enumerate(requests):
         painter.report_unread(request, tag_item(emit, place))
     if "mask_image" in taken:
-        mask = work.mask if work.mask is not None else (work.pixels[..., 0] | FULL)
+        mask = work.mask if work.mask is not None else (work.pictures[0][..., 0] | FULL)
         arguments["mask_image"] = Image.fromarray(mask)
     elif work.mask is not None and editor.way is Way.NOISE:
         blend_latents(pipeline, arguments, work.mask)
@@ -209,28 +213,38 @@ def edit_whole(
     painter: Painter[R],
     editor: Editor,
     requests: Sequence[R],
-    source: Input,
+    sources: Sequence[Input],
     given: Mapping[str, object],
     emit: Emit,
 ) -> list[Result]:
-    """Edit a whole picture for each request: at the model's size, in the picture's aspect."""
+    """Edit a whole picture for each request, all of one size: at the model's size, in the pictures' aspect."""
     shared = requests[0]
-    picture = Picture.read(source, emit)
-    pixels = picture.pixels
+    read = {source: Picture.read(source, emit) for source in dict.fromkeys(sources)}
+    pixels = read[sources[0]].pixels
     before = pixels.shape[1], pixels.shape[0]
     size = choose_size(painter, shared, before)
-    if size != before:
-        how = "" if shared.width and shared.height else "; --size WIDTHxHEIGHT names another"
-        text = f"{source.name} is {before[0]}x{before[1]} and is made at {size[0]}x{size[1]}{how}"
-        emit(Notice(text, once=True))
-    pictures, used = paint_over(painter, editor, requests, Work(resize(pixels, size)), given, emit)
+    how = "" if shared.width and shared.height else "; --size WIDTHxHEIGHT names another"
+    for source in read if size != before else ():
+        emit(Notice(f"{source.name} is {before[0]}x{before[1]} and is made at {size[0]}x{size[1]}{how}", once=True))
+    resized = {source: resize(picture.pixels, size) for source, picture in read.items()}
+    work = Work([resized[source] for source in sources])
+    pictures, used = paint_over(painter, editor, requests, work, given, emit)
     results = []
-    for request, made in zip(requests, pictures, strict=True):
+    for request, source, made in zip(requests, sources, pictures, strict=True):
         height, width = made.values.shape[:2]
         facts = {**made.facts, "sizes": {"input": [*before], "work": [*size]}}
         shaped = used | {"width": int(width), "height": int(height)}
-        results.append(painter.describe(request, Picture(made.values, made.filtered, picture.profile), shaped, facts))
+        picture = Picture(made.values, made.filtered, read[source].profile)
+        results.append(painter.describe(request, picture, shaped, facts))
     return results
+
+
+def find_size(source: Input) -> object:
+    """What pictures share that a pipeline takes at once; one that cannot be measured any more is by itself."""
+    try:
+        return measure_picture(source)
+    except InputError:
+        return source.sha256
 
 
 def choose_size(painter: Painter[R], request: R, size: tuple[int, int]) -> tuple[int, int]:
