@@ -15,6 +15,8 @@ from genai_cli.errors import InputError
 from genai_cli.events import Emit, Notice
 from genai_cli.hub.catalog import ModelKind
 from genai_cli.modality.checkpoint import read_optional_json
+from genai_cli.modality.diffusion.adaptable import AdaptableRequest
+from genai_cli.modality.diffusion.adapting import Adapting
 from genai_cli.modality.diffusion.guidance import explain_unused_negative_prompt, ignores_guidance
 from genai_cli.modality.diffusion.pipelines import (
     list_components,
@@ -24,6 +26,7 @@ from genai_cli.modality.diffusion.pipelines import (
     read_defaults,
     size_multiple,
 )
+from genai_cli.modality.diffusion.prompt_arguments import choose_prompts
 from genai_cli.modality.diffusion.prompt_encoding import remember_encodings
 from genai_cli.modality.diffusion.prompts import report_cut_prompts, report_unknown_subject, report_unknown_words
 from genai_cli.modality.diffusion.scheduler_choice import choose_scheduler, choose_spacing
@@ -42,7 +45,7 @@ from genai_cli.modality.modality import TINY, Modality, Result
 from genai_cli.modality.service import Service
 from genai_cli.request.openai_rows import Endpoint, read_one_prompt
 from genai_cli.request.option import Option
-from genai_cli.request.request import ModelNeeds, PromptRequest, Request
+from genai_cli.request.request import ModelNeeds, Request
 from genai_cli.types import JsonObject
 
 if TYPE_CHECKING:
@@ -67,7 +70,7 @@ def parse_size(size: str) -> tuple[int, int]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageRequest(PromptRequest):
+class ImageRequest(AdaptableRequest):
     """One picture. Width and height are in pixels; `fast` stands for a scheduler and steps where none are named."""
 
     task: ClassVar[str] = "image"
@@ -143,7 +146,8 @@ class ImageRequest(PromptRequest):
     def batch_key(self) -> tuple[object, ...]:
         size = (self.width, self.height)
         # No negative prompt and an empty one are two things to some pipelines.
-        return (self.num_inference_steps, self.guidance_scale, size, self.scheduler, bool(self.negative_prompt))
+        own = (self.num_inference_steps, self.guidance_scale, size, self.scheduler, bool(self.negative_prompt))
+        return (*own, *self.group_key())
 
     def pace(self) -> str:
         width, height, steps = (value or "default" for value in (self.width, self.height, self.num_inference_steps))
@@ -197,6 +201,7 @@ class Image(Modality[ImageRequest]):
         self.memory: list[str] = []
         """What was done since to need less memory."""
         remember_encodings(self.pipeline)
+        self.adapting = Adapting(self.pipeline, files.reference.id)
         self.compiled = compile_denoiser(self.pipeline, placement.on_cuda) if placement.compile else None
 
     @classmethod
@@ -264,16 +269,14 @@ class Image(Modality[ImageRequest]):
         shared = requests[0]
         arguments = self.choose_arguments(shared, len(requests), emit)
         spacing = self.place_scheduler(shared, arguments.get("num_inference_steps"), emit)
-        if shared.negative_prompt:
-            arguments["negative_prompt"] = [request.negative_prompt for request in requests]
+        self.adapting.take(shared.lora, shared.embedding, emit)
+        prompts = choose_prompts(self.pipeline, requests, emit)
         for request in requests:
             self.report_unread(request, emit)
         generators = [torch.Generator("cpu").manual_seed(request.seed) for request in requests]
         try:
             with finite_decoding(self.pipeline) as repaired:
-                output = self.pipeline(
-                    [request.prompt for request in requests], generator=generators, output_type="np", **arguments
-                )
+                output = self.pipeline(generator=generators, output_type="np", **(arguments | prompts))
         except ValueError as error:
             raise InputError(f"the pipeline refused: {first_line(error)}") from error
         flags = getattr(output, "nsfw_content_detected", None) or [False] * len(requests)
@@ -299,7 +302,8 @@ class Image(Modality[ImageRequest]):
 
     def report_unread(self, request: ImageRequest, emit: Emit) -> None:
         """Say what of a request's prompts the model does not read or know."""
-        report_cut_prompts(self.pipeline, request.prompt, request.negative_prompt, emit)
+        if not request.weights:  # which reads any length
+            report_cut_prompts(self.pipeline, request.prompt, request.negative_prompt, emit)
         report_unknown_words(self.pipeline, request.prompt, request.negative_prompt, emit)
         advice = f"-m {request.default_model} draws anything"
         report_unknown_subject(self.folder, request.prompt, advice, emit)
