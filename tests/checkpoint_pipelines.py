@@ -172,17 +172,21 @@ def write_stable_diffusion_decoys(folder: Path) -> None:
         write_decoys(folder, f"unet/diffusion_pytorch_model.non_ema.{suffix}")
 
 
-def build_sdxl(folder: Path) -> Path:
-    """Stable Diffusion XL with its two text encoders, pictures of 64x64: plain and fp16 files, and decoys."""
+def build_sdxl(folder: Path, second: int = 32) -> Path:
+    """Stable Diffusion XL with its two text encoders, pictures of 64x64: plain and fp16 files, and decoys.
+
+    `second` is the width of the second text encoder.
+    """
     torch.manual_seed(0)
     vocabulary = write_clip_tokenizer(folder / "tokenizer")
     write_clip_tokenizer(folder / "tokenizer_2", pad="!")
     config = clip_text_config(vocabulary)
     save_component(transformers.CLIPTextModel(config), folder / "text_encoder")
-    save_component(transformers.CLIPTextModelWithProjection(config), folder / "text_encoder_2")
+    wide = clip_text_config(vocabulary, hidden_size=second)
+    save_component(transformers.CLIPTextModelWithProjection(wide), folder / "text_encoder_2")
     unet = diffusers.UNet2DConditionModel(
         **UNET,
-        cross_attention_dim=64,
+        cross_attention_dim=32 + second,
         attention_head_dim=(2, 4),
         use_linear_projection=True,
         addition_embed_type="text_time",

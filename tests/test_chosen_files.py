@@ -13,7 +13,7 @@ from loopback_hub import LoopbackHub
 from safetensors.torch import load_file, save_file
 
 from genai_cli.device.loading import asks_bfloat16
-from genai_cli.errors import ModelError
+from genai_cli.errors import InputError, ModelError, RefusedError
 from genai_cli.hub.fetching import ModelFiles, fetch
 from genai_cli.hub.files import FetchOptions
 from genai_cli.hub.names import parse_name
@@ -186,11 +186,11 @@ def link_to_nothing(path: Path) -> Path:
 
 
 PATHS: dict[str, tuple[str, Callable[[Path], Path] | None, str]] = {
-    "weights": ("models/merged-v1.safetensors", write_file, "is a file, not a model folder"),
-    "a file of any name": ("models/merged-v1", write_file, "is a file, not a model folder"),
-    "a file in this folder": ("merged.bin", write_file, "is a file, not a model folder"),
-    "a file with a revision": ("models/merged-v1@main", None, "is a file, not a model folder"),
-    "a file with @ in its name": ("models/merged@v1", write_file, "is a file, not a model folder"),
+    "weights": ("models/merged-v1.safetensors", write_file, "is not a safetensors file"),
+    "a file of any name": ("models/merged-v1", write_file, "is not a safetensors file"),
+    "a file in this folder": ("merged.bin", write_file, "is a pickle"),
+    "a file with a revision": ("models/merged-v1@main", None, "is not a revision of a file"),
+    "a file with @ in its name": ("models/merged@v1", write_file, "is not a safetensors file"),
     "a link to nothing": ("models/merged-v1", link_to_nothing, "there is no folder"),
     "weights that are not there": ("models/merged-v2.safetensors", None, "there is no file"),
     "a name too long for a file": ("/" + "a" * 300, None, "there is no folder"),
@@ -207,7 +207,7 @@ def test_a_path_is_never_asked_of_the_hub(tmp_path: Path, monkeypatch: pytest.Mo
     elif "@" in name:
         write_file(Path(name.partition("@")[0]))
     for task in ("classify", None):
-        with pytest.raises(ModelError, match=words):
+        with pytest.raises((ModelError, RefusedError, InputError), match=words):
             parse_name(name, task, load_catalog())
 
 
@@ -219,7 +219,7 @@ def test_no_request_leaves_for_a_file(genai: Genai, hub: LoopbackHub) -> None:
     for command in commands:
         done = genai(*command)
         assert done.code == 4, (command, done.stderr)
-        assert "'models/merged-v1.safetensors' is a file, not a model folder" in done.stderr
+        assert "models/merged-v1.safetensors is not a safetensors file" in done.stderr
     assert hub.requests == []
 
 

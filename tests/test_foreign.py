@@ -31,7 +31,7 @@ from PIL.PngImagePlugin import PngInfo
 from readers import record_of
 
 from genai_cli.content.foreign import parse_settings, read_parameters
-from genai_cli.content.picture import SAMPLER_NAMES
+from genai_cli.content.parameters_text import SAMPLER_NAMES
 from genai_cli.content.samplers import find_scheduler
 
 

@@ -140,7 +140,7 @@ def test_a_record_survives_in_every_carrier(suffix: str, prompt: str, negative: 
 @example('a "cat",\nsitting', "")
 def test_the_parameters_of_a_png_follow_their_grammar(prompt: str, negative: str) -> None:
     """Where the prompt itself does not look like the form's own lines, which the form cannot tell apart."""
-    from genai_cli.content.picture import parameters_text
+    from genai_cli.content.parameters_text import parameters_text
 
     parsed = parse_parameters(parameters_text(record_with(prompt, negative)))
     settings = {"Steps": "20", "Sampler": "Euler a", "CFG scale": "7.5", "Seed": "7", "Size": "16x16"}

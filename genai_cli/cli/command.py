@@ -20,6 +20,7 @@ from genai_cli.cli.console import tell
 from genai_cli.cli.settings import find_settings_file
 from genai_cli.cli.variables import find_unknown_variables
 from genai_cli.errors import InputError
+from genai_cli.request.adapter import Adapter
 from genai_cli.request.option import HEADINGS, MESSAGES, Declared, Option, accepted_types, convert, declared_options
 
 if TYPE_CHECKING:
@@ -149,7 +150,8 @@ class Command:
             hidden=self.modality is not None and not is_offered(option, self.modality),
             autocompletion=make_completion(declared),
         )
-        annotation = list[str] if wanted is tuple else wanted
+        is_file = isinstance(wanted, type) and issubclass(wanted, Adapter)  # which the option reads itself
+        annotation = list[str] if wanted is tuple else str if is_file else wanted
         default = None if wanted is tuple else default
         return make_parameter(name, Annotated[annotation | None, information], default)
 

@@ -70,8 +70,9 @@ def pull(given: Given) -> int:
     with closing(console):
         reference = resolve(reference, access.offline, console.emit)
         files = fetch(reference, wanted, console.emit)
-    values = {"id": reference.id, "revision": reference.revision, "folder": str(files.folder)}
-    console.line(json.dumps(values) if options.json else str(files.folder))
+    place = str(files.single or files.folder)
+    values = {"id": reference.id, "revision": reference.revision, "folder": place}
+    console.line(json.dumps(values) if options.json else place)
     return 0
 
 

@@ -3,6 +3,7 @@
 import json
 import shutil
 import textwrap
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genai_cli.cli.command import Given
@@ -41,6 +42,9 @@ def show_model(given: Given) -> int:
     if reference.server is not None:
         show_server(reference, given, offline, console)
         return 0
+    if reference.file is not None:
+        show_file(reference.file, reference, options, console)
+        return 0
     known = catalog.find_known(reference.id) if reference.folder is None else None
     card = None
     try:
@@ -63,6 +67,25 @@ def show_model(given: Given) -> int:
     if card:
         show_sections(card, console)
     return 0
+
+
+def show_file(file: Path, reference: "ModelReference", options: MessageOptions, console: Console) -> None:
+    """What a single-file checkpoint is, as its own header tells."""
+    from genai_cli.hub.single_file import describe
+    from genai_cli.hub.weights_file import read_header
+
+    kind, header, size = describe(file), read_header(file), file.stat().st_size
+    stated = header.metadata.get("modelspec.license")
+    record = {"name": reference.id, "kind": kind.words, "dtype": header.find_dtype(), "vae": kind.has_vae}
+    record |= {"license": stated, "size": size, "sha256": reference.revision}
+    if options.json:
+        console.line(json.dumps(record, ensure_ascii=False))
+        return
+    vae = "with its VAE" if kind.has_vae else "without a VAE: --vae FILE_OR_NAME adds one"
+    console.line(one_line(f"{reference.id} ({kind.words}, {record['dtype']}, {vae})"))
+    console.line(one_line(f"licence: {stated or 'not stated'}"))
+    console.line(f"size here: {show_bytes(size)}")
+    console.line(f"sha256: {reference.revision}")
 
 
 def load_card(reference: "ModelReference", offline: bool) -> "Card":

@@ -9,6 +9,7 @@ from genai_cli.cli.console import Console
 from genai_cli.content.record import to_json
 from genai_cli.errors import GenaiError, ModelError, NetworkError
 from genai_cli.events import Notice
+from genai_cli.hub.adapters import find_adapters
 from genai_cli.hub.address import is_address
 from genai_cli.hub.fetching import is_offline
 from genai_cli.hub.files import FetchOptions
@@ -44,6 +45,8 @@ def show_plan(orders: Orders, todo: Todo, settings: RunSettings, as_json: bool, 
     Raises the GenaiError of the only model, where it is not available.
     """
     survey = orders.survey
+    if all(settings.access.offline or adapter.sha256 for adapter in survey.adapters):
+        orders.adapters = find_adapters(survey.adapters, settings.access, console.emit)
     references, problems = look_up(survey.needs, settings, console.emit)
     models = [*plan_models(survey, references, problems, settings)]
     to_make = survey.items

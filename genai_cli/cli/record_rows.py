@@ -13,10 +13,11 @@ from genai_cli.errors import InputError
 from genai_cli.events import Notice
 from genai_cli.hub.reference import BUILT_IN
 from genai_cli.modality.registry import list_modalities, list_requests
+from genai_cli.request.adapter import Adapter
 from genai_cli.request.input import Input
 from genai_cli.request.made_in import MadeIn
-from genai_cli.request.option import declared_options
-from genai_cli.request.request import PROMPT, Request, list_inputs, list_parameters
+from genai_cli.request.option import accepted_types, declared_options, field_types
+from genai_cli.request.request import PROMPT, Request, list_adapters, list_inputs, list_parameters
 from genai_cli.types import JsonObject
 
 VARIANT = re.compile(r"\w{1,40}")
@@ -71,7 +72,8 @@ def build_row(record: Record, changes: Mapping[str, object], file: Path, given_i
         if subject is not None and subject not in names:
             row[subject] = record[subject]  # type: ignore[literal-required]
     paths = {name: str(path) for name, path in files.items()}
-    return {"task": record["task"], "model": name, **row, **paths, **changes}
+    adapters = name_adapters(record, set(list_adapters(request_class)) - set(changes), file, changes.get("lora_dir"))
+    return {"task": record["task"], "model": name, **row, **paths, **adapters, **changes}
 
 
 def find_files(stated_files: Mapping[str, JsonObject], file: Path, given: Path | None) -> dict[str, Path]:
@@ -96,6 +98,37 @@ def find_made_in(record: Record, changes: Mapping[str, object]) -> MadeIn | None
     if "model" in changes or not (isinstance(device, str) and dtype in DTYPES[1:] and is_name):
         return None
     return MadeIn(device, str(dtype), variant)
+
+
+def name_adapters(record: Record, fields: set[str], file: Path, folder: object) -> JsonObject:
+    """The files that changed the model, named so that they are found again. Raises InputError for one that is not."""
+    types = {name: accepted_types(hint) for name, hint in field_types(list_requests()[record["task"]]).items()}
+    found: JsonObject = {}
+    for field, several in record.get("adapters", {}).items():
+        if field not in fields or not all(isinstance(stated, dict) for stated in several):
+            continue
+        wanted, item, _ = types[field]
+        kind: type[Adapter] = item if wanted is tuple else wanted
+        texts = [kind.write(stated, find_adapter(stated, file, folder, find_long_name(field))) for stated in several]
+        found[field] = texts if wanted is tuple else texts[0]
+    return found
+
+
+def find_adapter(stated: JsonObject, file: Path, folder: object, option: str) -> str:
+    """Where the file of an adapter is: at its commit on the hub, or here by name and content. Raises InputError."""
+    name, revision, sha256 = str(stated.get("name")), stated.get("revision"), stated.get("sha256")
+    if revision:
+        return f"{name}@{revision}"
+    base = Path(name).name
+    places = [file.parent / base, Path(base)]
+    places += sorted(Path(str(folder)).expanduser().rglob(base)) if folder else []
+    for path in places:
+        if path.is_file() and Input.read(path, base).sha256 == sha256:
+            return str(path.absolute())
+    raise InputError(
+        f"{file} was made with {base!r} (sha256 {sha256}), which is not beside it",
+        hint=f"{option} FILE names it; --lora-dir FOLDER says where such files lie",
+    )
 
 
 def find_replaced(changes: Mapping[str, object], request_class: type[Request], file: Path) -> set[str]:

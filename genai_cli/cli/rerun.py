@@ -25,12 +25,16 @@ class RerunOptions:
     ] = None
 
 
+PLACES = frozenset({"lora_dir"})
+"""Options that say where files lie, and change nothing of the request."""
+
+
 def rerun_files(given: Given) -> int:
     """Make each file again from its record, with the changes given; with --verify, compare and keep nothing."""
     from genai_cli.cli.record_rows import build_foreign_row, build_row, check_record, find_made_in
     from genai_cli.cli.run import RunOptions, run_rows
     from genai_cli.cli.verify import Copy, verify_copies
-    from genai_cli.content.record import Record, to_json
+    from genai_cli.content.record import Record
     from genai_cli.request.made_in import MadeIn
     from genai_cli.request.rows import Row
     from genai_cli.store.provenance import find_provenance
@@ -43,7 +47,7 @@ def rerun_files(given: Given) -> int:
         if any(name in declared_options(owner) for owner in list_requests().values())
     }
     number = options.output.num if "num" in given.named else 1
-    if own.verify and (changes or number > 1):
+    if own.verify and (set(changes) - PLACES or number > 1):
         raise InputError("--verify compares the same request: leave the other options out")
     if own.input is not None and len(given.arguments) > 1:
         raise InputError("--input is for one result at a time")
@@ -59,7 +63,7 @@ def rerun_files(given: Given) -> int:
             row = build_row(record, changes, Path(name), own.input)
         made_in = find_made_in(record, changes)
         copy = Copy(Path(name), record, Row(row, name, made_in=made_in))
-        copies.setdefault((to_json(row), made_in), []).append(copy)
+        copies.setdefault((repr(row), made_in), []).append(copy)
     if own.verify:
         return verify_copies(list(copies.values()), options)
     rows = [several[0].row for several in copies.values()]  # equal requests of one run would get different seeds

@@ -2,11 +2,11 @@
 
 import functools
 import io
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self, cast
 
 from genai_cli.content.content import Content, FilteredError
+from genai_cli.content.parameters_text import parameters_text
 from genai_cli.content.picture_reading import find_profile, open_picture, to_rgb
 from genai_cli.content.record import Record, to_json
 from genai_cli.errors import OutputError, ResultError
@@ -19,19 +19,6 @@ if TYPE_CHECKING:
     from PIL.PngImagePlugin import PngInfo
 
 LOSSY_QUALITY = 95
-# The names under which image tools know the schedulers.
-SAMPLER_NAMES = {
-    "pndm": "PNDM",
-    "ddim": "DDIM",
-    "euler": "Euler",
-    "euler-a": "Euler a",
-    "heun": "Heun",
-    "dpm++2m": "DPM++ 2M",
-    "dpm++2m-karras": "DPM++ 2M Karras",
-    "dpm++sde": "DPM++ SDE",
-    "unipc": "UniPC",
-    "lcm": "LCM",
-}
 XMP = """<?xpacket begin="\N{ZERO WIDTH NO-BREAK SPACE}" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/">
  <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
@@ -144,27 +131,3 @@ def xmp_packet(record: Record, mark: str | None, *, with_record: bool) -> str:
     # ASCII JSON: every character of a prompt is then allowed in XML.
     text = f"\n   <genai:record>{escape(to_json(record, ascii_only=True))}</genai:record>" if with_record else ""
     return XMP.format(version=escape(record["genai"]), source_type=mark or "", record=text)
-
-
-def parameters_text(record: Record) -> str:
-    """The form that image tools read: prompt, negative prompt, then `Steps: .., Sampler: .., ...` on the last line."""
-    parameters = record["parameters"]
-    sampler, size = parameters.get("scheduler"), (parameters.get("width"), parameters.get("height"))
-    values = {  # what is not known, as of a picture that a server made, is left out
-        "Steps": parameters.get("num_inference_steps"),
-        "Sampler": sampler and SAMPLER_NAMES.get(sampler, sampler),
-        "CFG scale": parameters.get("guidance_scale"),
-        "Seed": parameters.get("seed"),
-        "Size": None if None in size else f"{size[0]}x{size[1]}",
-        "Denoising strength": parameters.get("strength"),
-        "Model": record["model"]["id"],
-    }
-    negative = f"\nNegative prompt: {parameters['negative_prompt']}" if parameters.get("negative_prompt") else ""
-    last = ", ".join(f"{name}: {quoted(value)}" for name, value in values.items() if value is not None)
-    return f"{record['prompt']}{negative}\n{last}"
-
-
-def quoted(value: object) -> str:
-    """A value of the last line, quoted where it would break the line."""
-    text = str(value)
-    return json.dumps(text, ensure_ascii=False) if any(mark in text for mark in ',:\n"') else text

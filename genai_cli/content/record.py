@@ -40,6 +40,7 @@ class Record(TypedDict, total=False):
     task: str
     prompt: str
     inputs: dict[str, JsonObject]
+    adapters: dict[str, list[JsonObject]]
     model: ModelRecord
     server: ServerRecord
     parameters: JsonObject
@@ -113,7 +114,7 @@ def choose_mark(mark: str | None, record: Record) -> str | None:
 
 def without_prompt(record: Record) -> Record:
     """What `--no-metadata` leaves in the file: how and when it was generated, not from what and with what options."""
-    left_out = ("prompt", "inputs", "parameters", "content_sha256")
+    left_out = ("prompt", "inputs", "adapters", "parameters", "content_sha256")
     return cast(Record, {name: value for name, value in record.items() if name not in left_out})
 
 

@@ -2,7 +2,7 @@
 
 import re
 
-from genai_cli.content.picture import SAMPLER_NAMES
+from genai_cli.content.parameters_text import SAMPLER_NAMES
 
 # Spellings of ComfyUI, InvokeAI, NovelAI, Fooocus, Draw Things and Easy Diffusion, squeezed (see `squeeze`).
 SPELLINGS = {

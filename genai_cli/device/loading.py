@@ -15,11 +15,15 @@ from genai_cli.device.memory import describe_shortage
 from genai_cli.device.placement import Placement, fit_hint
 from genai_cli.device.private import watch_loading
 from genai_cli.device.quantize import quantize_model
+from genai_cli.device.single_file import find_pad_token, load_checkpoint, load_vae
 from genai_cli.device.threads import SMALL
 from genai_cli.errors import DeviceError, GenaiError, ModelError
 from genai_cli.hub.fetching import ModelFiles
 from genai_cli.hub.kept import read_about
+from genai_cli.hub.single_file import LAYOUTS, VOCABULARY
 from genai_cli.hub.storage import read_json
+from genai_cli.hub.weights_file import read_header
+from genai_cli.types import JsonObject
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
@@ -39,6 +43,8 @@ def quiet_libraries() -> None:
 
 def asks_bfloat16(files: ModelFiles) -> bool:
     """Whether the checkpoint names bfloat16 as its dtype, or stores its main weights in it. Only chosen files count."""
+    if files.single is not None:
+        return read_header(files.single).find_dtype() == "BF16"
     for part in (files.folder, files.folder / "transformer", files.folder / "unet"):
         weights = [file for file in files.weights if file.parent == part]
         config = part / "config.json"
@@ -63,7 +69,6 @@ def stores_bfloat16(file: Path) -> bool:
 
 def load_pipeline(files: ModelFiles, placement: Placement, unused: frozenset[str]) -> "DiffusionPipeline":
     """A diffusers pipeline of the class that model_index.json names, on its device, without the `unused` components."""
-    from diffusers import DiffusionPipeline
     from diffusers.utils.logging import disable_progress_bar
     from torch import nn
 
@@ -71,26 +76,51 @@ def load_pipeline(files: ModelFiles, placement: Placement, unused: frozenset[str
     # A component that is null in the index must be passed as None too, unless the class calls it optional.
     stated = read_json(files.folder, "model_index.json")
     absent = [name for name, value in stated.items() if value == [None, None]]
-    left_out: dict[str, bool | None] = dict.fromkeys([*unused, *absent])
+    left_out: dict[str, object] = dict.fromkeys([*unused, *absent])
     if "safety_checker" in unused:
         left_out["requires_safety_checker"] = False
-    with hide_bare_names(files) as folder, refuse_missing_weights(files):
-        pipeline = DiffusionPipeline.from_pretrained(
-            folder,
-            torch_dtype=placement.torch_dtype(),
-            variant=files.variant,
-            use_safetensors=True,
-            local_files_only=True,
-            device_map=placement.device if placement.device == "cuda" else None,  # to cuda without a copy on the CPU
-            **left_out,
-        )
+    if files.vae is not None:
+        left_out["vae"] = load_vae(files, files.vae, placement).to(placement.device)
+    if files.single is not None:
+        parts = left_out | load_shared_tokenizers(files, stated)
+        pipeline = load_checkpoint(files, files.single, placement, parts)
+    else:
+        pipeline = load_folder(files, placement, left_out)
     pipeline.set_progress_bar_config(disable=True)
     for part in pipeline.components.values():
         if isinstance(part, nn.Module):
             # diffusers leaves weights without values where it finds none.
             refuse_missing(files, type(part), {name for name, weight in part.named_parameters() if weight.is_meta})
             speed_up(part, files, placement)
-    return pipeline if placement.device == "cuda" else pipeline.to(placement.device)
+    is_placed = placement.device == "cuda" and files.single is None
+    return pipeline if is_placed else pipeline.to(placement.device)
+
+
+def load_folder(files: ModelFiles, placement: Placement, parts: dict[str, object]) -> "DiffusionPipeline":
+    """The pipeline in a folder; `parts` are components that come from elsewhere, or are left out."""
+    from diffusers import DiffusionPipeline
+
+    with hide_bare_names(files) as folder, refuse_missing_weights(files):
+        return DiffusionPipeline.from_pretrained(
+            folder,
+            torch_dtype=placement.torch_dtype(),
+            variant=files.variant,
+            use_safetensors=True,
+            local_files_only=True,
+            device_map=placement.device if placement.device == "cuda" else None,  # to cuda without a copy on the CPU
+            **parts,
+        )
+
+
+def load_shared_tokenizers(files: ModelFiles, index: JsonObject) -> dict[str, object]:
+    """The tokenizers of a single-file checkpoint, which share a vocabulary in the package."""
+    from transformers import CLIPTokenizer
+
+    found: dict[str, object] = {}
+    for name in index:
+        if name.startswith("tokenizer") and (pad := find_pad_token(files, name)):
+            found[name] = CLIPTokenizer.from_pretrained(LAYOUTS / VOCABULARY, local_files_only=True, pad_token=pad)
+    return found
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Self
 
 from genai_cli.device.placement import DTYPES, check_names
 from genai_cli.hub.reference import ModelReference
+from genai_cli.request.adapter import Vae
 from genai_cli.request.made_in import MadeIn
 from genai_cli.request.option import MODEL, Option
 
@@ -63,3 +64,6 @@ class ModelSpec:
     """Components of the checkpoint that the run does without."""
     quantize: str | None = None
     placing: Placing = Placing()
+    vae: Vae | None = None
+    """The VAE that takes the place of the checkpoint's own. LoRAs and embeddings are no part of a spec: a loaded model
+    takes them up and gives them back between two results."""

@@ -11,10 +11,11 @@ from genai_cli.hub.download import download
 from genai_cli.hub.failures import explain_failure, name_model, not_cached
 from genai_cli.hub.files import CARD, FetchOptions, FileChoice, find_index, select_model_files
 from genai_cli.hub.intact import check_weights
-from genai_cli.hub.kinds import read_architecture, wrong_kind
+from genai_cli.hub.kinds import check_kind, read_architecture, wrong_kind
 from genai_cli.hub.license import check_license, explain_license, read_license
 from genai_cli.hub.reference import COMMIT, ModelReference
 from genai_cli.hub.safety import refuse_code_settings
+from genai_cli.hub.single_file import LAYOUTS, describe
 from genai_cli.hub.storage import (
     DamagedError,
     list_names,
@@ -24,7 +25,11 @@ from genai_cli.hub.storage import (
     refuse_pointer,
     remember_branch,
 )
+from genai_cli.hub.weights_file import read_header
 from genai_cli.types import JsonObject
+
+# What a user of a checkpoint without a VAE may add.
+VAE_OF_1_AND_2, VAE_OF_XL = "stabilityai/sd-vae-ft-mse", "madebyollin/sdxl-vae-fp16-fix"
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,13 @@ class ModelFiles:
     kind: ModelKind | None = None
     """The kind that the model was fetched as; None for any."""
     catalog: Catalog = field(default_factory=Catalog.hold)
+    vae: Path | None = None
+    """The weights of the VAE that takes the place of the checkpoint's own."""
+
+    @property
+    def single(self) -> Path | None:
+        """The file of a single-file checkpoint, whose configurations are in `folder`."""
+        return self.reference.file
 
     def count_weight_bytes(self) -> int:
         """The size of the weight files that are loaded."""
@@ -91,6 +103,8 @@ def fetch(reference: ModelReference, options: FetchOptions, emit: Emit) -> Model
 
     Raises ModelError, NetworkError, RefusedError, or InputError for a model of another kind.
     """
+    if reference.file is not None:
+        return open_single_file(reference, reference.file, options, emit)
     folder = reference.folder or locate_snapshot(reference)
     local_only = reference.folder is not None or is_offline(options.access.offline)
     try:
@@ -120,6 +134,41 @@ def fetch(reference: ModelReference, options: FetchOptions, emit: Emit) -> Model
         weights=weights,
         kind=options.kind,
         catalog=options.catalog,
+        vae=options.vae,
+    )
+
+
+def open_single_file(reference: ModelReference, file: Path, options: FetchOptions, emit: Emit) -> ModelFiles:
+    """A single-file checkpoint, with the package's configurations. No request is made for one.
+
+    Raises ModelError, RefusedError, and InputError for a file of another kind or without a VAE.
+    """
+    kind = describe(file)
+    folder = LAYOUTS / kind.layout
+    index = read_json(folder, find_index(list_names(folder)))
+    check_kind(index, options.kind, options.catalog, reference.id)
+    license = read_header(file).metadata.get("modelspec.license")
+    check_license(reference.id, license, options.access.licenses)
+    if not kind.has_vae and options.vae is None:
+        raise InputError(
+            f"{reference.id} holds no VAE, which turns what it makes into a picture",
+            hint=f"--vae FILE_OR_NAME adds one: {VAE_OF_XL if kind.layout == 'sdxl' else VAE_OF_1_AND_2}",
+        )
+    forbid_requests()
+    emit(Detail(f"model {file} is {kind.words}, sha256 {reference.revision}"))
+    if notice := explain_license(reference.id, license):
+        emit(Notice(notice, once=True))
+    return ModelFiles(
+        reference=reference,
+        folder=folder,
+        variant=None,
+        architecture=read_architecture(index),
+        license=license,
+        unused=options.unused,
+        weights=(file,),
+        kind=options.kind,
+        catalog=options.catalog,
+        vae=options.vae,
     )
 
 

@@ -4,6 +4,7 @@ import functools
 import re
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from genai_cli.errors import ModelError, RefusedError
 from genai_cli.hub.access import Access
@@ -37,6 +38,8 @@ class FetchOptions:
     dtype: str = "auto"
     unused: frozenset[str] = frozenset()
     access: Access = field(default_factory=Access)
+    vae: Path | None = None
+    """The weights of a VAE that takes the place of the checkpoint's own."""
 
 
 @dataclass(frozen=True)

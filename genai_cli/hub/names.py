@@ -9,6 +9,7 @@ from genai_cli.errors import InputError, ModelError, nearest
 from genai_cli.hub.address import is_address, parse_address
 from genai_cli.hub.catalog import Catalog
 from genai_cli.hub.reference import BUILT_IN, INDEXES, ModelReference
+from genai_cli.hub.single_file import SHA256, parse_single_file
 
 # Gone from the hub. The same weights are under the new name.
 RENAMED = {"runwayml/stable-diffusion-v1-5": "stable-diffusion-v1-5/stable-diffusion-v1-5"}
@@ -19,7 +20,7 @@ REVISION = re.compile(r"[\w][\w./-]*")
 
 
 def parse_name(name: str, task: str | None, catalog: Catalog) -> ModelReference:
-    """The model that a user means by an alias, owner/name, owner/name@revision, a folder, or a server's address.
+    """The model that a user means by an alias, owner/name, owner/name@revision, a folder, a file, a server's address.
 
     The task decides which built-in model is meant; it is None where a command has no task.
     Raises ModelError for an unknown name, with the nearest aliases, and InputError for a malformed revision or address.
@@ -34,13 +35,18 @@ def parse_name(name: str, task: str | None, catalog: Catalog) -> ModelReference:
             )
         return catalog.built_in(task)
     asked, at, revision = name.partition("@")
+    file = Path(asked).expanduser()
+    if at and S_ISREG(read_mode(file)) and not os.path.lexists(name):
+        if not SHA256.fullmatch(revision):
+            raise InputError(f"{revision!r} is not a revision of a file", hint="a file's revision is its sha256")
+        return parse_single_file(asked, file, revision)
+    if at and SHA256.fullmatch(revision):
+        return parse_folder(asked)  # which raises: the file is not there, and its name is not asked of the hub
     aliases = {} if "/" in asked else catalog.aliases  # which reads all kinds, and none has a slash
     # The alias of a task's own model means the same everywhere, even in a folder that holds a folder of that name.
     is_alias = asked in aliases and (asked in catalog.own or not holds_model(Path(name)))
     if not is_alias and is_path(name):
         return parse_folder(name)
-    if at and S_ISREG(read_mode(Path(asked))):
-        return parse_folder(asked)  # which raises: a file has no revisions, and its name is not asked of the hub
     repository = RENAMED.get(asked, aliases.get(asked, asked))
     if not HUB_NAME.fullmatch(repository) or ".." in repository:
         known = ", ".join([BUILT_IN, *sorted(catalog.own)])
@@ -74,17 +80,22 @@ def read_mode(path: Path) -> int:
 
 
 def parse_folder(name: str) -> ModelReference:
-    """A folder that the user names. Raises ModelError if it does not exist or is a file."""
+    """A folder, or a checkpoint in one file, that the user names. Raises ModelError if it does not exist.
+
+    Raises as `parse_single_file` does for a file.
+    """
     folder = Path(name).expanduser()
     mode = read_mode(folder)
     if not mode:
         what = "file" if name.lower().endswith(WEIGHT_SUFFIXES) else "folder"
         raise ModelError(
-            f"there is no {what} {name!r}", hint="a model is an alias, owner/name from the hub, or a folder"
+            f"there is no {what} {name!r}", hint="a model is an alias, owner/name from the hub, a folder, or a file"
         )
+    if S_ISREG(mode):
+        return parse_single_file(name, folder, None)
     if not S_ISDIR(mode):
         raise ModelError(
-            f"{name!r} is a file, not a model folder",
-            hint="a model is a folder with model_index.json (diffusers) or config.json (transformers) in it",
+            f"{name!r} is not a model",
+            hint="a model is a folder with model_index.json (diffusers) or config.json (transformers) in it, or a file",
         )
     return ModelReference(name, folder=folder)

@@ -1,4 +1,4 @@
-"""Which model is meant: a folder on this machine, a repository on the hub at a revision, or a model of a server."""
+"""Which model is meant: a folder or file here, a repository on the hub at a revision, or a model of a server."""
 
 import re
 from dataclasses import dataclass, replace
@@ -25,6 +25,8 @@ class ModelReference:
     """The address of the server that runs the model, without the model's name."""
     served: str | None = None
     """What that server calls the model; None until it was asked."""
+    file: Path | None = None
+    """The file of a single-file checkpoint: its revision is its SHA-256, and its folder the package's layout for it."""
 
     @property
     def pinned(self) -> bool:
@@ -37,7 +39,13 @@ class ModelReference:
 
     def resolve_folder(self) -> Self:
         """The reference with its folder as an absolute path, which holds wherever a process runs."""
-        return replace(self, folder=self.folder.resolve()) if self.folder else self
+        file = self.file.resolve() if self.file else None
+        return replace(self, folder=self.folder.resolve(), file=file) if self.folder else self
+
+    @property
+    def identity(self) -> str:
+        """What a job's key knows it by, beside the revision: a single file's place and name do not count."""
+        return "" if self.file is not None else self.id
 
     def __str__(self) -> str:
-        return f"{self.id}@{self.revision}" if self.revision else self.id
+        return f"{self.id}@{self.revision}" if self.revision and self.file is None else self.id

@@ -124,7 +124,7 @@ class Image(Painter[ImageRequest]):
         facts = self.place_scheduler(pipeline, shared, arguments.get("num_inference_steps"), emit)
         for place, request in enumerate(requests):
             self.report_unread(request, tag_item(emit, place))
-        pictures = self.paint(pipeline, requests, arguments, facts)
+        pictures = self.paint(pipeline, requests, arguments, facts, emit)
         used = self.find_used(pipeline, shared, arguments, emit)
         return [
             self.describe(

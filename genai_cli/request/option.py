@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, Union
 
 from genai_cli.errors import InputError, nearest
+from genai_cli.request.adapter import Adapter
 from genai_cli.request.input import Input
 
 # The headings of a command's help, in their order; a task's own options come first.
@@ -94,7 +95,7 @@ class Option:
 
     def check(self, value: object) -> None:
         """Raise InputError where the value is out of range, none of the choices, or needs what is not installed."""
-        if value is None or value == self.unset:
+        if value is None or value == self.unset or value == ():
             return
         allowed = self.allowed()
         if allowed and value not in allowed:
@@ -222,7 +223,12 @@ def convert(value: object, hint: object, name: str, folder: Path = Path()) -> ob
         return None
     if wanted is Input:
         return Input.find(value, folder, name)
-    if wanted is Path and isinstance(value, str):
+    if isinstance(wanted, type) and issubclass(wanted, Adapter):
+        return wanted.find(value, folder, name)
+    if wanted is tuple and isinstance(item, type) and issubclass(item, Adapter):
+        named = value if isinstance(value, list | tuple) else [value]
+        return tuple(item.find(part, folder, name) for part in named)
+    if wanted is Path and isinstance(value, str | Path):
         return Path(value)
     if wanted is tuple:
         items = [value] if isinstance(value, str) else value

@@ -4,11 +4,12 @@ Requests know no model and no library. Each task has a class of its own beside i
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, ClassVar, NamedTuple, Self
 
 from genai_cli.errors import InputError
+from genai_cli.request.adapter import Adapter, Vae
 from genai_cli.request.input import Input
 from genai_cli.request.made_in import MadeIn
 from genai_cli.request.option import (
@@ -38,6 +39,8 @@ class ModelNeeds(NamedTuple):
     quantize: str | None = None
     made_in: MadeIn | None = None
     """How the result was made that is to be made again."""
+    vae: Vae | None = None
+    """The VAE that takes the place of the checkpoint's own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,10 +97,25 @@ class Request:
         values = ((field.name, getattr(self, field.name)) for field in fields(self))
         return {name: value for name, value in values if isinstance(value, Input)}
 
+    def adapters(self) -> dict[str, tuple[Adapter, ...]]:
+        """The files that change the model, by their fields; those of fields that name none are left out."""
+        values = {name: getattr(self, name) for name in list_adapters(type(self))}
+        found = {name: value if isinstance(value, tuple) else (value,) for name, value in values.items() if value}
+        return {name: adapters for name, adapters in found.items() if adapters}
+
+    def attach(self, known: Mapping[Adapter, Adapter]) -> Self:
+        """The request with what was found out about its adapters."""
+        changes: JsonObject = {}
+        for name, adapters in self.adapters().items():
+            found = tuple(known.get(adapter, adapter) for adapter in adapters)
+            changes[name] = found if isinstance(getattr(self, name), tuple) else found[0]
+        return replace(self, **changes) if changes else self
+
     def content(self) -> JsonObject:
         """What the result is made from, as a record holds it."""
         files = {name: file.record() for name, file in self.inputs().items()}
-        return {"inputs": files} if files else {}
+        adapters = {name: [adapter.record() for adapter in several] for name, several in self.adapters().items()}
+        return {**({"inputs": files} if files else {}), **({"adapters": adapters} if adapters else {})}
 
     def parameters(self) -> JsonObject:
         """Every option that shapes the result, as JSON values."""
@@ -152,10 +170,18 @@ def list_inputs(request_class: type[Request]) -> list[str]:
 
 
 @keep_result
+def list_adapters(request_class: type[Request]) -> list[str]:
+    """The fields that hold files which change the model."""
+    types = {name: accepted_types(hint) for name, hint in field_types(request_class).items()}
+    kinds = {name: item if wanted is tuple else wanted for name, (wanted, item, _) in types.items()}
+    return [name for name, kind in kinds.items() if isinstance(kind, type) and issubclass(kind, Adapter)]
+
+
+@keep_result
 def list_parameters(request_class: type[Request]) -> list[str]:
     """The fields that a record holds as parameters: all but prompt, files, model, and what stands for other fields."""
     declared = declared_options(request_class)
-    left_out = {PROMPT, "model", *list_inputs(request_class)}
+    left_out = {PROMPT, "model", *list_inputs(request_class), *list_adapters(request_class)}
     left_out |= {name for name, field in declared.items() if not field.option.recorded}
     return [field.name for field in fields(request_class) if field.name not in left_out]
 

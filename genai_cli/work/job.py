@@ -72,8 +72,9 @@ def hash_content(request: Request, reference: ModelReference) -> str:
     """A hash of what shapes the result: task, prompt, parameters, model and its commit, and the content of files."""
     prompt = request.content().get(PROMPT, "")
     files = {name: file.sha256 for name, file in request.inputs().items()}
-    parts = (request.task, prompt, request.parameters(), reference.id, reference.revision)
-    return digest(*parts, files) if files else digest(*parts)
+    adapters = {name: [one.identity() for one in several] for name, several in request.adapters().items()}
+    parts = (request.task, prompt, request.parameters(), reference.identity, reference.revision)
+    return digest(*parts, *([files] if files else []), *([{"adapters": adapters}] if adapters else []))
 
 
 def digest(*parts: object) -> str:

@@ -46,7 +46,8 @@ class ModelSource:
             select_device(placing.device)  # a device that is missing is said before gigabytes are fetched for it
         catalog = load_catalog()
         kind = catalog.kind(spec.task)
-        options = FetchOptions(kind, catalog, placing.variant, placing.dtype, spec.unused, access)
+        vae = spec.vae.path if spec.vae else None
+        options = FetchOptions(kind, catalog, placing.variant, placing.dtype, spec.unused, access, vae)
         self.files: ModelFiles = fetch(spec.reference, options, emit)
         self.downloaded = time.perf_counter()
         read_ahead(list_weights_to_read(self.files, spec.quantize, placing.dtype))

@@ -8,7 +8,7 @@ import pickle
 import tempfile
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
@@ -16,6 +16,7 @@ from genai_cli.errors import GenaiError, InputError, nearest
 from genai_cli.hub.address import is_address, parse_address
 from genai_cli.hub.names import parse_name
 from genai_cli.modality.registry import list_endpoints, load_catalog
+from genai_cli.request.adapter import Adapter
 from genai_cli.request.openai_rows import is_openai, translate
 from genai_cli.request.option import declared_options, find_field, read_number
 from genai_cli.request.records import is_record, read_record_row
@@ -55,6 +56,8 @@ class Survey:
     """How many of the items come from rows of OpenAI's format."""
     suffixes: set[str | None] = field(default_factory=set)
     """The file types that rows ask for; None where one leaves it to the command."""
+    adapters: set[Adapter] = field(default_factory=set)
+    """The files that change models."""
 
     @property
     def tasks(self) -> set[str]:
@@ -71,6 +74,8 @@ class Orders:
         self.file: IO[bytes] = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115
         self.offsets: dict[ModelNeeds, array[int]] = {}
         self.end = 0
+        self.adapters: Mapping[Adapter, Adapter] = {}
+        """What was found out about the files that change models, since the rows were read."""
         columns: tuple[str, ...] = ()
         for entry in read_entries(rows, defaults):
             row = entry.row
@@ -92,6 +97,7 @@ class Orders:
             survey.needs[needs] = survey.needs.get(needs, 0) + entry.number
             survey.openai += entry.number if is_openai(entry.row.fields) else 0
             survey.suffixes.add(entry.suffix)
+            survey.adapters.update(*entry.request.adapters().values())
             self.offsets.setdefault(needs, array("q")).append(self.end)
         data = pickle.dumps(entry, pickle.HIGHEST_PROTOCOL)
         self.file.write(data)
@@ -107,14 +113,18 @@ class Orders:
             yield entry
 
     def __iter__(self) -> Iterator[Order]:
-        return (entry for entry in self.entries() if isinstance(entry, Order))
+        return (self.attach(entry) for entry in self.entries() if isinstance(entry, Order))
 
     def select(self, needs: ModelNeeds) -> Iterator[Order]:
         """The orders that one loaded model makes, in their order."""
         for offset in self.offsets[needs]:
             self.file.seek(offset)
             order: Order = pickle.load(self.file)
-            yield order
+            yield self.attach(order)
+
+    def attach(self, order: Order) -> Order:
+        """An order with what was found out about the files that change its model."""
+        return replace(order, request=order.request.attach(self.adapters)) if self.adapters else order
 
 
 def read_entries(rows: Rows, defaults: Defaults) -> Iterator[Order | BadRow]:

@@ -15,10 +15,12 @@ from genai_cli.device.spec import ModelSpec, Placing
 from genai_cli.errors import DeviceError, GenaiError, OutputError
 from genai_cli.events import Detail, Emit, Stage
 from genai_cli.hub.access import Access
+from genai_cli.hub.adapters import find_adapters
 from genai_cli.hub.fetching import resolve
 from genai_cli.hub.names import parse_name
 from genai_cli.hub.reference import ModelReference
 from genai_cli.modality.registry import find_modality, load_catalog
+from genai_cli.request.adapter import Adapter, Vae
 from genai_cli.request.request import ModelNeeds
 from genai_cli.signals import hold_signals
 from genai_cli.store.names import slugify
@@ -142,10 +144,14 @@ def look_up_one(needs: ModelNeeds, access: Access, emit: Emit, key: ServerKey | 
     return references
 
 
-def make_spec(needs: ModelNeeds, references: References, placing: Placing) -> ModelSpec:
-    """What is to be loaded for requests with these needs."""
-    reference = references[needs.task, needs.model]
-    return ModelSpec(needs.task, reference, needs.unused, needs.quantize, placing.follow(needs.made_in))
+def make_spec(
+    needs: ModelNeeds, references: References, placing: Placing, adapters: Mapping[Adapter, Adapter] | None = None
+) -> ModelSpec:
+    """What is to be loaded for requests with these needs; `adapters` is what was found out about their files."""
+    reference, vae = references[needs.task, needs.model], needs.vae
+    found = (adapters or {}).get(vae, vae) if vae else None
+    where = placing.follow(needs.made_in)
+    return ModelSpec(needs.task, reference, needs.unused, needs.quantize, where, cast("Vae | None", found))
 
 
 def pin(reference: ModelReference, task: str, settings: RunSettings, emit: Emit) -> ModelReference:
@@ -172,6 +178,7 @@ def run(orders: Orders, settings: RunSettings, todo: Todo, emit: Emit) -> Iterat
     models = {needs.model for needs in all_needs}
     # First, as a worker takes its time to start.
     with open_engines(settings.engine, models, settings.key, settings.keep, emit) as produce:
+        orders.adapters = find_adapters(orders.survey.adapters, settings.access, emit)
         todo.references, problems = look_up(all_needs, settings, emit)
         for needs, items in all_needs.items():
             jobs = list_jobs(orders.select(needs), todo.references, todo.writer)
@@ -183,7 +190,7 @@ def run(orders: Orders, settings: RunSettings, todo: Todo, emit: Emit) -> Iterat
             left = len(first) if len(first) < LOOKAHEAD else items
             hints = Hints(left, find_usual_pace(first), settings.batch_size)
             name = (needs.task, needs.model)
-            spec = make_spec(needs, todo.references, settings.placing)
+            spec = make_spec(needs, todo.references, settings.placing, orders.adapters)
             try:
                 if name in problems:
                     raise problems[name]

@@ -137,7 +137,6 @@ class Shelf:
 def stamp(spec: ModelSpec) -> tuple[object, ...]:
     """The state of a model's files in a folder; those of a commit on the hub never change."""
     folder: Path | None = spec.reference.folder
-    if folder is None:
-        return ()
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    own = [path for path in (spec.reference.file, spec.vae.path if spec.vae else None) if path is not None]
+    files = own + (sorted(path for path in folder.rglob("*") if path.is_file()) if folder else [])
     return tuple((str(path), (found := path.stat()).st_mtime_ns, found.st_size) for path in files)

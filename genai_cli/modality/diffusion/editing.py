@@ -139,7 +139,7 @@ def paint_group(
         arguments["mask_image"] = Image.fromarray(mask)
     elif work.mask is not None and editor.way is Way.NOISE:
         blend_latents(pipeline, arguments, work.mask)
-    pictures = painter.paint(pipeline, requests, arguments, facts)
+    pictures = painter.paint(pipeline, requests, arguments, facts, emit)
     used = painter.find_used(pipeline, shared, arguments, emit)
     return pictures, used | {name: arguments.get(name) for name in given}
 

@@ -15,6 +15,7 @@ from genai_cli.device.workload import Work
 from genai_cli.errors import InputError
 from genai_cli.events import Emit, Notice
 from genai_cli.modality.checkpoint import read_optional_json
+from genai_cli.modality.diffusion.adapting import Adapting
 from genai_cli.modality.diffusion.guidance import explain_unused_negative_prompt, ignores_guidance
 from genai_cli.modality.diffusion.pipelines import (
     list_components,
@@ -23,6 +24,7 @@ from genai_cli.modality.diffusion.pipelines import (
     read_defaults,
     size_multiple,
 )
+from genai_cli.modality.diffusion.prompt_arguments import choose_prompts
 from genai_cli.modality.diffusion.prompt_encoding import remember_encodings
 from genai_cli.modality.diffusion.prompts import report_cut_prompts, report_unknown_subject, report_unknown_words
 from genai_cli.modality.diffusion.request import DiffusionRequest
@@ -86,6 +88,7 @@ class Painter(Modality[P]):
         self.memory: list[str] = []
         """What was done since to need less memory."""
         remember_encodings(self.pipeline)
+        self.adapting = Adapting(self.pipeline, files.reference.id)
         self.compiled = compile_denoiser(self.pipeline, placement.on_cuda) if placement.compile else None
 
     @classmethod
@@ -165,6 +168,7 @@ class Painter(Modality[P]):
         requests: Sequence[P],
         arguments: JsonObject,
         facts: JsonObject,
+        emit: Emit,
     ) -> list[Painted]:
         """Run a pipeline for requests that share its arguments; each has a generator of its own, seeded on the CPU.
 
@@ -173,12 +177,11 @@ class Painter(Modality[P]):
         import torch
 
         generators = [torch.Generator("cpu").manual_seed(request.seed) for request in requests]
-        prompts = [request.prompt for request in requests]
-        if requests[0].negative_prompt:
-            arguments["negative_prompt"] = [request.negative_prompt for request in requests]
+        self.adapting.take(requests[0].lora, requests[0].embedding, emit)
+        prompts = choose_prompts(pipeline, requests, emit)
         try:
             with finite_decoding(pipeline) as repaired:
-                output = pipeline(prompt=prompts, generator=generators, output_type="np", **arguments)
+                output = pipeline(generator=generators, output_type="np", **(arguments | prompts))
         except ValueError as error:
             raise InputError(f"the pipeline refused: {first_line(error)}") from error
         flags = getattr(output, "nsfw_content_detected", None) or [False] * len(requests)
@@ -198,7 +201,8 @@ class Painter(Modality[P]):
 
     def report_unread(self, request: P, emit: Emit) -> None:
         """Say what of a request's prompts the model does not read or know."""
-        report_cut_prompts(self.pipeline, request.prompt, request.negative_prompt, emit)
+        if not request.weights:  # which reads any length
+            report_cut_prompts(self.pipeline, request.prompt, request.negative_prompt, emit)
         report_unknown_words(self.pipeline, request.prompt, request.negative_prompt, emit)
         advice = f"-m {request.default_model} draws anything"
         report_unknown_subject(self.folder, request.prompt, advice, emit)

@@ -18,6 +18,14 @@ def remember_encodings(pipeline: "DiffusionPipeline") -> None:
             component.forward = RememberedCall(component.forward)
 
 
+def forget_encodings(pipeline: "DiffusionPipeline") -> None:
+    """Forget the results: the text encoders have changed."""
+    for component in pipeline.components.values():
+        remembered = getattr(component, "forward", None)
+        if isinstance(remembered, RememberedCall):
+            remembered.results.clear()
+
+
 class RememberedCall:
     """A function that keeps its last results by their arguments, if those are tensors and plain values."""
 

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Annotated, Self
 
 from genai_cli.errors import InputError
+from genai_cli.modality.diffusion.adaptable import AdaptableRequest
 from genai_cli.modality.diffusion.schedulers import FAST_SCHEDULER, FAST_STEPS, SCHEDULERS
 from genai_cli.request.option import Option
-from genai_cli.request.request import ModelNeeds, PromptRequest
+from genai_cli.request.request import ModelNeeds
 
 MAX_SIDE = 16384  # pixels; no model here was trained past it, and a single picture takes gigabytes
 SAFETY_COMPONENTS = frozenset({"safety_checker"})
@@ -23,7 +24,7 @@ def parse_size(size: str) -> tuple[int, int]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DiffusionRequest(PromptRequest):
+class DiffusionRequest(AdaptableRequest):
     """One picture. Width and height are in pixels; `fast` stands for a scheduler and steps where none are named."""
 
     negative_prompt: Annotated[str, Option("--negative-prompt", help="What the picture should not show.")] = ""
@@ -96,7 +97,8 @@ class DiffusionRequest(PromptRequest):
     def batch_key(self) -> tuple[object, ...]:
         size = (self.width, self.height)
         # No negative prompt and an empty one are two things to some pipelines.
-        return (self.num_inference_steps, self.guidance_scale, size, self.scheduler, bool(self.negative_prompt))
+        own = (self.num_inference_steps, self.guidance_scale, size, self.scheduler, bool(self.negative_prompt))
+        return (*own, *self.group_key())
 
     def pace(self) -> str:
         width, height, steps = (value or "default" for value in (self.width, self.height, self.num_inference_steps))

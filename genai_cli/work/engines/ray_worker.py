@@ -13,6 +13,7 @@ from genai_cli.device.spec import ModelSpec
 from genai_cli.errors import GenaiError, ModelError
 from genai_cli.events import Detail, Event, Notice
 from genai_cli.hub.reference import BUILT_IN, ModelReference
+from genai_cli.hub.single_file import parse_single_file
 from genai_cli.modality.registry import load_catalog
 from genai_cli.work.assignment import Assignment
 from genai_cli.work.job import Job
@@ -77,6 +78,13 @@ def locate(spec: ModelSpec) -> ModelReference:
     reference = spec.reference
     if reference.id == BUILT_IN:
         return load_catalog().built_in(spec.task)
+    if reference.file is not None:
+        if not reference.file.is_file():
+            raise ModelError(
+                f"there is no file {str(reference.file)!r} on {socket.gethostname()}, where a worker needs it",
+                hint="put it on a disk that all workers see",
+            )
+        return parse_single_file(reference.id, reference.file, reference.revision)
     if reference.folder is not None and not reference.folder.is_dir():
         raise ModelError(
             f"there is no folder {str(reference.folder)!r} on {socket.gethostname()}, where a worker needs it",

@@ -1,0 +1,1 @@
+"""The recipe of genai_cli/layouts: what single-file checkpoints need beside their weights."""
