@@ -12,6 +12,7 @@ from genai_cli.content.record import COMPOSITE
 from genai_cli.errors import InputError
 from genai_cli.events import Detail, Emit, Notice
 from genai_cli.hub.catalog import ModelKind
+from genai_cli.modality.diffusion.adaptable import AdaptableRequest
 from genai_cli.modality.diffusion.editing import (
     Editor,
     Work,
@@ -24,7 +25,7 @@ from genai_cli.modality.diffusion.editing import (
 from genai_cli.modality.diffusion.masks import FULL, compose, cover, feather_mask, find_box, resize, resize_floats
 from genai_cli.modality.diffusion.painter import Painter
 from genai_cli.modality.diffusion.regions import AUTO, WHOLE, Box, choose_region, fit_size, parse_four
-from genai_cli.modality.diffusion.request import MAX_SIDE, DiffusionRequest
+from genai_cli.modality.diffusion.request import MAX_SIDE
 from genai_cli.modality.diffusion.ways import EDITS_PICTURES, Way, find_way
 from genai_cli.modality.modality import TINY, Result
 from genai_cli.request.input import Input
@@ -47,7 +48,7 @@ SOFT = 1 / 64  # of the shorter side of the masked part, over which an edit begi
 
 
 @dataclass(frozen=True, kw_only=True)
-class EditRequest(DiffusionRequest):
+class EditRequest(AdaptableRequest):
     """A picture, what is to become of it, and where. Sizes are those at which the model works."""
 
     task: ClassVar[str] = "edit"

@@ -12,10 +12,10 @@ from genai_cli.content.picture_reading import measure_picture
 from genai_cli.errors import InputError
 from genai_cli.events import Emit, tag_item
 from genai_cli.hub.catalog import ModelKind
+from genai_cli.modality.diffusion.adaptable import AdaptableRequest
 from genai_cli.modality.diffusion.editing import Editor, check_strength, edit_whole, find_size, read_way
 from genai_cli.modality.diffusion.painter import Painter
 from genai_cli.modality.diffusion.pipelines import makes_pictures
-from genai_cli.modality.diffusion.request import DiffusionRequest
 from genai_cli.modality.diffusion.service import SERVICE
 from genai_cli.modality.diffusion.ways import Way
 from genai_cli.modality.known_models import PICTURES
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageRequest(DiffusionRequest):
+class ImageRequest(AdaptableRequest):
     """One picture from a text."""
 
     task: ClassVar[str] = "image"

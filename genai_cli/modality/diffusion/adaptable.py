@@ -6,16 +6,17 @@ from pathlib import Path
 from typing import Annotated, Self
 
 from genai_cli.errors import InputError
+from genai_cli.modality.diffusion.request import DiffusionRequest
 from genai_cli.modality.diffusion.weighted_prompts import find_lora_tags, parse_weighted
 from genai_cli.request.adapter import SUFFIX, Adapter, Embedding, Lora, Vae
 from genai_cli.request.option import Option
-from genai_cli.request.request import ModelNeeds, PromptRequest
+from genai_cli.request.request import ModelNeeds
 
 ADAPTER = "FILE_OR_NAME"
 
 
 @dataclass(frozen=True, kw_only=True)
-class AdaptableRequest(PromptRequest):
+class AdaptableRequest(DiffusionRequest):
     """A request to a pipeline that files can change."""
 
     lora: Annotated[
@@ -73,18 +74,15 @@ class AdaptableRequest(PromptRequest):
         request = super().from_fields(values, folder)
         loras = tuple(find_in(lora, request.lora_dir) for lora in request.lora)
         if request.weights:
-            for prompt in (request.prompt, getattr(request, "negative_prompt", "")):
+            for prompt in (request.prompt, request.negative_prompt):
                 parse_weighted(prompt)
             loras = add_named(loras, request.prompt, request.lora_dir)
         return replace(request, lora=loras) if loras != request.lora else request
 
-    def group_key(self) -> tuple[object, ...]:
-        """What of these options requests have to share to be made at once.
-
-        Weighted prompts have windows: another number of them beside an item would change it.
-        """
-        windows = (self.prompt, getattr(self, "negative_prompt", "")) if self.weights else None
-        return (identify(self.lora), identify(self.embedding), self.clip_skip, windows)
+    def batch_key(self) -> tuple[object, ...]:
+        # Weighted prompts have windows: another number of them beside an item would change it.
+        windows = (self.prompt, self.negative_prompt) if self.weights else None
+        return (*super().batch_key(), identify(self.lora), identify(self.embedding), self.clip_skip, windows)
 
 
 def find_in(lora: Lora, folder: Path | None) -> Lora:

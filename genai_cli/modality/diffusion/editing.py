@@ -11,12 +11,12 @@ from genai_cli.content.picture_reading import measure_picture
 from genai_cli.errors import InputError
 from genai_cli.events import Emit, Notice, tag_item
 from genai_cli.modality.checkpoint import read_optional_json
+from genai_cli.modality.diffusion.adaptable import AdaptableRequest
 from genai_cli.modality.diffusion.masks import FULL, LatentBlending, resize
 from genai_cli.modality.diffusion.painter import Painted, Painter
 from genai_cli.modality.diffusion.pipelines import find_pipeline_class, makes_pictures, read_default_steps
 from genai_cli.modality.diffusion.prompt_encoding import RememberedCall
 from genai_cli.modality.diffusion.regions import fit_size
-from genai_cli.modality.diffusion.request import DiffusionRequest
 from genai_cli.modality.diffusion.ways import Way, find_way, has_fill_pipeline
 from genai_cli.modality.modality import Result
 from genai_cli.request.input import Input
@@ -34,7 +34,7 @@ STATED = "image_to_image"
 TAKES_SEVERAL = ("Pix2Pix",)
 """Pipelines that follow instructions for several pictures at once; to the others several pictures are one input."""
 
-R = TypeVar("R", bound=DiffusionRequest)
+R = TypeVar("R", bound=AdaptableRequest)
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def paint_group(
 def choose_strengths(
     folder: Path,
     taken: Mapping[str, object],
-    request: DiffusionRequest,
+    request: AdaptableRequest,
     given: Mapping[str, object],
     *,
     fills: bool,
@@ -188,7 +188,7 @@ def blend_latents(pipeline: "DiffusionPipeline", arguments: JsonObject, mask: "N
     arguments["callback_on_step_end"] = on_step_end
 
 
-def check_strength(folder: Path, request: DiffusionRequest, strength: float | None) -> None:
+def check_strength(folder: Path, request: AdaptableRequest, strength: float | None) -> None:
     """Raise InputError for a strength that the model does not take, or that leaves none of its steps."""
     way = read_way(folder)
     if strength is None or way is None:

@@ -15,6 +15,7 @@ from genai_cli.device.workload import Work
 from genai_cli.errors import InputError
 from genai_cli.events import Emit, Notice
 from genai_cli.modality.checkpoint import read_optional_json
+from genai_cli.modality.diffusion.adaptable import AdaptableRequest
 from genai_cli.modality.diffusion.adapting import Adapting
 from genai_cli.modality.diffusion.guidance import explain_unused_negative_prompt, ignores_guidance
 from genai_cli.modality.diffusion.pipelines import (
@@ -27,7 +28,6 @@ from genai_cli.modality.diffusion.pipelines import (
 from genai_cli.modality.diffusion.prompt_arguments import choose_prompts
 from genai_cli.modality.diffusion.prompt_encoding import remember_encodings
 from genai_cli.modality.diffusion.prompts import report_cut_prompts, report_unknown_subject, report_unknown_words
-from genai_cli.modality.diffusion.request import DiffusionRequest
 from genai_cli.modality.diffusion.scheduler_choice import choose_scheduler, choose_spacing
 from genai_cli.modality.diffusion.schedulers import FAST_STEPS, describe_scheduler, name_scheduler, read_own_scheduler
 from genai_cli.modality.diffusion.vae_decoding import finite_decoding
@@ -49,7 +49,7 @@ TILING, OFFLOAD = "vae_tiling", "cpu_offload"
 BYTES_A_PIXEL = 12_000
 MOST_AT_ONCE = 16
 
-P = TypeVar("P", bound=DiffusionRequest)
+P = TypeVar("P", bound=AdaptableRequest)
 
 
 @dataclass(frozen=True)

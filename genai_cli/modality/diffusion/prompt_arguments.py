@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 def choose_prompts(pipeline: "DiffusionPipeline", requests: Sequence[AdaptableRequest], emit: Emit) -> JsonObject:
-    """The pipeline's arguments for the prompts of requests that share a `group_key`. Raises InputError."""
+    """The pipeline's arguments for the prompts of requests that share a `batch_key`. Raises InputError."""
     shared = requests[0]
     if shared.weights or shared.clip_skip is not None:
         check(pipeline, shared)
     else:
         arguments: JsonObject = {"prompt": [request.prompt for request in requests]}
-        if find_negative(shared):
-            arguments["negative_prompt"] = [find_negative(request) for request in requests]
+        if shared.negative_prompt:
+            arguments["negative_prompt"] = [request.negative_prompt for request in requests]
         report_weighted(requests, emit)
         return arguments
     import torch
@@ -40,10 +40,10 @@ def encode_one(pipeline: "DiffusionPipeline", request: AdaptableRequest) -> "dic
     `text_model`.
     """
     sides = []
-    for prompt in (request.prompt, find_negative(request)):
+    for prompt in (request.prompt, request.negative_prompt):
         pieces = parse_weighted(prompt) if request.weights else [Piece(prompt)] if prompt else []
         sides.append([(piece.text, piece.weight) for piece in pieces])
-    negative = sides[1] if find_negative(request) else None
+    negative = sides[1] if request.negative_prompt else None
     return encode(pipeline, sides[0], negative, request.clip_skip, None if request.weights else 1)
 
 
@@ -61,13 +61,8 @@ def check(pipeline: "DiffusionPipeline", request: AdaptableRequest) -> None:
         raise InputError(f"--clip-skip must be 1 to {layers} for this model, not {request.clip_skip}")
 
 
-def find_negative(request: AdaptableRequest) -> str:
-    """The negative prompt of a request; "" if it has none."""
-    return str(getattr(request, "negative_prompt", ""))
-
-
 def report_weighted(requests: Sequence[AdaptableRequest], emit: Emit) -> None:
     """Say that weights in prompts are read as words."""
-    prompts = [prompt for request in requests for prompt in (request.prompt, find_negative(request))]
+    prompts = [prompt for request in requests for prompt in (request.prompt, request.negative_prompt)]
     if any(map(looks_weighted, prompts)):
         emit(Notice("the prompt looks weighted, and is read as plain words; --weights reads (word:1.3)", once=True))

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Annotated, Self
 
 from genai_cli.errors import InputError
-from genai_cli.modality.diffusion.adaptable import AdaptableRequest
 from genai_cli.modality.diffusion.schedulers import FAST_SCHEDULER, FAST_STEPS, SCHEDULERS
 from genai_cli.request.option import Option
-from genai_cli.request.request import ModelNeeds
+from genai_cli.request.request import ModelNeeds, PromptRequest
 
 MAX_SIDE = 16384  # pixels; no model here was trained past it, and a single picture takes gigabytes
 SAFETY_COMPONENTS = frozenset({"safety_checker"})
@@ -24,7 +23,7 @@ def parse_size(size: str) -> tuple[int, int]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DiffusionRequest(AdaptableRequest):
+class DiffusionRequest(PromptRequest):
     """One picture. Width and height are in pixels; `fast` stands for a scheduler and steps where none are named."""
 
     negative_prompt: Annotated[str, Option("--negative-prompt", help="What the picture should not show.")] = ""
@@ -86,10 +85,12 @@ class DiffusionRequest(AdaptableRequest):
     def from_fields(cls, values: Mapping[str, object], folder: Path = Path()) -> Self:
         """A request from a row's fields, with what `fast` stands for filled in."""
         request = super().from_fields(values, folder)
-        if not request.fast:
-            return request
-        steps = request.num_inference_steps or FAST_STEPS
-        return replace(request, scheduler=request.scheduler or FAST_SCHEDULER, num_inference_steps=steps)
+        return request.take_fast() if request.fast else request
+
+    def take_fast(self) -> Self:
+        """The request with what `fast` stands for, where it says nothing else."""
+        steps = self.num_inference_steps or FAST_STEPS
+        return replace(self, scheduler=self.scheduler or FAST_SCHEDULER, num_inference_steps=steps)
 
     def needs(self) -> ModelNeeds:
         return super().needs()._replace(unused=frozenset() if self.safety else SAFETY_COMPONENTS)
@@ -97,8 +98,7 @@ class DiffusionRequest(AdaptableRequest):
     def batch_key(self) -> tuple[object, ...]:
         size = (self.width, self.height)
         # No negative prompt and an empty one are two things to some pipelines.
-        own = (self.num_inference_steps, self.guidance_scale, size, self.scheduler, bool(self.negative_prompt))
-        return (*own, *self.group_key())
+        return (self.num_inference_steps, self.guidance_scale, size, self.scheduler, bool(self.negative_prompt))
 
     def pace(self) -> str:
         width, height, steps = (value or "default" for value in (self.width, self.height, self.num_inference_steps))
