@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,9 +41,17 @@ LIBRARIES = ("torch", "torchao", "transformers")
 def locate_kept(files: ModelFiles, quantize: str, dtype: str) -> Path:
     """The folder of a model's small weights, which may not exist. Loads no library."""
     task = files.kind.task if files.kind else ""
-    made_by = [f"{name} {version(name)}" for name in LIBRARIES]
+    made_by = [f"{name} {find_version(name)}" for name in LIBRARIES]
     key = build_kept_key(files, LAYOUT, task, files.architecture, quantize, dtype, describe_processor(), *made_by)
     return locate_place(files.reference) / key
+
+
+def find_version(name: str) -> str:
+    """The version of a library, empty where it is missing: who calls it says so."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
 
 
 def list_weights_to_read(files: ModelFiles, quantize: str | None, dtype: str) -> tuple[Path, ...]:
@@ -75,7 +83,7 @@ class WeightKeeper:
             return
         with suppress(OSError):
             folder.parent.mkdir(parents=True, exist_ok=True)
-            if make_room(folder.parent, files.count_weight_bytes()):
+            if make_room(folder.parent, files.count_weight_bytes() // 2):
                 self.unfinished = begin_keeping(folder.parent)
 
     def take_layer(self, name: str, kind: str, tensors: "dict[str, torch.Tensor]") -> None:

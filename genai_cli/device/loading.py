@@ -171,6 +171,7 @@ def load_model(class_name: str, files: ModelFiles, placement: Placement) -> "Pre
     disable_progress_bar()
     kept = locate_kept(files, str(placement.quantize), placement.dtype) if may_keep(files, placement) else None
     if kept is not None and (model := load_kept(class_name, files, placement, kept)) is not None:
+        speed_up(model, files, placement)
         return model.eval()
     with refuse_missing_weights(files):
         model = getattr(transformers, class_name).from_pretrained(
