@@ -296,8 +296,12 @@ def test_flux_and_its_kin(run_main: RunMain, photo: Path, checkpoints: dict[str,
 def test_models_of_other_kinds_are_named(run_main: RunMain, photo: Path, checkpoints: dict[str, Path]) -> None:
     done = run_main("image", "a cat", "-m", checkpoints["pix2pix"])
     assert (done.code, "genai edit takes it" in done.stderr) == (2, True), done.stderr
-    done = run_main("edit", photo, "a cat", "-m", checkpoints["stable_diffusion"], "--strength", "0.1", "--steps", "4")
-    assert (done.code, "--strength 0.1 of 4 steps leaves none" in done.stderr) == (2, True)
+    for options, words in {
+        ("--strength", "0.33", "--steps", "3"): ("--strength 0.33 of 3 steps leaves none", "--strength 0.34, or more"),
+        ("--steps", "1"): ("--strength 0.8 of 1 step leaves none", "--strength 1, or more"),
+    }.items():
+        done = run_main("edit", photo, "a cat", "-m", checkpoints["stable_diffusion"], *options)
+        assert (done.code, [word in done.stderr for word in words]) == (2, [True, True]), done.stderr
 
 
 # What the arguments mean, and batches

@@ -231,7 +231,8 @@ class Edit(Painter[EditRequest]):
         size = measure_picture(request.picture)
         if request.mask is not None:
             check_mask_size(request.mask, measure_picture(request.mask), size)
-        check_strength(folder, request, request.strength)
+        if request.strength is not None or request.outpaint is None:
+            check_strength(folder, request, request.strength)
         if request.image_guidance_scale is not None and read_way(folder) not in (Way.INSTRUCTION, None):
             raise InputError(
                 f"--image-guidance is for models that follow instructions, and {request.model} does not",

@@ -1,6 +1,7 @@
 """A picture goes into a pipeline and comes out changed: which pipeline, at which size, and with which arguments."""
 
 import inspect
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -161,11 +162,17 @@ def choose_strengths(
         if chosen[name] is None and name in taken:
             chosen[name] = read_default(taken, name)
     if "strength" in taken and chosen.get("strength") is None:
-        stated = read_optional_json(folder / "generation_config.json").get(STATED, {})
+        stated = read_stated(folder)
         chosen["strength"] = stated.get("strength", read_default(taken, "strength") if fills else STRENGTH)
         if request.guidance_scale is None and "guidance_scale" in stated:
             chosen["guidance_scale"] = stated["guidance_scale"]
     return chosen
+
+
+def read_stated(folder: Path) -> JsonObject:
+    """What a checkpoint states of edits."""
+    stated: JsonObject = read_optional_json(folder / "generation_config.json").get(STATED, {})
+    return stated
 
 
 def read_default(taken: Mapping[str, object], name: str) -> object:
@@ -191,6 +198,8 @@ def blend_latents(pipeline: "DiffusionPipeline", arguments: JsonObject, mask: "N
 def check_strength(folder: Path, request: AdaptableRequest, strength: float | None) -> None:
     """Raise InputError for a strength that the model does not take, or that leaves none of its steps."""
     way = read_way(folder)
+    if strength is None and way is Way.NOISE:
+        strength = read_stated(folder).get("strength", STRENGTH)
     if strength is None or way is None:
         return
     if way is Way.INSTRUCTION:
@@ -199,7 +208,7 @@ def check_strength(folder: Path, request: AdaptableRequest, strength: float | No
     if steps is not None and int(steps * strength) < 1:
         raise InputError(
             f"--strength {strength:g} of {steps} step{'s' * (steps != 1)} leaves none",
-            hint=f"at least --strength {1 / steps:.2g}, or more --steps",
+            hint=f"at least --strength {math.ceil(100 / steps) / 100:g}, or more --steps",
         )
 
 
