@@ -17,6 +17,7 @@ from genai_cli.hub.catalog import ModelKind
 from genai_cli.modality.checkpoint import read_optional_json
 from genai_cli.modality.diffusion.adaptable import AdaptableRequest
 from genai_cli.modality.diffusion.adapting import Adapting
+from genai_cli.modality.diffusion.distilled import Distilled, find_distilled
 from genai_cli.modality.diffusion.guidance import explain_unused_negative_prompt, ignores_guidance
 from genai_cli.modality.diffusion.pipelines import (
     list_components,
@@ -125,7 +126,7 @@ class ImageRequest(AdaptableRequest):
         bool,
         Option(
             "--fast",
-            help="20 steps of dpm++2m-karras; --steps and --scheduler beside it change their part.",
+            help="20 steps of dpm++2m-karras, or what a LoRA for few steps needs; --steps, --scheduler change it.",
             sets=("scheduler", "num_inference_steps"),
             recorded=False,
         ),
@@ -137,8 +138,20 @@ class ImageRequest(AdaptableRequest):
         request = super().from_fields(values, folder)
         if not request.fast:
             return request
+        if found := find_distilled(request.lora):
+            return request.take_distilled(found[1])
         steps = request.num_inference_steps or FAST_STEPS
         return replace(request, scheduler=request.scheduler or FAST_SCHEDULER, num_inference_steps=steps)
+
+    def take_distilled(self, kind: Distilled) -> Self:
+        """The request with what a LoRA for few steps needs, where it says nothing else."""
+        steps, guidance = self.num_inference_steps or kind.steps, self.guidance_scale
+        return replace(
+            self,
+            scheduler=self.scheduler or kind.scheduler,
+            num_inference_steps=steps,
+            guidance_scale=kind.guidance if guidance is None else guidance,
+        )
 
     def needs(self) -> ModelNeeds:
         return super().needs()._replace(unused=frozenset() if self.safety else SAFETY_COMPONENTS)
@@ -208,7 +221,7 @@ class Image(Modality[ImageRequest]):
     def check(cls, folder: Path, request: ImageRequest) -> None:
         """Raise InputError for a size that the model cannot make, or a scheduler that it cannot take."""
         stated = read_optional_json(folder / "generation_config.json").get("num_inference_steps")
-        if request.fast and stated is not None and stated < FAST_STEPS:
+        if request.fast and not find_distilled(request.lora) and stated is not None and stated < FAST_STEPS:
             raise InputError(
                 f"--fast takes {FAST_STEPS} steps and {request.model} takes {stated} by its own settings",
                 hint="leave --fast out",
@@ -270,6 +283,7 @@ class Image(Modality[ImageRequest]):
         arguments = self.choose_arguments(shared, len(requests), emit)
         spacing = self.place_scheduler(shared, arguments.get("num_inference_steps"), emit)
         self.adapting.take(shared.lora, shared.embedding, emit)
+        report_fast(shared, emit)
         prompts = choose_prompts(self.pipeline, requests, emit)
         for request in requests:
             self.report_unread(request, emit)
@@ -348,3 +362,13 @@ class Image(Modality[ImageRequest]):
         parameters["scheduler"] = request.scheduler or name_scheduler(self.pipeline.scheduler)
         parameters["safety"] = getattr(self.pipeline, "safety_checker", None) is not None
         return Result(picture, parameters, {**facts, "memory": list(self.memory)} if self.memory else facts)
+
+
+def report_fast(request: ImageRequest, emit: Emit) -> None:
+    """Say what `--fast` stands for where a LoRA for few steps decides it."""
+    if request.fast and (found := find_distilled(request.lora)):
+        name, kind = found
+        values = (
+            f"scheduler {request.scheduler}, {request.num_inference_steps} steps, guidance {request.guidance_scale:g}"
+        )
+        emit(Notice(f"--fast with {name} ({kind.words}): {values}", once=True))
