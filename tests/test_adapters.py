@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 from adapter_files import merge_kohya, write_kohya, write_peft
-from conftest import Build, RunMain, copy_of, write_rows
+from conftest import Build, Genai, RunMain, copy_of, write_rows
 from loopback_hub import LoopbackHub
 from readers import pixels, png_texts, record_of
 from safetensors.torch import load_file, save_file
 
+from genai_cli.errors import ModelError, RefusedError
 from genai_cli.hub.hashes import hash_file
 
 QUICK = ["--steps", "2", "--seed", "1", "--dtype", "float32", "--variant", "none", "--no-safety"]
@@ -155,19 +156,46 @@ def test_what_does_not_fit_is_said_and_never_half_used(run_main: RunMain, stable
     assert run_main("image", "a cat", "-m", "tiny", "--lora", loras / "kohya.safetensors").code == 2
 
 
-def test_a_lora_from_the_hub(run_main: RunMain, stable_diffusion: Path, loras: Path, tmp_path: Path) -> None:
-    from genai_cli.events import ignore
-    from genai_cli.hub.access import Access
-    from genai_cli.hub.adapters import choose_file, find_adapters
+def test_a_lora_from_the_hub(
+    genai: Genai, hub: LoopbackHub, stable_diffusion: Path, loras: Path, tmp_path: Path
+) -> None:
+    """By its usual name, by a file's, and without a network afterwards; what is not clear is asked back."""
+    folder = tmp_path / "repository"
+    (folder / "more").mkdir(parents=True)
+    shutil.copy(loras / "kohya.safetensors", folder / "pytorch_lora_weights.safetensors")
+    shutil.copy(loras / "peft.safetensors", folder / "more" / "peft.safetensors")
+    commit = hub.add("owner/style", folder)
+    rows = [{"prompt": "a cat", "lora": name} for name in ("owner/style=0.5", "owner/style:more/peft.safetensors=0.5")]
+    write_rows(genai.cwd / "rows.jsonl", rows)
+    options = ["-m", stable_diffusion, *QUICK, "--keep", "off", "-o", "{index}.png"]
+    done = genai("image", "--prompts", "rows.jsonl", *options)
+    assert done.code == 0, done.stderr
+    made = [torch.from_numpy(pixels(genai.cwd / f"{number}.png").astype("int16")) for number in range(2)]
+    assert differ(made[0], made[1]) <= 1
+    first, second = (record_of(genai.cwd / f"{number}.png")["adapters"]["lora"][0] for number in range(2))
+    assert (first["name"], first["revision"], first["weight"]) == ("owner/style", commit, 0.5)
+    assert second["name"] == "owner/style:more/peft.safetensors"
+    hub.requests.clear()
+    done = genai("rerun", "--verify", "1.png", "--offline", "--dtype", "float32", "--variant", "none", "--keep", "off")
+    assert (done.code, done.stdout, hub.requests) == (0, "1.png: the same\n", []), done.stderr
+
+
+def test_which_file_of_a_repository_is_meant() -> None:
+    from genai_cli.hub.adapters import choose_file
     from genai_cli.request.adapter import Lora
 
-    assert find_adapters([], Access(), ignore) == {}
+    lora = Lora(wanted="owner/name", name="owner/name")
     names = ["README.md", "pytorch_lora_weights.safetensors", "other.safetensors"]
-    assert choose_file(Lora(), "", names) == "pytorch_lora_weights.safetensors"
-    assert choose_file(Lora(), "other.safetensors", names) == "other.safetensors"
-    with LoopbackHub():
-        done = run_main("image", "a cat", "-m", stable_diffusion, "--lora", "owner/name", "--offline", *QUICK)
-    assert (done.code, "offline" in done.stderr) == (4, True), done.stderr
+    assert choose_file(lora, "", names) == "pytorch_lora_weights.safetensors"
+    assert choose_file(lora, "other.safetensors", names) == "other.safetensors"
+    assert choose_file(lora, "", ["a.safetensors", "b.bin"]) == "a.safetensors"
+    with pytest.raises(ModelError, match="2 files"):
+        choose_file(lora, "", ["a.safetensors", "b.safetensors"])
+    with pytest.raises(ModelError, match="no file c"):
+        choose_file(lora, "c.safetensors", names)
+    for file, listed in (("a.bin", ["a.bin"]), ("", ["pytorch_lora_weights.bin"])):
+        with pytest.raises(RefusedError):
+            choose_file(lora, file, listed)
 
 
 def test_embeddings(run_main: RunMain, stable_diffusion: Path, xl: Path, loras: Path) -> None:
@@ -292,3 +320,27 @@ def test_a_row_may_name_them_as_a_list_or_a_text(loras: Path) -> None:
     bare = ImageRequest.from_fields({"prompt": "a", "model": "m", "lora": "kohya=0.5", "lora_dir": str(loras)})
     assert one.lora == several.lora == bare.lora
     assert json.dumps(one.parameters()) == json.dumps(ImageRequest(prompt="a", model="m").parameters())
+
+
+def test_fast_knows_loras_for_few_steps(run_main: RunMain, stable_diffusion: Path, loras: Path) -> None:
+    from genai_cli.modality.diffusion.distilled import find_distilled
+    from genai_cli.request.adapter import Lora
+
+    shutil.copy(loras / "kohya.safetensors", "lcm-lora-sdv1-5.safetensors")
+    options = ["--seed", "1", "--dtype", "float32", "--variant", "none", "--no-safety", "--fast", "-o", "x.png"]
+    lora = ["--lora", "lcm-lora-sdv1-5.safetensors"]
+    done = run_main("image", "a cat", "-m", stable_diffusion, *options, *lora)
+    assert done.code == 0, done.stderr
+    assert "--fast with lcm-lora-sdv1-5.safetensors (LCM): scheduler lcm, 4 steps, guidance 1" in done.stderr
+    parameters = record_of(Path("x.png"))["parameters"]
+    assert [parameters[name] for name in ("scheduler", "num_inference_steps", "guidance_scale")] == ["lcm", 4, 1.0]
+    names = {
+        "Hyper-SD15-8steps-CFG-lora": ("ddim-trailing", 8),
+        "ByteDance/SDXL-Lightning:sdxl_lightning_2step_lora.safetensors": ("euler-trailing", 2),
+        "sd_xl_turbo_lora_v1": ("euler-trailing", 4),
+        "latent-consistency/lcm-lora-sdxl": ("lcm", 4),
+    }
+    for name, expected in names.items():
+        found = find_distilled([Lora(name=name)])
+        assert found and (found[1].scheduler, found[1].steps) == expected, name
+    assert find_distilled([Lora(name="detail"), Lora(name="falcmon")]) is None

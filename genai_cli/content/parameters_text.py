@@ -24,6 +24,8 @@ SAMPLER_NAMES = {
     "dpm++sde": "DPM++ SDE",
     "unipc": "UniPC",
     "lcm": "LCM",
+    "ddim-trailing": "DDIM Trailing",
+    "euler-trailing": "Euler Trailing",
 }
 
 

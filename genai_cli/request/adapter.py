@@ -60,7 +60,8 @@ class Adapter:
         if path is not None:
             source = Input.read(path, path.name)
             return cls(sha256=source.sha256, name=path.name, path=source.path, **options)
-        if HUB_FILE.fullmatch(named) and ".." not in named and not named.lower().endswith(SUFFIX):
+        is_file = ":" not in named and named.lower().endswith(SUFFIX)
+        if HUB_FILE.fullmatch(named) and ".." not in named and not is_file:
             return cls(wanted=named, name=named.partition("@")[0], **options)
         if "/" in named or named.lower().endswith(SUFFIX):
             raise InputError(f"there is no file {named!r}", hint=f"{cls.words} is a .safetensors file, or owner/name")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Self
 
 from genai_cli.errors import InputError
+from genai_cli.modality.diffusion.distilled import find_distilled
 from genai_cli.modality.diffusion.request import DiffusionRequest
 from genai_cli.modality.diffusion.weighted_prompts import find_lora_tags, parse_weighted
 from genai_cli.request.adapter import SUFFIX, Adapter, Embedding, Lora, Vae
@@ -78,6 +79,19 @@ class AdaptableRequest(DiffusionRequest):
                 parse_weighted(prompt)
             loras = add_named(loras, request.prompt, request.lora_dir)
         return replace(request, lora=loras) if loras != request.lora else request
+
+    def take_fast(self) -> Self:
+        """The request with what `fast` stands for: a LoRA for few steps needs settings of its own."""
+        found = find_distilled(self.lora)
+        if found is None:
+            return super().take_fast()
+        kind, guidance = found[1], self.guidance_scale
+        return replace(
+            self,
+            scheduler=self.scheduler or kind.scheduler,
+            num_inference_steps=self.num_inference_steps or kind.steps,
+            guidance_scale=kind.guidance if guidance is None else guidance,
+        )
 
     def batch_key(self) -> tuple[object, ...]:
         # Weighted prompts have windows: another number of them beside an item would change it.

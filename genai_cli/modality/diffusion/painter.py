@@ -17,6 +17,7 @@ from genai_cli.events import Emit, Notice
 from genai_cli.modality.checkpoint import read_optional_json
 from genai_cli.modality.diffusion.adaptable import AdaptableRequest
 from genai_cli.modality.diffusion.adapting import Adapting
+from genai_cli.modality.diffusion.distilled import find_distilled
 from genai_cli.modality.diffusion.guidance import explain_unused_negative_prompt, ignores_guidance
 from genai_cli.modality.diffusion.pipelines import (
     list_components,
@@ -100,7 +101,7 @@ class Painter(Modality[P]):
     def check(cls, folder: Path, request: P) -> None:
         """Raise InputError for a size that the model cannot make, or a scheduler that it cannot take."""
         stated = read_optional_json(folder / "generation_config.json").get("num_inference_steps")
-        if request.fast and stated is not None and stated < FAST_STEPS:
+        if request.fast and not find_distilled(request.lora) and stated is not None and stated < FAST_STEPS:
             raise InputError(
                 f"--fast takes {FAST_STEPS} steps and {request.model} takes {stated} by its own settings",
                 hint="leave --fast out",
@@ -178,6 +179,7 @@ class Painter(Modality[P]):
 
         generators = [torch.Generator("cpu").manual_seed(request.seed) for request in requests]
         self.adapting.take(requests[0].lora, requests[0].embedding, emit)
+        report_fast(requests[0], emit)
         prompts = choose_prompts(pipeline, requests, emit)
         try:
             with finite_decoding(pipeline) as repaired:
@@ -254,3 +256,13 @@ class Painter(Modality[P]):
         parameters["scheduler"] = request.scheduler or name_scheduler(self.pipeline.scheduler)
         parameters["safety"] = getattr(self.pipeline, "safety_checker", None) is not None
         return Result(picture, parameters, {**facts, "memory": list(self.memory)} if self.memory else facts)
+
+
+def report_fast(request: AdaptableRequest, emit: Emit) -> None:
+    """Say what `--fast` stands for where a LoRA for few steps decides it."""
+    if request.fast and (found := find_distilled(request.lora)):
+        name, kind = found
+        values = (
+            f"scheduler {request.scheduler}, {request.num_inference_steps} steps, guidance {request.guidance_scale:g}"
+        )
+        emit(Notice(f"--fast with {name} ({kind.words}): {values}", once=True))

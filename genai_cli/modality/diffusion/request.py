@@ -75,7 +75,7 @@ class DiffusionRequest(PromptRequest):
         bool,
         Option(
             "--fast",
-            help="20 steps of dpm++2m-karras; --steps and --scheduler beside it change their part.",
+            help="20 steps of dpm++2m-karras, or what a LoRA for few steps needs; --steps, --scheduler change it.",
             sets=("scheduler", "num_inference_steps"),
             recorded=False,
         ),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from diffusers import SchedulerMixin
 
 # For each short name the class in diffusers, and settings that differ from the checkpoint's own configuration.
-SCHEDULERS: dict[str, tuple[str, dict[str, bool]]] = {
+SCHEDULERS: dict[str, tuple[str, dict[str, bool | str]]] = {
     "pndm": ("PNDMScheduler", {}),
     "ddim": ("DDIMScheduler", {}),
     "euler": ("EulerDiscreteScheduler", {}),
@@ -30,6 +30,9 @@ SCHEDULERS: dict[str, tuple[str, dict[str, bool]]] = {
     "dpm++sde": ("DPMSolverSinglestepScheduler", {}),
     "unipc": ("UniPCMultistepScheduler", {}),
     "lcm": ("LCMScheduler", {}),
+    # What models of few steps were distilled for: the last steps before all is noise count, not the first.
+    "ddim-trailing": ("DDIMScheduler", {"timestep_spacing": "trailing"}),
+    "euler-trailing": ("EulerDiscreteScheduler", {"timestep_spacing": "trailing"}),
 }
 # --fast uses these: good pictures in 20 evaluations of the model, where PNDM needs 50. Source: https://arxiv.org/abs/2211.01095
 FAST_SCHEDULER, FAST_STEPS = "dpm++2m-karras", 20
