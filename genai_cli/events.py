@@ -46,7 +46,18 @@ class TextPiece:
     text: str
 
 
-Event = Notice | Detail | Stage | Progress | TextPiece
+@dataclass(frozen=True)
+class Preview:
+    """What a picture looks like after `step` of `total` steps: RGB, row by row, 8 bits a channel."""
+
+    pixels: bytes
+    width: int
+    height: int
+    step: int
+    total: int
+
+
+Event = Notice | Detail | Stage | Progress | TextPiece | Preview
 Emit = Callable[[Event], None]
 
 

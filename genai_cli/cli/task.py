@@ -24,6 +24,7 @@ def make_command(entry: Entry) -> Command:
     def run(given: Given) -> int:
         from genai_cli.cli.arguments import take_arguments
         from genai_cli.cli.run import RunOptions, run_rows
+        from genai_cli.cli.screen.previewing import PREVIEW
         from genai_cli.request.input import STDIN
         from genai_cli.request.records import begins_with_record
         from genai_cli.request.rows import Reading, read_rows
@@ -38,6 +39,8 @@ def make_command(entry: Entry) -> Command:
         arguments, file = ([], STDIN) if has_records else (taken.arguments, prompts.prompts)
         rows = read_rows(arguments, file, stdin, subjects, is_file, reading)
         options, fields = RunOptions.read(given), collect_fields(request_class, given)
+        if options.previews.keeps and PREVIEW in declared_options(request_class):
+            fields[PREVIEW] = True
         rows = vary_rows(rows, given.read(VaryOptions), request_class, fields)
         defaults = Defaults({request_class.task: request_class}, fields, options.output.num)
         return run_rows(rows, defaults, options, notices=taken.notices)

@@ -128,6 +128,10 @@ class ImageRequest(PromptRequest):
         ),
     ] = False
 
+    preview: Annotated[
+        bool, Option("--preview", help="Show the picture in the terminal as it forms.", recorded=False)
+    ] = False
+
     @classmethod
     def from_fields(cls, values: Mapping[str, object], folder: Path = Path()) -> Self:
         """A request from a row's fields, with what `fast` stands for filled in."""
@@ -165,6 +169,7 @@ class Image(Modality[ImageRequest]):
     libraries: ClassVar[tuple[str, ...]] = ("torch", "diffusers")
     example: ClassVar[str] = 'genai image "an astronaut riding a horse" -n 4 -o pictures/'
     overlaps: ClassVar[bool] = True
+    previews: ClassVar[bool] = True
     # On purpose slow to compile and little to gain, before anything was seen on a machine.
     compile_times: ClassVar[Times | None] = Times(2.0, 1.6, 120.0)
     endpoints: ClassVar[tuple[Endpoint, ...]] = (
@@ -333,7 +338,7 @@ class Image(Modality[ImageRequest]):
             raise InputError(f"{type(self.pipeline).__name__} takes no {' and no '.join(refused)}")
         if "callback_on_step_end" in taken:
             arguments["callback_on_step_end"] = make_callback(
-                int(arguments.get("num_inference_steps") or 1), items, emit
+                int(arguments.get("num_inference_steps") or 1), items, emit, request.preview
             )
         return arguments
 
