@@ -47,6 +47,17 @@ class TextPiece:
 
 
 @dataclass(frozen=True)
+class Preview:
+    """What a picture looks like after `step` of `total` steps: RGB, row by row, 8 bits a channel."""
+
+    pixels: bytes
+    width: int
+    height: int
+    step: int
+    total: int
+
+
+@dataclass(frozen=True)
 class AboutItem:
     """What is said of one of the items that are made at once: the one at this position among them."""
 
@@ -54,7 +65,7 @@ class AboutItem:
     event: Notice | Detail | TextPiece
 
 
-Event = Notice | Detail | Stage | Progress | TextPiece | AboutItem
+Event = Notice | Detail | Stage | Progress | TextPiece | Preview | AboutItem
 Emit = Callable[[Event], None]
 
 

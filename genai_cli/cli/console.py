@@ -8,16 +8,18 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from genai_cli.errors import GenaiError
-from genai_cli.events import Detail, Event, Notice, Progress, Stage, TextPiece
+from genai_cli.events import Detail, Event, Notice, Preview, Progress, Stage, TextPiece
 from genai_cli.harmless import one_line, shorten, show_controls
 from genai_cli.sizes import show_bytes
 
 if TYPE_CHECKING:
     from typer._click._termui_impl import ProgressBar
 
+    from genai_cli.cli.screen.previewing import Previewer
     from genai_cli.cli.screen.viewer import Viewer
 
 CLEAR_LINE = "\r\x1b[2K"  # ECMA-48: back to the first column, erase the line
+ERASE_ROWS = "\r\x1b[{}A\x1b[J"  # so many rows up, erase from there
 SHOW_CURSOR = "\x1b[?25h"  # the bar hides it
 CLUTTER = 24  # columns of a bar's line beside label and bar: brackets, percent, and the time left
 NARROWEST, WIDEST = 8, 30  # columns of a bar
@@ -41,6 +43,9 @@ class Console:
         """Whether a notice says where the file of a result is that stdout shows."""
         self.viewer: Viewer | None = None
         """What shows pictures and sounds in the terminal, plays and opens them."""
+        self.previewer: Previewer | None = None
+        self.preview_rows = 0
+        """How many rows above the last one the preview takes that is shown."""
         self.has_results = False
         self.counts = False
         """Whether the bar counts items, so that their single steps are not shown."""
@@ -66,6 +71,9 @@ class Console:
             elif isinstance(event, Progress):
                 if not self.counts or not event.items:
                     self.show_progress(event)
+            elif isinstance(event, Preview):
+                if self.previewer is not None:
+                    self.previewer.take(event)
             elif isinstance(event, Stage):
                 self.show_stage(event.text)
             elif isinstance(event, Detail):
@@ -134,8 +142,24 @@ class Console:
         sys.stdout.buffer.write(data)
         sys.stdout.flush()
 
+    def draw_preview(self, drawn: str) -> None:
+        """A picture that forms, in the place of the one before; it goes when a line is shown."""
+        with self.lock:
+            self.clear_bar()
+            sys.stderr.write(drawn)
+            sys.stderr.flush()
+            self.preview_rows = drawn.count("\n")
+
+    def erase_preview(self) -> None:
+        """Erase the preview, and what is below it."""
+        if self.preview_rows:
+            sys.stderr.write(ERASE_ROWS.format(self.preview_rows))
+            sys.stderr.flush()
+            self.preview_rows = 0
+
     def close(self) -> None:
         """Leave the terminal as it was."""
+        self.erase_preview()
         self.clear_stage()
         self.close_bar()
 
@@ -215,6 +239,7 @@ class Console:
         if self.bar is not None:
             sys.stderr.write(CLEAR_LINE)
             sys.stderr.flush()
+        self.erase_preview()
 
     def close_bar(self) -> None:
         """Erase the bar, if there is one."""

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from genai_cli.cli.console import Console
+from genai_cli.cli.screen.previewing import PreviewOptions
 from genai_cli.cli.screen.viewer import ViewOptions
 from genai_cli.cli.servers import ServerOptions
 from genai_cli.cli.sheets import SheetOptions
@@ -194,6 +195,7 @@ RUN_OPTIONS = (
     OutputOptions,
     ViewOptions,
     SheetOptions,
+    PreviewOptions,
     NetworkOptions,
     LicenseOptions,
     ServerOptions,

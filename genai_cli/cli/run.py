@@ -11,6 +11,7 @@ from genai_cli.cli.command import Given
 from genai_cli.cli.console import Console
 from genai_cli.cli.options import BatchOptions, MessageOptions, OutputOptions, read_access
 from genai_cli.cli.row_order import RowOrder
+from genai_cli.cli.screen.previewing import PREVIEW, Previewer, PreviewOptions
 from genai_cli.cli.screen.viewer import Viewer, ViewOptions
 from genai_cli.cli.servers import ServerUse
 from genai_cli.cli.sheets import SheetMaker, SheetOptions
@@ -58,6 +59,9 @@ class RunOptions:
     servers: ServerUse
     view: ViewOptions
     sheet: SheetOptions
+    previews: PreviewOptions
+    asks_preview: bool
+    """Whether previews are to be drawn in the terminal."""
 
     @classmethod
     def read(cls, given: Given) -> Self:
@@ -66,8 +70,8 @@ class RunOptions:
         placing, batch, engine = given.read(Placing), given.read(BatchOptions), given.read(Engine)
         output, keeping, messages = given.read(OutputOptions), given.read(Keeping), given.read(MessageOptions)
         servers, view = ServerUse.read(given), given.read(ViewOptions)
-        sheet = given.read(SheetOptions)
-        return cls(output, access, placing, batch, engine, keeping, messages, servers, view, sheet)
+        shown = (view, given.read(SheetOptions), given.read(PreviewOptions), bool(given.values.get(PREVIEW)))
+        return cls(output, access, placing, batch, engine, keeping, messages, servers, *shown)
 
     def make_console(self, items: int) -> Console:
         """What shows messages and results of so many items."""
@@ -127,6 +131,7 @@ def run_rows(
     console.streams_text = streams and survey.items == 1 and is_local and is_shown
     console.names_files = destination is not None and options.output.output is None
     console.counts = writer is not None and writer.is_batch
+    console.previewer = Previewer.choose(options.previews, options.asks_preview, console)
     if not (options.messages.json or form or options.output.null):
         console.viewer = Viewer.choose(options.view, console, survey.items, console.counts)
     if isinstance(writer, BatchFolder) and not options.batch.pack:
@@ -310,6 +315,8 @@ def run_orders(
 
 def end_run(report: Report, messages: MessageOptions, console: Console) -> None:
     """Open what is to be opened, and say how a batch ended."""
+    if console.previewer is not None:
+        console.previewer.finish()
     if console.viewer is not None:
         console.viewer.open_all()
     if console.counts and not messages.quiet:

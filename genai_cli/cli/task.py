@@ -28,10 +28,13 @@ def make_command(entry: Entry) -> Command:
 
     def run(given: Given) -> int:
         from genai_cli.cli.run import RunOptions, run_rows
+        from genai_cli.cli.screen.previewing import PREVIEW
         from genai_cli.work.orders import Defaults
 
         asked, notices = read_asked(modality, given)
         options, fields = RunOptions.read(given), collect_fields(request_class, given)
+        if options.previews.keeps and PREVIEW in declared_options(request_class):
+            fields[PREVIEW] = True
         rows = vary_rows(asked, given.read(VaryOptions), request_class, fields)
         defaults = Defaults({request_class.task: request_class}, fields, options.output.num)
         return run_rows(rows, defaults, options, notices=notices)

@@ -50,23 +50,28 @@ def choose_format(file: Path) -> str:
 
 def write_sheet(items: Sequence[Item], file: Path) -> None:
     """Lay out results and write the sheet in one step. Raises InputError, OutputError."""
-    form = choose_format(file)
+    choose_format(file)
     if not items:
         raise InputError("there are no results for a sheet")
     if len(items) > MOST:
         raise InputError(f"{len(items)} results do not fit on a sheet", hint=f"at most {MOST} do")
     grid = find_grid(items)
     sheet = draw_grid(items, grid) if grid else draw_flow(items)
-    stream = io.BytesIO()
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(file, encode_sheet(sheet, file), make_process_tag())
+    except OSError as error:
+        raise make_write_error(file, error) from error
+
+
+def encode_sheet(sheet: "Image", file: Path) -> bytes:
+    """A sheet's bytes in the format of its name. Raises InputError."""
+    form, stream = choose_format(file), io.BytesIO()
     if form == "PDF":
         sheet.save(stream, form, creationDate=EPOCH, modDate=EPOCH, quality=92)
     else:
         sheet.save(stream, form, **({"quality": 92} if form == "JPEG" else {"optimize": True}))
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(file, stream.getvalue(), make_process_tag())
-    except OSError as error:
-        raise make_write_error(file, error) from error
+    return stream.getvalue()
 
 
 def draw_flow(items: Sequence[Item]) -> "Image":

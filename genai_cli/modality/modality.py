@@ -76,6 +76,8 @@ class Modality(ABC, Generic[R]):
     compiles: ClassVar[bool] = False
     signable: ClassVar[bool] = False
     packable: ClassVar[bool] = False
+    previews: ClassVar[bool] = False
+    """Whether a result is shown as it forms, where its request asks for that (`preview`)."""
     visible: ClassVar[bool] = False
     """Whether results are pictures or sounds, which a terminal may show."""
     audible: ClassVar[bool] = False

@@ -69,6 +69,7 @@ class Painter(Modality[P]):
     work: ClassVar[Work | None] = Work.PICTURES
     libraries: ClassVar[tuple[str, ...]] = ("torch", "diffusers")
     overlaps: ClassVar[bool] = True
+    previews: ClassVar[bool] = True
     # On purpose slow to compile and little to gain, before anything was seen on a machine.
     compile_times: ClassVar[Times | None] = Times(2.0, 1.6, 120.0)
 
@@ -230,7 +231,7 @@ class Painter(Modality[P]):
             raise InputError(f"{type(pipeline).__name__} takes no {' and no '.join(refused)}")
         if "callback_on_step_end" in taken:
             steps = int((arguments.get("num_inference_steps") or 1) * float(arguments.get("strength", 1)))
-            arguments["callback_on_step_end"] = make_callback(max(1, steps), items, emit)
+            arguments["callback_on_step_end"] = make_callback(max(1, steps), items, emit, request.preview)
         return arguments
 
     def find_used(self, pipeline: "DiffusionPipeline", request: P, arguments: JsonObject, emit: Emit) -> JsonObject:

@@ -9,6 +9,7 @@ from genai_cli.collector import collector_off
 from genai_cli.device.loading import quiet_libraries
 from genai_cli.events import Emit, Progress
 from genai_cli.modality.checkpoint import read_optional_json
+from genai_cli.modality.diffusion.previews import is_due, make_preview
 from genai_cli.types import JsonObject
 
 if TYPE_CHECKING:
@@ -74,10 +75,11 @@ def read_default_steps(folder: Path) -> int | None:
     return steps if isinstance(steps, int) else None
 
 
-def make_callback(steps: int, items: int, emit: Emit) -> "Callable[..., dict[str, Tensor]]":
+def make_callback(steps: int, items: int, emit: Emit, previews: bool = False) -> "Callable[..., dict[str, Tensor]]":
     """A pipeline callback that emits the progress by evaluation of the model: some schedulers take several a step.
 
-    So many pictures are made at once. The progress begins here, so that the time left is told from the first step on.
+    So many pictures are made at once; with `previews` the first of them is emitted every few steps. The progress
+    begins here, so that the time left is told from the first step on.
     """
     emit(Progress(PICTURE, 0, steps, items))
 
@@ -86,6 +88,10 @@ def make_callback(steps: int, items: int, emit: Emit) -> "Callable[..., dict[str
     ) -> "dict[str, Tensor]":
         total = getattr(pipeline, "num_timesteps", None) or len(pipeline.scheduler.timesteps)
         emit(Progress(PICTURE, min(step + 1, total), total, items))
+        if previews and is_due(step, total):
+            preview = make_preview(pipeline, tensors["latents"], step, total)
+            if preview is not None:
+                emit(preview)
         return tensors
 
     return on_step_end

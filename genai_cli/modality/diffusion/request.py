@@ -80,6 +80,9 @@ class DiffusionRequest(PromptRequest):
             recorded=False,
         ),
     ] = False
+    preview: Annotated[
+        bool, Option("--preview", help="Show the picture in the terminal as it forms.", recorded=False)
+    ] = False
 
     @classmethod
     def from_fields(cls, values: Mapping[str, object], folder: Path = Path()) -> Self:
