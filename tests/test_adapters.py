@@ -344,3 +344,22 @@ def test_fast_knows_loras_for_few_steps(run_main: RunMain, stable_diffusion: Pat
         found = find_distilled([Lora(name=name)])
         assert found and (found[1].scheduler, found[1].steps) == expected, name
     assert find_distilled([Lora(name="detail"), Lora(name="falcmon")]) is None
+
+
+def test_a_picture_of_another_tool_asks_for_its_loras(run_main: RunMain, stable_diffusion: Path, loras: Path) -> None:
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    texts = PngInfo()
+    texts.add_text("parameters", "a (cat:1.2) <lora:kohya:0.5>\nSteps: 2, Sampler: DDIM, Seed: 3, Size: 64x64")
+    Image.new("RGB", (64, 64)).save("theirs.png", pnginfo=texts)
+    model = ["-m", stable_diffusion, "--dtype", "float32", "--variant", "none", "--no-safety"]
+    done = run_main("rerun", "theirs.png", *model, "-o", "without.png")
+    assert (done.code, "names the LoRAs kohya" in done.stderr) == (0, True), done.stderr
+    done = run_main("rerun", "theirs.png", *model, "--lora-dir", loras, "-o", "with.png")
+    assert done.code == 0, done.stderr
+    record = record_of(Path("with.png"))
+    assert [(one["name"], one["weight"]) for one in record["adapters"]["lora"]] == [("kohya.safetensors", 0.5)]
+    assert record["parameters"]["weights"] is True
+    done = run_main("rerun", "theirs.png", *model, "--lora-dir", stable_diffusion, "-o", "x.png")
+    assert (done.code, "no LoRA 'kohya'" in done.stderr) == (2, True), done.stderr

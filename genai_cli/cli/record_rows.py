@@ -12,6 +12,7 @@ from genai_cli.device.placement import DTYPES
 from genai_cli.errors import InputError
 from genai_cli.events import Notice
 from genai_cli.hub.reference import BUILT_IN
+from genai_cli.modality.diffusion.weighted_prompts import find_lora_tags
 from genai_cli.modality.registry import list_modalities, list_requests
 from genai_cli.request.adapter import Adapter
 from genai_cli.request.input import Input
@@ -163,7 +164,19 @@ def build_foreign_row(
     row = {name: value for name, value in row.items() if name not in replaced}
     if not replaced & {"scheduler"} and "scheduler" not in changes:
         say_sampler(foreign, options)
+    if "weights" in declared and find_lora_tags(str(row[PROMPT])):
+        if {"lora", "lora_dir"} & set(changes):
+            row["weights"] = True  # which looks them up, and takes the weights that they are written with
+        else:
+            say_loras(str(row[PROMPT]), options)
     return {"task": request_class.task, **row, **changes}
+
+
+def say_loras(prompt: str, options: RunOptions) -> None:
+    """Say which LoRAs a prompt names that are not given."""
+    names = ", ".join(dict.fromkeys(tag.name for tag in find_lora_tags(prompt)))
+    words = f"the file names the LoRAs {names}, which are not used; --lora-dir FOLDER says where they lie"
+    options.make_console(1).emit(Notice(words))
 
 
 def find_picture_request() -> type[Request]:
