@@ -1,6 +1,8 @@
 """What checkpoints are built of: JSON files, cards, decoys, and small real tokenizers."""
 
 import json
+import re
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -177,3 +179,14 @@ def t5_config(vocabulary: int) -> Any:
     return transformers.T5Config(
         vocab_size=vocabulary, d_model=32, d_kv=8, d_ff=37, num_layers=2, num_heads=4, tie_word_embeddings=False
     )
+
+
+def zeroed(checkpoint: Path, folder: Path, files: str, tensors: str) -> Path:
+    """A copy of a checkpoint with the tensors of that name set to zero."""
+    shutil.copytree(checkpoint, folder)
+    for path in folder.glob(files):
+        with changed_weights(path) as weights:
+            for name in weights:
+                if re.fullmatch(tensors, name):
+                    weights[name].zero_()
+    return folder

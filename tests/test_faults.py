@@ -8,7 +8,6 @@ Some stand elsewhere: NaN weights and a flagged picture (test_image_command, tes
 import errno
 import json
 import os
-import re
 import shutil
 import signal
 import stat
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from checkpoint_parts import zeroed
 from conftest import COMMAND, Genai, RunMain
 
 CLASSIFY = ["classify", "-m", "tiny", "--seed", "1"]
@@ -508,16 +508,3 @@ def test_an_empty_text(run_main: RunMain, gpt2: Path) -> None:
     done = run_main(*options, "--stop", first)
     assert (done.code, done.stderr.splitlines()[0]) == (8, "genai: error: the model added no text")
     assert tree(Path()) == set()
-
-
-def zeroed(checkpoint: Path, folder: Path, files: str, tensors: str) -> Path:
-    """A copy of a checkpoint with the tensors of that name set to zero."""
-    from checkpoint_parts import changed_weights
-
-    shutil.copytree(checkpoint, folder)
-    for path in folder.glob(files):
-        with changed_weights(path) as weights:
-            for name in weights:
-                if re.fullmatch(tensors, name):
-                    weights[name].zero_()
-    return folder

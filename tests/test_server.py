@@ -9,10 +9,12 @@ import signal
 import socket
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from checkpoint_parts import zeroed
 from conftest import COMMAND, TIMEOUT, Genai, RunMain, RunningServer, Serve
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -231,6 +233,29 @@ def test_a_client_that_goes_frees_its_place(serve: Serve, llama_chat: Path) -> N
         if server.ask("POST", "/v1/completions", {"prompt": "x", "max_tokens": 3, "seed": 1})[0] == 200:
             return
     raise AssertionError("its place stays taken")
+
+
+def test_slow_pictures_keep_no_text_waiting(serve: Serve) -> None:
+    """Another model's request is made beside them."""
+    server = serve()
+    text = {"prompt": "It was", "max_tokens": 3, "seed": 1}
+    assert server.ask("POST", "/v1/completions", text)[0] == 200
+    with ThreadPoolExecutor(1) as thread:
+        pictures = thread.submit(server.ask, "POST", "/v1/images/generations", {"prompt": "a red circle", "n": 16})
+        while "genai_requests_present 1" not in server.ask("GET", "/metrics")[2].decode():
+            assert not pictures.done()
+        assert server.ask("POST", "/v1/completions", text)[0] == 200
+        assert not pictures.done()
+        status, _, data = pictures.result(TIMEOUT)
+    assert (status, len(json.loads(data)["data"])) == (200, 16)
+
+
+def test_a_black_picture_is_an_error(serve: Serve, stable_diffusion: Path, tmp_path: Path) -> None:
+    folder = zeroed(stable_diffusion, tmp_path / "black", "vae/*.safetensors", r"decoder\.conv_out\..*")
+    server = serve("-m", folder)
+    status, _, data = server.ask("POST", "/v1/images/generations", {"prompt": "x", "size": "64x64"})
+    assert status == 500
+    assert json.loads(data)["error"]["message"].startswith("the picture is a single colour")
 
 
 def test_requests_are_counted(serve: Serve) -> None:
