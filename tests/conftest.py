@@ -26,7 +26,16 @@ COMMAND = Path(sys.executable).with_name("genai")
 NOWHERE = "http://127.0.0.1:9"
 # What the programs below read from a user's environment; a test sees none of it but what it sets itself.
 FOREIGN_PREFIXES = ("GENAI_", "HF_", "HUGGING", "TRANSFORMERS_", "DIFFUSERS_", "XDG_", "PYTORCH_", "CLICOLOR", "RICH_")
-FOREIGN = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "PYTHONPATH", "PYTHONWARNINGS", "PYTHONUTF8", "PYTHONIOENCODING")
+FOREIGN = (
+    "NO_COLOR",
+    "FORCE_COLOR",
+    "COLUMNS",
+    "LINES",
+    "PYTHONPATH",
+    "PYTHONWARNINGS",
+    "PYTHONUTF8",
+    "PYTHONIOENCODING",
+)
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 TIMEOUT = 240  # seconds, for one run of the command
 

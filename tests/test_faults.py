@@ -21,6 +21,8 @@ import pytest
 from checkpoint_parts import zeroed
 from conftest import COMMAND, Genai, RunMain
 
+from genai_cli.store.running import NOTE
+
 CLASSIFY = ["classify", "-m", "tiny", "--seed", "1"]
 ONE = [*CLASSIFY, "great", "-o", "out/"]
 THREE = [*CLASSIFY, "--prompts", "rows.txt", "-o", "out/"]
@@ -387,6 +389,7 @@ def test_two_runs_in_one_folder(run_main: RunMain) -> None:
 # Kills
 
 
+BATCH_LEFT = (".all.genai-lock", ".all.genai-next", "{part}", "{note}")
 KILL = """
 import os, signal
 real, calls = os.{name}, 0
@@ -419,14 +422,22 @@ os.{name} = call
         pytest.param(
             THREE,
             ("link", 3, False),
-            {"manifest.jsonl", *pair("one-1.txt"), ".all.genai-lock", ".all.genai-next", "{part}"},
+            {"manifest.jsonl", *pair("one-1.txt"), *BATCH_LEFT},
             {"manifest.jsonl", *pair(*(f"{row}-1.txt" for row in ROWS))},
             id="of a batch, between temporary and final name",
         ),
         pytest.param(
             THREE,
             ("link", 3, True),
-            {"manifest.jsonl", *pair("one-1.txt"), "two-1.txt", ".all.genai-lock", ".all.genai-next", "{part}"},
+            {
+                "manifest.jsonl",
+                *pair("one-1.txt"),
+                "two-1.txt",
+                ".all.genai-lock",
+                ".all.genai-next",
+                "{part}",
+                "{note}",
+            },
             {"manifest.jsonl", *pair(*(f"{row}-1.txt" for row in ROWS))},
             id="of a batch, between final name and manifest",
         ),
@@ -452,7 +463,9 @@ def test_killed(
     assert done.code == -signal.SIGKILL, done.stderr
     parts = {path.name for path in out.glob(".*.genai-part")}
     assert parts
-    assert tree(out) == {name for name in left if name != "{part}"} | parts
+    notes = {path.name for path in out.glob(f".*{NOTE}")}
+    assert len(notes) == ("{note}" in left)
+    assert tree(out) == {name for name in left if name not in ("{part}", "{note}")} | parts | notes
     if "mine.txt" in left:
         assert (out / "mine.txt").read_text() == "mine"
     again = run_main(*arguments)

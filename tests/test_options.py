@@ -129,7 +129,7 @@ def test_options_that_are_not_shown_are_still_taken(run_main: RunMain) -> None:
 @pytest.mark.parametrize(
     ("words", "completed"),
     [
-        (["image", "--scheduler", "eu"], ["euler", "euler-a"]),
+        (["image", "--scheduler", "eu"], ["euler", "euler-a", "euler-trailing"]),
         (["text", "-m", "ti"], ["tiny"]),
         (["image", "-m", "sd"], ["sd15", "sdxl", "sdxl-turbo"]),
         (["batch", "--engine", "r"], ["ray"]),

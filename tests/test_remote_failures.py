@@ -190,7 +190,7 @@ def plain_picture() -> str:
 def test_pictures_that_are_none_are_not_kept(
     run_main: RunMain, api: LoopbackApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("genai_cli.content.picture.MAX_PIXELS", 100)
+    monkeypatch.setattr("genai_cli.content.picture_reading.MAX_PIXELS", 100)
     pictures = {
         plain_picture(): (8, "a single colour"),
         base64.b64encode(b"hello").decode(): (8, "not a picture of a known type"),

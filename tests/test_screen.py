@@ -43,7 +43,7 @@ def run_in_terminal(cwd: Path, answer: bytes, *arguments: str | Path, env: Mappi
     process = subprocess.Popen(
         [COMMAND, *map(str, arguments)],
         cwd=cwd,
-        env={name: value for name, value in variables.items() if name != "TMUX"},
+        env={name: value for name, value in variables.items() if name not in ("TMUX", "LINES", "COLUMNS")},
         stdin=terminal,
         stdout=terminal,
         stderr=terminal,

@@ -5,14 +5,13 @@ import io
 from pathlib import Path
 
 import numpy as np
-from conftest import Genai
+from conftest import Genai, Serve
 from PIL import Image
 from readers import pixels
-from test_server import Serve, serve  # noqa: F401 (a fixture)
 
 
 def test_a_form_with_a_mask_gives_what_the_command_gives(
-    serve: Serve,  # noqa: F811
+    serve: Serve,
     genai: Genai,
     tmp_path: Path,
 ) -> None:

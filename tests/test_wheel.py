@@ -41,8 +41,10 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_the_built_in_models_and_no_tests(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         sizes = {info.filename: info.file_size for info in archive.infolist()}
-    for task in load_catalog().built_in_tasks():
-        assert f"genai_cli/tiny/{task}/README.md" in sizes
+    catalog = load_catalog()
+    for folder in {catalog.built_in(task).folder for task in catalog.built_in_tasks()}:
+        assert folder is not None
+        assert f"genai_cli/tiny/{folder.name}/README.md" in sizes
     assert "genai_cli/py.typed" in sizes
     assert sum(size for name, size in sizes.items() if "/tiny/" in name) <= 40 * MEGABYTE
     assert not [name for name in sizes if not name.startswith(("genai_cli/", "genai_cli-"))]
