@@ -5,11 +5,13 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from adapter_files import merge_kohya, write_kohya, write_peft
 from conftest import Build, Genai, RunMain, copy_of, write_rows
 from loopback_hub import LoopbackHub
+from PIL import Image
 from readers import pixels, png_texts, record_of
 from safetensors.torch import load_file, save_file
 
@@ -129,6 +131,26 @@ def test_two_loras_and_weights_verify(run_main: RunMain, stable_diffusion: Path,
     text = png_texts(Path("0.png"))["parameters"]
     assert text.startswith(f"{tags} <lora:kohya:0.5>\nNegative prompt: [fog]\n")
     assert hashes in text
+
+
+def test_an_edit_of_a_part_with_two_loras_and_weights_verifies(
+    run_main: RunMain, stable_diffusion: Path, loras: Path
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    mask = np.zeros((64, 64), np.uint8)
+    mask[:, 32:] = 255
+    Image.fromarray(noise).save("photo.png")
+    Image.fromarray(mask).save("mask.png")
+    edit = ["edit", "photo.png", "a (red:1.4) cat", "-m", stable_diffusion, "--mask", "mask.png", *QUICK, "--weights"]
+    two = ["--lora", f"{loras / 'kohya.safetensors'}=0.8", "--lora", f"{loras / 'locon.safetensors'}=0.5"]
+    for name, options in {"plain.png": [], "made.png": two}.items():
+        done = run_main(*edit, *options, "-o", name)
+        assert done.code == 0, done.stderr
+    plain, made = pixels(Path("plain.png")).astype(int), pixels(Path("made.png")).astype(int)
+    assert (made[:, :32] == noise[:, :32]).all()
+    assert np.abs(made - plain)[:, 32:].max() > 10
+    done = run_main("rerun", "made.png", "--verify", "--lora-dir", loras)
+    assert done.code == 0, done.stderr
 
 
 def test_what_does_not_fit_is_said_and_never_half_used(run_main: RunMain, stable_diffusion: Path, loras: Path) -> None:
