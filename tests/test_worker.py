@@ -11,7 +11,9 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from stat import S_IMODE
 from typing import Any
 
 import pytest
@@ -20,14 +22,22 @@ from conftest import TIMEOUT, Genai, RunMain, copy_of, in_terminal, write_rows
 from loopback_hub import LoopbackHub
 from readers import manifest, pixels, record_of, wave_samples
 
-from genai_cli.device.spec import ModelSpec
+from genai_cli.device.spec import ModelSpec, Placing
 from genai_cli.device.threads import Turns
 from genai_cli.errors import InputError
+from genai_cli.events import Detail, Event, ignore
 from genai_cli.hub.reference import ModelReference
+from genai_cli.modality.classify import ClassifyRequest
+from genai_cli.modality.registry import load_catalog
 from genai_cli.work import shelf as shelf_module
+from genai_cli.work.assignment import Assignment
 from genai_cli.work.engines import link as links
 from genai_cli.work.engines.keeping import Keeping, parse_keep
-from genai_cli.work.engines.link import AskStatus, Hello, LinkError, Status, Welcome, connect
+from genai_cli.work.engines.link import AskStatus, Hello, LinkError, Status, Welcome, connect, find_address, find_folder
+from genai_cli.work.engines.worker import WorkerEngine
+from genai_cli.work.engines.worker_process import Worker
+from genai_cli.work.job import Order, expand
+from genai_cli.work.outcome import Artifact
 from genai_cli.work.shelf import Place, Shelf
 
 KEEP = ("--keep", "2m")
@@ -314,6 +324,24 @@ def test_a_folder_that_is_not_this_user_s_alone_is_not_used(genai: Genai, place:
     assert genai("worker", "status").code == 7
 
 
+@pytest.mark.parametrize("runtime", ["", "missing", "/missing"])
+def test_without_a_runtime_folder_the_temporary_one_serves(
+    genai: Genai, place: Path, monkeypatch: pytest.MonkeyPatch, runtime: str
+) -> None:
+    """As in a container."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
+    monkeypatch.setenv("TMPDIR", str(place.parent))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    folder = find_folder()
+    assert folder == place.parent / f"genai-{os.getuid()}"
+    assert S_IMODE(folder.stat().st_mode) == 0o700
+    if runtime == "":
+        assert genai("classify", "good", "-m", "tiny", *KEEP).code == 0
+        assert len(list(folder.glob("*.sock"))) == 1
+        assert list(genai.cwd.iterdir()) == []
+        assert genai("worker", "stop").code == 0
+
+
 def test_an_environment_has_a_worker_of_its_own_and_the_load_makes_none(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -371,6 +399,35 @@ def test_a_hundred_at_once(genai: Genai, place: Path) -> None:
     assert {answer.process for answer in answers} == {find_status(place).process}
 
 
+def test_a_hundred_ask_for_a_label_at_once(genai: Genai, place: Path) -> None:
+    """Each gets its own, and what waits together is made together."""
+    texts = [f"{word} film, number {n}" for n in range(50) for word in ("a good", "a bad")]
+    prompts = genai.cwd / "texts.txt"
+    prompts.write_text("".join(f"{text}\n" for text in texts))
+    usual = [json.loads(line) for line in genai("classify", "--prompts", prompts, "-m", "tiny", "--json").lines]
+    with WorkerEngine(60, ignore) as first:  # of this process's environment
+        first.reach()
+    found: dict[str, list[Any]] = {}
+    said: list[Event] = []
+
+    def ask_for_label(text: str) -> None:
+        order = Order(ClassifyRequest(prompt=text, model="tiny"))
+        reference = load_catalog().built_in("classify")
+        (job,) = expand([order], {("classify", "tiny"): reference}, 1)
+        spec = ModelSpec("classify", reference, Placing(device="cpu", dtype="float32"))
+        with WorkerEngine(60, said.append) as engine:
+            (outcome,) = engine.produce(Assignment(spec), [job])
+        assert isinstance(outcome, Artifact)
+        found[text] = outcome.record["labels"]
+
+    with ThreadPoolExecutor(100) as threads:
+        list(threads.map(ask_for_label, texts))
+    assert [found[line["prompt"]] for line in usual] == [line["labels"] for line in usual]
+    assert any("at once" in event.text for event in said if isinstance(event, Detail))
+    (status,) = ask(find_address())
+    assert status.commands == 101
+
+
 def test_a_command_that_says_nothing_or_nonsense_disturbs_nobody(genai: Genai, place: Path) -> None:
     command = ["classify", "good", "-m", "tiny", *KEEP]
     first = genai(*command).stdout
@@ -394,6 +451,24 @@ def test_commands_take_turns(genai: Genai, place: Path, gpt2: Path) -> None:
     assert long.poll() is None
     long.kill()
     long.communicate()
+
+
+def test_a_command_that_comes_as_it_ends_is_served(place: Path) -> None:
+    """It waits to be accepted when the worker stops to listen."""
+    place.mkdir(mode=0o700)
+    address = place / "worker-x.sock"
+    worker = Worker(address)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(address))
+        listener.listen(1)
+        with connect(address, seconds=TIMEOUT) as link:
+            worker.close(listener)
+            assert not address.exists()
+            link.send(Hello(""))
+            assert isinstance(link.receive(), Welcome)
+            link.send(AskStatus())
+            assert isinstance(link.receive(), Status)
+    wait_until(lambda: not worker.sessions)
 
 
 def test_it_ends_when_nothing_comes(genai: Genai, place: Path) -> None:

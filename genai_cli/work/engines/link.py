@@ -193,9 +193,9 @@ def can_work() -> bool:
 
 def find_folder() -> Path:
     """The folder of the sockets, made where it is missing. Raises LinkError if it is not this user's alone."""
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    inside = runtime is not None and Path(runtime).is_dir() and os.access(runtime, os.W_OK)
-    folder = Path(runtime or "") / "genai" if inside else Path(tempfile.gettempdir()) / f"genai-{os.getuid()}"
+    runtime = Path(os.environ.get("XDG_RUNTIME_DIR", ""))
+    inside = runtime.is_absolute() and runtime.is_dir() and os.access(runtime, os.W_OK)
+    folder = runtime / "genai" if inside else Path(tempfile.gettempdir()) / f"genai-{os.getuid()}"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         found = folder.lstat()
