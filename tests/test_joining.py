@@ -1,5 +1,6 @@
 """Calls of several commands to one model: made at once where they go together, and each as it is alone."""
 
+import json
 import subprocess
 import tempfile
 import threading
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import TIMEOUT, Build, Genai
+from conftest import TIMEOUT, Build, Genai, write_rows
 
 from genai_cli.content.text import Text
 from genai_cli.device.spec import ModelSpec, Placing
@@ -137,19 +138,16 @@ def test_a_failure_is_that_of_the_call_it_belongs_to(shared: Shared) -> None:
 def test_commands_at_once_are_grouped_in_the_worker(genai: Genai, gpt2: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """They wait for the model together, and each prints what it prints alone."""
     command = ["text", "-m", gpt2, "--max-new-tokens", "12", "-o", "-"]
-    prompts = [f"Chapter {number}" for number in range(5)]
-    expected = [
-        genai(*command, prompt, "--seed", str(number), "--keep", "off").stdout for number, prompt in enumerate(prompts)
-    ]
+    rows = [{"prompt": f"Chapter {number}", "seed": number} for number in range(5)]
+    usual = genai(*command, "--prompts", write_rows(genai.cwd / "rows.jsonl", rows), "--json", "--batch-size", "1")
     with tempfile.TemporaryDirectory(prefix="g") as runtime:
         monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
         running = [
-            genai.start(*command, prompt, "--seed", str(number), "--keep", "1m", "-v")
-            for number, prompt in enumerate(prompts)
+            genai.start(*command, str(row["prompt"]), "--seed", str(row["seed"]), "--keep", "1m", "-v") for row in rows
         ]
         ended = [finish(process) for process in running]
         genai("worker", "stop")
-    assert [printed for printed, _ in ended] == expected
+    assert [printed for printed, _ in ended] == [f"{json.loads(line)['text']}\n" for line in usual.lines]
     assert any("at once" in said for _, said in ended)
 
 
