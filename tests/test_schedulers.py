@@ -22,6 +22,12 @@ from genai_cli.modality.modality import TINY
 from tools.train.image.measure import measure_picture
 from tools.train.image.scenes import Item, Scene
 
+# What diffusers' own code meets in new versions of numpy, and says of configurations that are made here on purpose.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:diffusers.*"),
+    pytest.mark.filterwarnings("ignore::FutureWarning:diffusers.*"),
+]
+
 PROMPT = "a large red circle on a blue background"
 SCENE = Scene((Item("circle", "red"),), "large", "centre", "blue")
 STEPS = (1, 2, 3, 4, 5, 6, 8, 20, 50)
