@@ -165,7 +165,6 @@ def hide_bare_names(files: ModelFiles) -> Iterator[Path]:
 
 def load_model(class_name: str, files: ModelFiles, placement: Placement) -> "PreTrainedModel":
     """A transformers model by the name of its (auto) class, on its device, in eval mode."""
-    import transformers
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
@@ -174,20 +173,28 @@ def load_model(class_name: str, files: ModelFiles, placement: Placement) -> "Pre
         speed_up(model, files, placement)
         return model.eval()
     with refuse_missing_weights(files):
-        model = getattr(transformers, class_name).from_pretrained(
-            files.folder,
-            dtype=placement.torch_dtype(),
-            variant=files.variant,
-            use_safetensors=True,
-            local_files_only=True,
-            trust_remote_code=False,
-            device_map=placement.device if placement.on_cuda else None,  # to cuda without a copy on the CPU
-        )
+        # To cuda without a copy on the CPU.
+        model = read_model(class_name, files, placement, placement.device if placement.on_cuda else None)
     if placement.quantize:
         keeper = WeightKeeper(files, str(placement.quantize), kept) if kept is not None else None
         quantize_model(model, placement, keeper)
     speed_up(model, files, placement)
     return model.to(placement.device).eval()
+
+
+def read_model(class_name: str, files: ModelFiles, placement: Placement, device_map: str | None) -> "PreTrainedModel":
+    """A transformers model as the library makes it: from safetensors on this machine, and with no code of the model."""
+    import transformers
+
+    return getattr(transformers, class_name).from_pretrained(
+        files.folder,
+        dtype=placement.torch_dtype(),
+        variant=files.variant,
+        use_safetensors=True,
+        local_files_only=True,
+        trust_remote_code=False,
+        device_map=device_map,
+    )
 
 
 def may_keep(files: ModelFiles, placement: Placement) -> bool:
@@ -200,20 +207,10 @@ def load_kept(class_name: str, files: ModelFiles, placement: Placement, folder: 
 
     The library makes the model as always and reads no weights.
     """
-    import transformers
-
     if read_about(folder) is None:
         return None
     try:
-        model = getattr(transformers, class_name).from_pretrained(
-            files.folder,
-            dtype=placement.torch_dtype(),
-            variant=files.variant,
-            use_safetensors=True,
-            local_files_only=True,
-            trust_remote_code=False,
-            device_map="meta",
-        )
+        model = read_model(class_name, files, placement, "meta")
         restore(model, folder)
     except Exception as error:  # whatever is wrong with them, the model's own files are there
         if describe_shortage(error) is not None:

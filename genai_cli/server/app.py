@@ -122,7 +122,7 @@ class Server:
 
     async def fail(self, _request: "Request", error: Exception) -> "Response":
         """A bug: it costs one request, and is raised again for whoever keeps the server."""
-        return explain(bug_of(error))
+        return explain(describe_bug(error))
 
     async def post(self, url: str, request: "Request") -> "Response":
         """A request for results."""
@@ -226,7 +226,7 @@ class Running:
         except (GenaiError, GoneError) as error:
             self.error = error
         except Exception as error:  # a bug costs one request, and the server goes on
-            self.error = bug_of(error)
+            self.error = describe_bug(error)
         finally:
             self.ended.set()
             self.pieces.put(None)
@@ -243,7 +243,7 @@ class Running:
         self.gone.set()
 
 
-def bug_of(error: Exception) -> GenaiError:
+def describe_bug(error: Exception) -> GenaiError:
     """What a client is told of a bug: nothing of its message, which may hold a path."""
     return GenaiError(f"an error of the server: {type(error).__name__}")
 

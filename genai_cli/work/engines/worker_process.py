@@ -116,21 +116,25 @@ class Session:
 
     def produce(self, assignment: Assignment, jobs: Sequence[Job]) -> None:
         """Make the jobs on the model's thread, and send what comes of them as it comes. Raises LinkError."""
-        offline = replace(assignment, access=Access(True, assignment.access.licenses))
-        with self.worker.shelf.use(assignment.spec) as place, ThreadPoolExecutor(1) as ahead:
-            self.pass_on(SharedProducer(self.worker.shelf, place, self.emit, ahead).produce(offline, jobs))
+        with self.open_producer(assignment) as (producer, offline):
+            self.pass_on(producer.produce(offline, jobs))
 
     def load(self, assignment: Assignment) -> None:
         """Load a model and keep it."""
-        offline = replace(assignment, access=Access(True, assignment.access.licenses))
-        with self.worker.shelf.use(assignment.spec) as place, ThreadPoolExecutor(1) as ahead:
-            producer = SharedProducer(self.worker.shelf, place, self.emit, ahead)
+        with self.open_producer(assignment) as (producer, offline):
 
             def load() -> Iterator[Outcome]:
                 producer.load(offline, producer.open_source(offline))
                 yield from ()
 
             self.pass_on(load())
+
+    @contextlib.contextmanager
+    def open_producer(self, assignment: Assignment) -> Iterator[tuple[SharedProducer, Assignment]]:
+        """What makes jobs with a kept model, and the assignment without a network, which a worker never uses."""
+        offline = replace(assignment, access=Access(True, assignment.access.licenses))
+        with self.worker.shelf.use(assignment.spec) as place, ThreadPoolExecutor(1) as ahead:
+            yield SharedProducer(self.worker.shelf, place, self.emit, ahead), offline
 
     def pass_on(self, outcomes: Iterator[Outcome]) -> None:
         """Send what comes of the work as it comes. Raises LinkError, and ends the work, where the command has gone."""
