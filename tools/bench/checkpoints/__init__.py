@@ -4,7 +4,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-NAMES = ("sd15", "gpt2", "sst2", "musicgen")
 # Part of the cache's path. Raise it when a checkpoint is built in another way.
 LAYOUT = "2"
 

@@ -1,4 +1,4 @@
-"""Build one checkpoint: python -m tools.bench.checkpoints sd15|gpt2|sst2|musicgen FOLDER."""
+"""Build one checkpoint: python -m tools.bench.checkpoints sd15|sdxl|gpt2|llama|sst2|musicgen FOLDER."""
 
 import shutil
 import sys
@@ -7,11 +7,13 @@ from pathlib import Path
 import torch
 import transformers
 
-from tools.bench.checkpoints import language, music, stable_diffusion
+from tools.bench.checkpoints import language, llama, music, stable_diffusion, stable_diffusion_xl
 
 BUILDERS = {
     "sd15": stable_diffusion.build,
+    "sdxl": stable_diffusion_xl.build,
     "gpt2": language.build_gpt2,
+    "llama": llama.build,
     "sst2": language.build_distilbert,
     "musicgen": music.build,
 }
@@ -25,7 +27,9 @@ def main() -> None:
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     torch.manual_seed(0)
-    with torch.no_grad():
+    # Random numbers of this size come from a GPU in a second.
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    with torch.no_grad(), device:
         BUILDERS[name](part)
     part.rename(place)
 
