@@ -10,11 +10,11 @@ import torch
 from conftest import RunMain, write_rows
 from readers import record_of
 from torch import nn
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, MusicgenForConditionalGeneration
 
 from genai_cli.device.placement import Placement
 from genai_cli.device.quantize import find_drawback, quantize_model, quantize_to_int4, quantize_to_int8
-from genai_cli.device.quantized_layers import PackedInt8Linear, has_fbgemm
+from genai_cli.device.quantized_layers import PackedInt8Linear, SharingInt8Linear, has_fbgemm
 from genai_cli.errors import DeviceError
 
 QUICK = {
@@ -70,6 +70,30 @@ def test_the_largest_numbers_do_not_saturate() -> None:
     with torch.inference_mode():
         linear.weight.fill_(0.5)
         torch.testing.assert_close(packed_to_int8(linear)(values), linear(values), rtol=5e-3, atol=0)
+
+
+@needs_fbgemm
+@pytest.mark.parametrize(("fixture", "shared"), [("llama_chat", 5), ("musicgen", 3), ("gpt2", 0)])
+def test_layers_with_the_same_input_share_a_product_and_the_numbers_stay(
+    fixture: str, shared: int, request: pytest.FixtureRequest
+) -> None:
+    folder = request.getfixturevalue(fixture)
+    load = MusicgenForConditionalGeneration if fixture == "musicgen" else AutoModelForCausalLM
+    alone, together = (load.from_pretrained(folder).eval() for _ in range(2))
+    quantize_model(alone, Placement("cpu", "float32", "", "", "int8", compile=True))
+    quantize_model(together, Placement("cpu", "float32", "", "", "int8"))
+    kinds = [name for name, module in together.named_modules() if isinstance(module, SharingInt8Linear)]
+    assert not any(isinstance(module, SharingInt8Linear) for module in alone.modules())
+    assert not any("encoder_attn" in name for name in kinds)
+    decoder = together.decoder.model.decoder.layers[0] if fixture == "musicgen" else together
+    assert sum(isinstance(module, SharingInt8Linear) for module in decoder.modules()) % max(shared, 1) == 0
+    assert bool(kinds) == bool(shared)
+    tokens = torch.arange(10).reshape(1, -1)
+    given = {"input_ids": tokens, "use_cache": False}
+    if fixture == "musicgen":
+        given |= {"decoder_input_ids": tokens.expand(alone.decoder.num_codebooks, -1)}
+    with torch.inference_mode():
+        assert torch.equal(alone(**given).logits, together(**given).logits)
 
 
 def test_a_tied_embedding_goes_along_in_8_bits(gpt2: Path) -> None:

@@ -5,7 +5,6 @@ Where they lie, and which may stay, is the business of `hub/kept.py`. On a proce
 
 import shutil
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 from genai_cli.device.bfloat16 import describe_processor
 from genai_cli.device.mapped import SpentWeights
 from genai_cli.device.private import make_opaque_int4
-from genai_cli.device.threads import SMALL, read_default_threads
+from genai_cli.device.threads import SMALL
 from genai_cli.hub.fetching import ModelFiles
 from genai_cli.hub.kept import (
     begin_keeping,
@@ -167,17 +166,20 @@ class KeptReader:
         self.stack.close()
 
 
-def restore(model: "PreTrainedModel", folder: Path) -> None:
-    """Give a model without values the layers and weights that were kept. Raises where they do not suffice."""
+def restore(model: "PreTrainedModel", folder: Path, share: bool) -> None:
+    """Give a model without values the layers and weights that were kept. Raises where they do not suffice.
+
+    With `share`, layers that get the same input share a product, see `packing`.
+    """
+    from genai_cli.device.packing import pack_layers
+
     reader = KeptReader(folder)
     spent = SpentWeights()
     try:
-        with ThreadPoolExecutor(read_default_threads()) as pool:  # packing a weight uses a single thread
-            made = pool.map(lambda item: restore_layer(model, reader, *item), reader.layers.items())
-            for name, (small, read) in zip(reader.layers, made, strict=True):
-                model.set_submodule(name, small)
-                spent.add(read)
+        for name, kind in reader.layers.items():
+            model.set_submodule(name, restore_layer(model, reader, name, kind))
         restore_embeddings(model, reader)
+        pack_layers(model, spent, share)
         restore_others(model, reader, spent)
         spent.give_back()
     finally:
@@ -187,22 +189,19 @@ def restore(model: "PreTrainedModel", folder: Path) -> None:
         raise ValueError(f"{left[0]} was not kept")
 
 
-def restore_layer(
-    model: "PreTrainedModel", reader: KeptReader, name: str, kind: str
-) -> "tuple[nn.Module, torch.Tensor]":
-    """A small layer, and the tensor in the mapped file that it was made of."""
-    from genai_cli.device.quantize import find_largest_input, finish_int8
+def restore_layer(model: "PreTrainedModel", reader: KeptReader, name: str, kind: str) -> "nn.Module":
+    """A small layer; a weight that will be packed stays in the mapped file."""
+    from genai_cli.device.quantize import find_largest_input
     from genai_cli.device.quantized_layers import Bfloat16Linear, Int8Linear, has_fbgemm
 
     bias = model.get_submodule(name).bias
     if kind == "int4":
-        read = reader.read(f"{name}.qdata")
-        return Bfloat16Linear(make_opaque_int4(read.clone(), reader.read(f"{name}.scale_and_zero").clone()), bias), read
+        data, scale_and_zero = (reader.read(f"{name}.{part}").clone() for part in ("qdata", "scale_and_zero"))
+        return Bfloat16Linear(make_opaque_int4(data, scale_and_zero), bias)
     read = reader.read(f"{name}.weight")
     is_tied = any(layer == name for layer, _ in reader.embeddings.values())
     weight = read.clone() if is_tied or not has_fbgemm() else read  # outside of the mapped file, where it stays in use
-    plain = Int8Linear(weight, reader.read(f"{name}.scale").clone(), bias, find_largest_input())
-    return finish_int8(plain, is_tied), read
+    return Int8Linear(weight, reader.read(f"{name}.scale").clone(), bias, find_largest_input())
 
 
 def restore_embeddings(model: "PreTrainedModel", reader: KeptReader) -> None:

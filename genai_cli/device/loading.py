@@ -211,7 +211,7 @@ def load_kept(class_name: str, files: ModelFiles, placement: Placement, folder: 
         return None
     try:
         model = read_model(class_name, files, placement, "meta")
-        restore(model, folder)
+        restore(model, folder, share=not placement.compile)
     except Exception as error:  # whatever is wrong with them, the model's own files are there
         if describe_shortage(error) is not None:
             raise

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from transformers.pytorch_utils import Conv1D
 
     from genai_cli.device.kept_weights import WeightKeeper
-    from genai_cli.device.quantized_layers import Bfloat16Linear, Int8Linear, PackedInt8Linear
+    from genai_cli.device.quantized_layers import Bfloat16Linear, Int8Linear
 
 GROUP_SIZE = 32  # inputs that share a scale in int4
 OUTPUTS_AT_ONCE = 2048  # outputs of a weight that are quantized together, so that their float32 copies stay small
@@ -52,6 +52,7 @@ def quantize_model(model: "PreTrainedModel", placement: Placement, keeper: "Weig
     from torch import nn
     from transformers.pytorch_utils import Conv1D
 
+    from genai_cli.device.packing import pack_layers
     from genai_cli.device.quantized_layers import Int8Embedding
 
     tied = {id(module.weight): name for name, module in model.named_modules() if type(module) is nn.Embedding}
@@ -78,13 +79,15 @@ def quantize_model(model: "PreTrainedModel", placement: Placement, keeper: "Weig
             plain = quantize_to_int8(linear)
             if keeper:
                 keeper.take_layer(name, "int8", {"weight": plain.weight, "scale": plain.scale})
-            small = finish_int8(plain, embedding is not None)
+            small = plain
             if embedding is not None:
                 model.set_submodule(embedding, Int8Embedding(plain.weight, plain.scale, linear.weight.dtype))
                 if keeper:
                     keeper.embeddings[embedding] = [name, str(linear.weight.dtype).removeprefix("torch.")]
         model.set_submodule(name, small)
         spent.add(large)
+    if placement.device == "cpu":
+        pack_layers(model, spent, share=not placement.compile)
     for name, weight in [*model.named_parameters(), *model.named_buffers()]:
         if keeper and not is_small(name, keeper):
             keeper.take(name, weight)
@@ -100,18 +103,6 @@ def is_small(name: str, keeper: "WeightKeeper") -> bool:
     """Whether a tensor of a quantized model is the weight of a small layer, which the keeper has taken already."""
     module, _, part = name.rpartition(".")
     return part in ("weight", "scale") and (module in keeper.layers or module in keeper.embeddings)
-
-
-def finish_int8(plain: "Int8Linear", is_tied: bool) -> "Int8Linear | PackedInt8Linear":
-    """An int8 layer as it is multiplied here. One that an embedding is tied to keeps its weight, too."""
-    from genai_cli.device.quantized_layers import PackedInt8Linear, has_fbgemm
-
-    if not has_fbgemm():
-        return plain
-    packed = PackedInt8Linear(plain)
-    if is_tied:
-        packed.weight = plain.weight
-    return packed
 
 
 def find_largest_input() -> int:

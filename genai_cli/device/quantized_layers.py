@@ -1,6 +1,7 @@
 """Layers whose weights are in 8 or 4 bits. Imported inside functions only, since it loads torch."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import torch  # noqa: TID253
 from torch import nn  # noqa: TID253
@@ -63,6 +64,50 @@ class PackedInt8Linear(VectorScaledLinear):
         # FBGEMM takes its input in unsigned 8 bits, where this number stands for zero.
         zero = self.largest + 1
         return multiply_by_fbgemm(vectors, 1 / self.largest, zero, self.packed)
+
+
+class SharedProduct:
+    """The product of one input with the weights of several layers that all get it, made when the first one asks.
+
+    The layers' outputs stand beside each other in one packed weight; each output is computed as it would be alone.
+    """
+
+    def __init__(self, plains: Sequence[Int8Linear]) -> None:
+        biases = [plain.bias for plain in plains if plain.bias is not None]
+        weight, scale = (torch.cat([getattr(plain, name) for plain in plains]) for name in ("weight", "scale"))
+        self.layer = PackedInt8Linear(
+            Int8Linear(weight, scale, torch.cat(biases) if biases else None, plains[0].largest)
+        )
+        self.sizes = [len(plain.scale) for plain in plains]
+        self.given: torch.Tensor | None = None
+        self.products: tuple[torch.Tensor, ...] = ()
+        self.left = 0
+
+    def take(self, values: torch.Tensor, place: int) -> torch.Tensor:
+        """The product of the layer at `place`, of shape (..., its outputs). Once all have theirs, nothing is held."""
+        if self.given is not values:
+            self.given, self.products = values, self.layer(values).split(self.sizes, dim=-1)
+            self.left = len(self.sizes)
+        product = self.products[place]
+        self.left -= 1
+        if not self.left:
+            self.given, self.products = None, ()
+        return product
+
+
+class SharingInt8Linear(nn.Module):  # type: ignore[misc]
+    """One of the layers of a SharedProduct."""
+
+    def __init__(self, plain: Int8Linear, shared: SharedProduct, place: int) -> None:
+        super().__init__()
+        # Models read its dtype and shape; its numbers are in the shared product only.
+        self.weight = plain.weight.to("meta")
+        self.bias = plain.bias
+        self.shared, self.place = shared, place
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        """From (..., inputs) to (..., outputs), in the dtype of the input."""
+        return self.shared.take(values, self.place)
 
 
 def has_fbgemm() -> bool:
