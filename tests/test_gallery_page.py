@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from gallery_folder import BREAKOUTS, fill_folder, make_record
+from conftest import Serve
+from gallery_folder import BREAKOUTS, fill_folder, make_record, write_picture
 
 from genai_cli.gallery.building import build_page
 from genai_cli.gallery.item import Item
@@ -247,4 +248,20 @@ def test_ten_thousand_items_stay_quick(browser: "Browser", tmp_path: Path) -> No
     tab.click(".open")
     assert tab.locator("#detail-title").inner_text() == "picture 9876 of many"
     assert tab.evaluate("performance.memory.usedJSHeapSize") < 100e6
+    tab.close()
+
+
+def test_a_page_that_a_server_shows_follows_its_folder(browser: "Browser", serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    server = serve("--gallery", tmp_path / "out")
+    tab = browser.new_page()
+    faults: list[str] = []
+    tab.on("pageerror", lambda error: faults.append(str(error)))
+    tab.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    tab.goto(f"http://127.0.0.1:{server.port}/gallery/")
+    assert tab.evaluate(CARDS) == 0
+    write_picture(tmp_path / "out" / "new.png", make_record("a new cat"))
+    tab.locator(".card img").wait_for(timeout=1000 * PATIENCE)
+    wait(tab, "document.querySelector('.card img').naturalWidth > 0")
+    assert not faults
     tab.close()

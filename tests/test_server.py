@@ -163,7 +163,7 @@ def test_a_key_is_needed_where_there_is_one(serve: Serve, tmp_path: Path) -> Non
     assert server.ask("GET", "/health")[0] == 200
     for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "canary-of-the-key"}):
         status, found, data = server.ask("GET", "/v1/models", headers=headers)
-        assert (status, found["www-authenticate"], b"canary" in data) == (401, "Bearer", False)
+        assert (status, found["www-authenticate"], b"canary" in data) == (401, 'Bearer, Basic realm="genai"', False)
     assert [model.id for model in server.client("canary-of-the-key").models.list()] == ["tiny"]
     with pytest.raises(openai.AuthenticationError):
         server.client("wrong").models.list()

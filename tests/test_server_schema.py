@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from genai_cli.errors import InputError
 from genai_cli.modality.diffusion.request import parse_size
 from genai_cli.modality.registry import list_endpoints
+from genai_cli.server.pages import PAGES
 from genai_cli.server.schema import build_schema
 
 schemathesis = pytest.importorskip("schemathesis")
@@ -30,7 +31,7 @@ CHECKS = [
 FEW_TOKENS, SMALL = 4, 64
 
 
-description = schemathesis.openapi.from_dict(build_schema(has_key=False, keeps_files=False))
+description = schemathesis.openapi.from_dict(build_schema(PAGES, has_key=False, keeps_files=False))
 OPERATIONS = [(path, method.upper()) for path, methods in description.raw_schema["paths"].items() for method in methods]
 
 
@@ -76,7 +77,7 @@ def shorten(case: Any) -> None:
 
 
 def test_the_description_has_each_address_and_each_field() -> None:
-    described = build_schema(has_key=True, keeps_files=False)
+    described = build_schema(PAGES, has_key=True, keeps_files=False)
     for url, (_, endpoint) in list_endpoints().items():
         operation = described["paths"][url]["post"]
         body = operation["requestBody"]["content"][endpoint.media_type]["schema"]
@@ -87,7 +88,7 @@ def test_the_description_has_each_address_and_each_field() -> None:
     sizes = described["paths"]["/v1/completions"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert sizes["properties"]["temperature"]["anyOf"][0] == {"type": "number", "minimum": 0, "maximum": 100}
     assert sizes["properties"]["n"]["maximum"] == 16
-    assert "security" not in build_schema(has_key=False, keeps_files=False)["paths"]["/v1/completions"]["post"]
+    assert "security" not in build_schema(PAGES, has_key=False, keeps_files=False)["paths"]["/v1/completions"]["post"]
 
 
 def test_the_description_needs_no_key_and_names_no_model(serve: Serve) -> None:

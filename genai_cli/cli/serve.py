@@ -62,6 +62,10 @@ class ServeOptions:
             heading=OUTPUT,
         ),
     ] = None
+    gallery: Annotated[
+        Path | None,
+        Option("--gallery", metavar="FOLDER", help="Show this folder's results at /gallery/.", heading=OUTPUT),
+    ] = None
     at_once: Annotated[
         int, Option("--at-once", help="Requests that are made at once.", low=1, high=64, heading=BATCHES)
     ] = 32
@@ -79,6 +83,7 @@ def serve(given: Given) -> int:
         raise InputError("genai serve needs Unix sockets, which this system does not have")
     from genai_cli.server.answering import Queue, Served
     from genai_cli.server.guard import Rules
+    from genai_cli.server.live_gallery import LiveGallery
 
     options = given.read(ServeOptions)
     models = options.model or ("tiny",)
@@ -87,7 +92,8 @@ def serve(given: Given) -> int:
     queue = Queue(options.at_once, options.waiting)
     files = open_files(options.keep_files)
     access, placing = read_access(given), given.read(Placing)
-    served = Served(models, options.any_model, access, placing, keep or KEEP_SECONDS, queue, files)
+    gallery = LiveGallery(options.gallery.expanduser().absolute()) if options.gallery else None
+    served = Served(models, options.any_model, access, placing, keep or KEEP_SECONDS, queue, files, gallery)
     rules = Rules(options.host, read_key(options), frozenset(options.allow_host))
     return run(served, rules, options, given.read(MessageOptions).open_console())
 
@@ -133,12 +139,16 @@ def run(served: "Served", rules: "Rules", options: ServeOptions, console: Consol
     """Listen. Raises DeviceError where the address cannot be had."""
     from genai_cli.server.app import build_app
     from genai_cli.server.listening import Patience, make_server, open_listener
+    from genai_cli.server.pages import GALLERY
     from genai_cli.work.engines.worker import set_keep
 
     patience = Patience()
     listener = open_listener(options.host, options.port, patience)
     host = f"[{options.host}]" if ":" in options.host else options.host
-    console.emit(Notice(f"serving {', '.join(served.models)} on http://{host}:{listener.getsockname()[1]}/v1"))
+    base = f"http://{host}:{listener.getsockname()[1]}"
+    console.emit(Notice(f"serving {', '.join(served.models)} on {base}/v1"))
+    if served.gallery is not None:
+        console.emit(Notice(f"showing {served.gallery.folder} on {base}{GALLERY}"))
     most = options.at_once + options.waiting + MORE_CONNECTIONS
     try:
         make_server(build_app(served, rules, patience), patience, most).run(sockets=[listener])

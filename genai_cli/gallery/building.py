@@ -61,6 +61,15 @@ def read_head(file: Path) -> bytes:
         return stream.read(HEAD)
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A page that is made as its pieces are taken, what it shows, and its files by their addresses on it."""
+
+    built: Built
+    pieces: Iterator[bytes]
+    files: dict[str, Path]
+
+
 def load_items(folder: Path, thumbnails: Thumbnails) -> list[Item]:
     """The items of a folder with the files that they were made from. Raises InputError where there are none."""
     items = identify(collect_items(folder), thumbnails)
@@ -69,15 +78,20 @@ def load_items(folder: Path, thumbnails: Thumbnails) -> list[Item]:
     return items
 
 
-def build_page(folder: Path, file: Path, advance: Callable[[int, int], None] | None = None) -> Built:
-    """Write the page of a folder; `advance` is told of each thumbnail. Raises InputError, OutputError."""
+def prepare_page(
+    folder: Path, file: Path, advance: Callable[[int, int], None] | None = None, live_tag: str | None = None
+) -> Prepared:
+    """The page of a folder as it will lie in `file`; `advance` is told of each thumbnail. Raises InputError.
+
+    A page with a live tag is one that a server shows: the folder may be empty, and the page follows it.
+    """
     thumbnails = Thumbnails(folder)
-    items = load_items(folder, thumbnails)
+    items = identify(collect_items(folder), thumbnails) if live_tag else load_items(folder, thumbnails)
     ended = [item for item in items if item.status != ORIGINAL]
     failed = sum(item.status != DONE for item in ended)
     total = read_runs(folder)
     progress = None if total is None else Progress(len(ended) - failed, failed, total)
-    page = Page(name_folder(folder), items, relate(items), file, progress)
+    page = Page(name_folder(folder), items, relate(items), file, progress, live_tag)
 
     def watch(made: Iterator[Thumbnail]) -> Iterator[Thumbnail]:
         for number, thumbnail in enumerate(made, 1):
@@ -85,11 +99,20 @@ def build_page(folder: Path, file: Path, advance: Callable[[int, int], None] | N
                 advance(number, len(items))
             yield thumbnail
 
+    tasks = dict(Counter(item.task or "other" for item in ended))
+    built = Built(file, len(ended), failed, tasks, total is not None)
+    files = {page.link(item.file): item.file for item in items if item.file is not None}
+    return Prepared(built, page.render(watch(thumbnails.make_all(items))), files)
+
+
+def build_page(folder: Path, file: Path, advance: Callable[[int, int], None] | None = None) -> Built:
+    """Write the page of a folder; `advance` is told of each thumbnail. Raises InputError, OutputError."""
+    prepared = prepare_page(folder, file, advance)
     try:
-        replace_file(file, page.render(watch(thumbnails.make_all(items))), make_process_tag())
+        replace_file(file, prepared.pieces, make_process_tag())
     except OSError as error:
         raise make_write_error(file, error) from error
-    return Built(file, len(ended), failed, dict(Counter(item.task or "other" for item in ended)), total is not None)
+    return prepared.built
 
 
 def name_folder(folder: Path) -> str:

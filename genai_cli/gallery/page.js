@@ -320,10 +320,19 @@
   };
   const filling = setInterval(refill, 100);
   addEventListener("DOMContentLoaded", () => { clearInterval(filling); refill(); });
-  if ("running" in document.body.dataset) {
-    setInterval(() => {
-      const types = document.activeElement?.closest?.("input, select");
-      if (!dialog.open && !types && playing === null && !document.hidden) { keep(); location.reload(); }
+  const reload = () => {
+    const types = document.activeElement?.closest?.("input, select");
+    if (!dialog.open && !types && playing === null && !document.hidden) { keep(); location.reload(); }
+  };
+  if ("running" in document.body.dataset) setInterval(reload, RELOAD);
+  // A page that a server shows asks for its tag, and is loaded again when there is another.
+  if ("live" in document.body.dataset) {
+    setInterval(async () => {
+      if (document.hidden) return;
+      try {
+        const answer = await fetch(location.pathname, { method: "HEAD", cache: "no-store" });
+        if (answer.ok && answer.headers.get("etag") !== document.body.dataset.live) reload();
+      } catch { /* the server has gone; it may come again */ }
     }, RELOAD);
   }
 })();

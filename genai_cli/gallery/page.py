@@ -49,6 +49,8 @@ class Page:
     file: Path
     progress: Progress | None = None
     """Of a batch that still runs; the page then looks for a newer one of itself."""
+    live_tag: str | None = None
+    """The tag (ETag) of the page of a server; the page asks for another."""
 
     def render(self, thumbnails: Iterator[Thumbnail]) -> Iterator[bytes]:
         """The page in pieces; thumbnails are taken as they are made."""
@@ -58,8 +60,9 @@ class Page:
             "generator": f"{GENERATOR} {__version__}",
             "script": script,
             "style": style,
-            "policy": write_policy(script, style),
+            "policy": write_policy(script, style, self.live_tag is not None),
             "progress": self.progress,
+            "live_tag": self.live_tag,
             "block_size": BLOCK,
             "index": [self.describe(item) for item in self.items],
             "details": self.cut(self.list_details()),
@@ -126,8 +129,11 @@ def read_part(name: str) -> str:
     return (HERE / name).read_text(encoding="utf-8")
 
 
-def write_policy(script: str, style: str) -> str:
-    """The content security policy: this script and this style, files beside the page, and nothing else."""
+def write_policy(script: str, style: str, is_live: bool) -> str:
+    """The content security policy: this script and this style, files beside the page, and nothing else.
+
+    A live page may also ask its server for changes.
+    """
     beside = "'self' file:"
     rules = {
         "default-src": "'none'",
@@ -138,6 +144,8 @@ def write_policy(script: str, style: str) -> str:
         "base-uri": "'none'",
         "form-action": "'none'",
     }
+    if is_live:
+        rules["connect-src"] = "'self'"
     return "; ".join(f"{name} {value}" for name, value in rules.items())
 
 

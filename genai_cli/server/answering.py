@@ -19,6 +19,7 @@ from genai_cli.modality.registry import list_endpoints, list_requests
 from genai_cli.request.openai_rows import Endpoint
 from genai_cli.request.rows import Row
 from genai_cli.server.kept_files import KeptFiles
+from genai_cli.server.live_gallery import LiveGallery
 from genai_cli.server.metrics import Spent
 from genai_cli.server.pages import FILES
 from genai_cli.types import JsonObject
@@ -79,6 +80,8 @@ class Served:
     queue: Queue
     files: KeptFiles | None = None
     """Where files are kept whose addresses answers hold; None: answers hold the files themselves."""
+    gallery: LiveGallery | None = None
+    """The folder that is shown as a page."""
 
     def choose_model(self, asked: object) -> str:
         """The model of a request. Raises ModelError for one that is not served, InputError where none is named."""

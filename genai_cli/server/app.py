@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from genai_cli.content.record import from_json
+from genai_cli.content.text import Text
 from genai_cli.errors import GenaiError, InputError
 from genai_cli.events import Event, TextPiece
 from genai_cli.modality.registry import list_endpoints
@@ -48,14 +49,11 @@ def build_app(served: Served, rules: Rules, patience: Patience) -> "Starlette":
     from starlette.routing import Route
 
     limiter = CapacityLimiter(served.queue.running + served.queue.waiting + 1)
-    server = Server(
-        served, patience, limiter, build_schema(has_key=rules.key is not None, keeps_files=served.files is not None)
-    )
+    pages = list_pages(served.files is not None, served.gallery is not None)
+    description = build_schema(pages, has_key=rules.key is not None, keeps_files=served.files is not None)
+    server = Server(served, patience, limiter, description)
     routes = [Route(url, partial(server.post, url), methods=["POST"]) for url in list_endpoints()]
-    routes += [
-        Route(page.path.replace("}", ":path}"), getattr(server, page.method))
-        for page in list_pages(served.files is not None)
-    ]
+    routes += [Route(page.path.replace("}", ":path}"), getattr(server, page.method)) for page in pages]
     errors = {404: server.unknown, 405: server.unknown, Exception: server.fail}
     return Starlette(routes=routes, middleware=[Middleware(Guard, rules=rules)], exception_handlers=errors)
 
@@ -115,6 +113,34 @@ class Server:
             return answer_error(404, "there is no such file, or no longer")
         headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, no-store"}
         return Response(data, media_type=tell_media_type(data[:HEAD]), headers=headers)
+
+    async def gallery_page(self, request: "Request") -> "Response":
+        """The page of the folder that is shown."""
+        from anyio import to_thread
+        from starlette.responses import Response
+
+        if self.served.gallery is None:
+            return answer_error(404, "no gallery is shown")
+        shown = await to_thread.run_sync(self.served.gallery.show)
+        headers = {"ETag": shown.tag, "Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
+        if request.headers.get("if-none-match") == shown.tag:
+            return Response(status_code=304, headers=headers)
+        return Response(shown.html, media_type="text/html; charset=utf-8", headers=headers)
+
+    async def gallery_file(self, request: "Request") -> "Response":
+        """A picture, a sound or a text of that page; a sound may be asked for in parts."""
+        from anyio import to_thread
+        from starlette.responses import FileResponse
+
+        gallery = self.served.gallery
+        file = await to_thread.run_sync(gallery.find, request.path_params["name"]) if gallery else None
+        if file is None:
+            return answer_error(404, "there is no such file on the page")
+        with file.open("rb") as stream:
+            told = tell_media_type(stream.read(HEAD))
+        media_type = "text/plain; charset=utf-8" if file.suffix in Text.suffixes else told
+        headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
+        return FileResponse(file, media_type=media_type, headers=headers | {"Cache-Control": "no-cache"})
 
     async def unknown(self, request: "Request", _error: Exception) -> "Response":
         """An address that there is not."""

@@ -37,7 +37,7 @@ def answer_error(status: int, message: str, code: str | None = None) -> "JSONRes
     body = {"error": {"message": message, "type": kind, "param": None, "code": code}}
     headers = {"Retry-After": str(RETRY_SECONDS)} if status == 503 else {}
     if status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
+        headers["WWW-Authenticate"] = 'Bearer, Basic realm="genai"'
     if status == 408:
         headers["Connection"] = "close"  # the rest of its body may still come
     return JSONResponse(body, status, headers)

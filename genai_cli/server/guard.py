@@ -4,6 +4,7 @@ A web page that a user visits can send requests to this machine. Browsers put th
 name that they looked up into Host; neither may be a stranger's.
 """
 
+import base64
 import hmac
 import ipaddress
 from collections.abc import Mapping
@@ -54,9 +55,19 @@ class Rules:
         return is_loopback(name) or name in {self.host, *self.names}
 
     def has_key(self, authorization: str) -> bool:
-        """Whether the header carries the key; the time taken tells nothing about it."""
+        """Whether the header carries the key; the time taken tells nothing about it.
+
+        Programs send it as a bearer's token (RFC 6750), browsers as a password (RFC 7617).
+        """
         scheme, _, key = authorization.partition(" ")
-        return scheme.lower() == "bearer" and hmac.compare_digest(key.encode(), (self.key or "").encode())
+        if scheme.lower() == "basic":
+            try:
+                key = base64.b64decode(key, validate=True).decode().partition(":")[2]
+            except ValueError:
+                return False
+        elif scheme.lower() != "bearer":
+            return False
+        return hmac.compare_digest(key.encode(), (self.key or "").encode())
 
 
 def is_loopback(host: str) -> bool:

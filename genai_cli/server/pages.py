@@ -52,9 +52,17 @@ FILE = Page(
 """Only where files are kept. Whoever knows the name may have the file, as with OpenAI's."""
 
 
-def list_pages(keeps_files: bool) -> list[Page]:
+GALLERY = "/gallery/"
+GALLERY_PAGES = (
+    Page(GALLERY, "gallery_page", "The results of a folder as a page.", None, media_type="text/html"),
+    Page(f"{GALLERY}{{name}}", "gallery_file", "A file on that page.", None, errors=(404,), media_type="*/*"),
+)
+"""Only where a folder is shown. A browser may send the key as the password of a user of any name."""
+
+
+def list_pages(keeps_files: bool, shows_gallery: bool) -> list[Page]:
     """All of them."""
-    return [*PAGES, FILE] if keeps_files else list(PAGES)
+    return [*PAGES, *([FILE] if keeps_files else ()), *(GALLERY_PAGES if shows_gallery else ())]
 
 
 def is_open(path: str) -> bool:

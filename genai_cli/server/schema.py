@@ -3,7 +3,7 @@
 https://spec.openapis.org/oas/v3.1.1
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from genai_cli import __version__
 from genai_cli.modality.registry import list_endpoints, list_requests
@@ -12,7 +12,7 @@ from genai_cli.request.openai_rows import IGNORED, MENDED, NEUTRAL, Endpoint
 from genai_cli.request.option import declared_options, find_field
 from genai_cli.request.request import Request
 from genai_cli.server.answering import MOST_RESULTS
-from genai_cli.server.pages import Page, list_pages
+from genai_cli.server.pages import Page
 from genai_cli.types import JsonObject
 from genai_cli.work.orders import NUMBER
 
@@ -37,9 +37,9 @@ STREAM: JsonObject = {"type": "string", "description": "Server-sent events: chun
 REFUSALS = (400, 404, 408, 413, 503)
 
 
-def build_schema(has_key: bool, keeps_files: bool) -> JsonObject:
+def build_schema(pages: Sequence[Page], has_key: bool, keeps_files: bool) -> JsonObject:
     """The whole description. It names no model: /v1/models does, to those who have the key."""
-    paths: JsonObject = {page.path: {"get": describe_page(page, has_key)} for page in list_pages(keeps_files)}
+    paths: JsonObject = {page.path: {"get": describe_page(page, has_key)} for page in pages}
     requests = list_requests()
     for url, (task, endpoint) in list_endpoints().items():
         paths[url] = {"post": describe_endpoint(endpoint, requests[task], has_key, keeps_files)}

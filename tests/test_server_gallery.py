@@ -1,0 +1,63 @@
+"""The gallery that a server shows: the page, the files on it and no others, and who may see it."""
+
+import base64
+import json
+import re
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from conftest import RunMain, Serve
+from gallery_folder import BREAKOUTS, fill_folder, make_record, write_picture
+
+
+def ask(port: int, path: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], bytes]:
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", method=method, headers=headers)
+    try:
+        with urllib.request.urlopen(request) as answer:
+            return answer.status, dict(answer.headers), answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, dict(error.headers), error.read()
+
+
+def test_the_page_and_its_files_and_nothing_else_of_the_folder(serve: Serve, tmp_path: Path) -> None:
+    folder = fill_folder(tmp_path / "out")
+    (folder / "notes.md").write_text("mine")
+    (folder / "out.png").symlink_to(tmp_path / "outside.png")
+    write_picture(tmp_path / "outside.png", make_record("outside"))
+    server = serve("--gallery", folder)
+    status, headers, page = ask(server.port, "/gallery/")
+    assert (status, headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert json.dumps(BREAKOUTS[0]).encode() not in page
+    assert ask(server.port, "/gallery/", **{"If-None-Match": headers["etag"]})[0] == 304
+    names = re.findall(rb'"url": ?"\./([^"]+)"', page)
+    assert len(names) > 10
+    for name in {name.decode() for name in names}:
+        status, headers, data = ask(server.port, f"/gallery/{name}")
+        assert (status, headers["x-content-type-options"]) == (200, "nosniff"), name
+        assert data
+    assert ask(server.port, "/gallery/tinted-1.png")[1]["content-type"] == "image/png"
+    part = ask(server.port, "/gallery/tinted-1.png", Range="bytes=0-7")
+    assert (part[0], part[2]) == (206, b"\x89PNG\r\n\x1a\n")
+    for name in ("notes.md", "out.png", "manifest.jsonl", "../outside.png", "..%2foutside.png", "gallery.html", "%00"):
+        assert ask(server.port, f"/gallery/{name}")[0] == 404, name
+    assert ask(server.port, "/gallery/", Host="evil.example")[0] == 403
+    assert not (folder / "gallery.html").exists()
+
+
+def test_with_a_key_a_browser_asks_for_it(serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    server = serve("--gallery", tmp_path / "out", "--api-key", "secret")
+    status, headers, _ = ask(server.port, "/gallery/")
+    assert (status, "Basic" in headers["www-authenticate"]) == (401, True)
+    for login, wanted in (("any:secret", 200), (":secret", 200), ("secret:", 401), ("secret", 401)):
+        sent = base64.b64encode(login.encode()).decode()
+        assert ask(server.port, "/gallery/", Authorization=f"Basic {sent}")[0] == wanted, login
+    assert ask(server.port, "/gallery/", Authorization="Basic !")[0] == 401
+    assert ask(server.port, "/gallery/", Authorization="Bearer secret")[0] == 200
+    assert "/gallery/{name}" in ask(server.port, "/openapi.json")[2].decode()
+
+
+def test_a_folder_that_is_none_is_refused(run_main: RunMain, tmp_path: Path) -> None:
+    done = run_main("serve", "--port", "0", "--gallery", tmp_path / "nowhere")
+    assert (done.code, "is no folder" in done.stderr) == (2, True)
