@@ -1,0 +1,96 @@
+"""Speech that programs synthesise for training: espeak-ng and flite, called as programs. Nothing of them is shipped."""
+
+from __future__ import annotations
+
+import io
+import multiprocessing
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from math import gcd
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.io import wavfile
+from scipy.signal import resample_poly
+
+SAMPLING_RATE = 16_000
+QUIET = 0.004
+"""of full scale: what is quieter at both ends of a clip is silence"""
+
+
+@dataclass(frozen=True)
+class Order:
+    """A text, and how a program is to say it."""
+
+    text: str
+    program: str
+    """espeak-ng or flite"""
+    voice: str
+    speed: int = 160
+    """words a minute; flite takes it as a share of 160"""
+    pitch: int = 50
+    """0 to 99, of espeak-ng's voices"""
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """What a program said: int16 samples of shape (samples,) at 16 kHz, and flite's phones with their ends in s."""
+
+    samples: NDArray[np.int16]
+    phones: tuple[tuple[str, float], ...]
+
+
+def check_programs(names: Iterable[str]) -> None:
+    """Raise FileNotFoundError, with the command that installs it, if a program is not on PATH."""
+    for name in names:
+        if shutil.which(name) is None:
+            raise FileNotFoundError(f"the program {name} is needed: apt-get install {name}")
+
+
+def say(order: Order) -> Spoken:
+    """Synthesise one order. Raises subprocess.CalledProcessError if the program fails."""
+    if order.program == "flite":
+        stretch = f"duration_stretch={160 / order.speed:.3f}"
+        command = ["flite", "-voice", order.voice, "--setf", stretch, "-psdur", "-o", "/dev/stdout", "-t", order.text]
+        out = subprocess.run(command, check=True, capture_output=True).stdout
+        start = out.index(b"RIFF")
+        # The phones come before the sound or after it: the program buffers its text and its sound apart.
+        length = 8 + int.from_bytes(out[start + 4 : start + 8], "little")
+        listed = (out[:start] + out[start + length :]).decode("ascii", "replace")
+        phones = tuple((name, float(end)) for name, end in re.findall(r"([a-z]+):([0-9.]+)", listed))
+        return Spoken(_read(out[start : start + length]), phones)
+    speed, pitch = str(order.speed), str(order.pitch)
+    command = ["espeak-ng", "-v", order.voice, "-s", speed, "-p", pitch, "--stdout", "--", order.text]
+    return Spoken(_read(subprocess.run(command, check=True, capture_output=True).stdout), ())
+
+
+def say_all(orders: list[Order], processes: int) -> Iterator[Spoken]:
+    """Synthesise all orders in order, in that many processes."""
+    if processes < 2:
+        yield from map(say, orders)
+        return
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        yield from pool.imap(say, orders, chunksize=16)
+
+
+def trim(samples: NDArray[np.int16]) -> tuple[int, int]:
+    """The first and the last sample (exclusive) of what is louder than QUIET of full scale; (0, 0) for silence."""
+    loud = np.flatnonzero(np.abs(samples.astype(np.int32)) > QUIET * 32768)
+    return (int(loud[0]), int(loud[-1]) + 1) if len(loud) else (0, 0)
+
+
+def _read(wav: bytes) -> NDArray[np.int16]:
+    """The samples of a mono WAV at SAMPLING_RATE. A header written to a pipe may state a wrong length."""
+    data = bytearray(wav)
+    data[4:8] = (len(data) - 8).to_bytes(4, "little")
+    place = data.index(b"data")
+    data[place + 4 : place + 8] = (len(data) - place - 8).to_bytes(4, "little")
+    rate, samples = wavfile.read(io.BytesIO(bytes(data)))
+    if rate == SAMPLING_RATE:
+        return np.asarray(samples, dtype=np.int16)
+    common = gcd(rate, SAMPLING_RATE)
+    resampled = resample_poly(samples.astype(np.float32), SAMPLING_RATE // common, rate // common)
+    return np.clip(resampled, -32768, 32767).astype(np.int16)

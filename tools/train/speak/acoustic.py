@@ -1,0 +1,185 @@
+"""The training of the network from letters to mel frames, by its own loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import FastSpeech2ConformerModel
+
+from tools.train.shared.budget import Budget, learning_rate_scale
+from tools.train.shared.loop import Average, set_learning_rate, train_steps
+from tools.train.speak.data import Clip
+from tools.train.speak.features import HOP, log_mel, pitch_and_loudness
+from tools.train.speak.networks import VOCABULARY, build_acoustic
+
+
+@dataclass(frozen=True)
+class AcousticRecipe:
+    """What shapes the training."""
+
+    learning_rate: float = 2e-3
+    warmup_steps: int = 300
+    decay_from: float = 0.3
+    frames_a_batch: int = 24_000
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Mean and deviation of log mel bins, of log pitch and of log loudness: what the network sees is (x - mean) / std."""
+
+    mel_mean: Tensor
+    mel_std: Tensor
+    pitch: tuple[float, float]
+    loudness: tuple[float, float]
+
+    def normalize(self, mel: Tensor) -> Tensor:
+        """Log mel frames (..., MELS) to the network's range."""
+        return (mel - self.mel_mean.to(mel.device)) / self.mel_std.to(mel.device)
+
+
+@dataclass(frozen=True)
+class Example:
+    """A clip as tensors: letters and their frames, pitch and loudness (letters,), mel (frames, MELS)."""
+
+    letters: Tensor
+    frames: Tensor
+    pitch: Tensor
+    loudness: Tensor
+    mel: Tensor
+
+
+def measure_scale(clips: list[Clip], device: torch.device) -> Scale:
+    """The scale of some of the clips."""
+    mels, pitches, loudnesses = [], [], []
+    for clip in clips[:400]:
+        samples = _floats(clip, device)
+        pitch, loudness = pitch_and_loudness(samples)
+        mels.append(log_mel(samples)[0])
+        pitches.append(pitch[0][pitch[0] > 0])
+        loudnesses.append(loudness[0])
+    mel, pitched, loud = torch.cat(mels), torch.cat(pitches), torch.cat(loudnesses)
+    ranges = [(values.mean().item(), values.std().item()) for values in (pitched, loud)]
+    return Scale(mel.mean(0).cpu(), mel.std(0).cpu(), ranges[0], ranges[1])
+
+
+def prepare(clips: list[Clip], scale: Scale, device: torch.device) -> list[Example]:
+    """All clips as the network sees them, on `device`."""
+    examples = []
+    for clip in clips:
+        samples = _floats(clip, device)
+        pitch, loudness = (part[0] for part in pitch_and_loudness(samples))
+        frames = torch.from_numpy(clip.frames).to(device)
+        owner = torch.repeat_interleave(torch.arange(len(frames), device=device), frames)
+        voiced = (pitch > 0).float()
+        scaled = torch.where(pitch > 0, (pitch - scale.pitch[0]) / scale.pitch[1], 0.0)
+        loud = (loudness - scale.loudness[0]) / scale.loudness[1]
+        examples.append(
+            Example(
+                torch.tensor([VOCABULARY[c] for c in clip.text], device=device),
+                frames,
+                _by_letter(scaled, owner, voiced, len(frames)),
+                _by_letter(loud, owner, torch.ones_like(loud), len(frames)),
+                scale.normalize(log_mel(samples)[0]).half(),
+            )
+        )
+    return examples
+
+
+def _floats(clip: Clip, device: torch.device) -> Tensor:
+    return torch.from_numpy(clip.samples).to(device).float()[None] / 32768
+
+
+def _by_letter(values: Tensor, owner: Tensor, weights: Tensor, count: int) -> Tensor:
+    zeros = values.new_zeros(count)
+    return zeros.index_add(0, owner, values * weights) / zeros.index_add(0, owner, weights).clamp(min=1.0)
+
+
+class Batches:
+    """Batches of examples of like length, about `size` frames each, all padded once and kept on the device."""
+
+    def __init__(self, examples: list[Example], size: int) -> None:
+        ordered = sorted(examples, key=lambda example: len(example.mel))
+        self._ordered, self._size = ordered, size
+
+    def draw(self, rng: np.random.Generator) -> list[Example]:
+        """One batch: neighbours in length of an example drawn at random."""
+        place = int(rng.integers(len(self._ordered)))
+        count = max(1, self._size // len(self._ordered[place].mel))
+        start = max(0, min(place - count // 2, len(self._ordered) - count))
+        return self._ordered[start : start + count]
+
+
+def forward_loss(model: FastSpeech2ConformerModel, batch: list[Example]) -> Tensor:
+    """The model's own loss. As its forward, but the letters are spread over their frames without a loop over clips."""
+    pad = torch.nn.utils.rnn.pad_sequence
+    letters = pad([example.letters for example in batch], batch_first=True)
+    durations = pad([example.frames for example in batch], batch_first=True)
+    pitch = pad([example.pitch for example in batch], batch_first=True)[..., None]
+    loudness = pad([example.loudness for example in batch], batch_first=True)[..., None]
+    mel = pad([example.mel for example in batch], batch_first=True).float()
+    lengths = torch.tensor([len(example.mel) for example in batch], device=mel.device)
+    there = letters > 0
+    hidden = model.encoder(letters, there[:, None].int(), return_dict=True).last_hidden_state
+    absent = ~there[..., None]
+    pitched = model.pitch_predictor(hidden.detach(), absent)
+    loud = model.energy_predictor(hidden, absent)
+    lasting = model.duration_predictor(hidden).masked_fill(~there, 0.0)
+    hidden = hidden + model.pitch_embed(pitch) + model.energy_embed(loudness)
+    places = torch.arange(mel.shape[1], device=mel.device).expand(len(batch), -1)
+    owner = torch.searchsorted(durations.cumsum(1), places.contiguous(), right=True).clamp(max=letters.shape[1] - 1)
+    spread = hidden.gather(1, owner[..., None].expand(-1, -1, hidden.shape[-1]))
+    inside = places < lengths[:, None]
+    decoded = model.decoder(spread * inside[..., None], inside[:, None].int(), return_dict=True).last_hidden_state
+    before, after = model.speech_decoder_postnet(decoded)
+    weight = inside[..., None].float()
+    share = weight.sum() * mel.shape[-1]
+    spectral = sum((((part.float() - mel).abs() * weight).sum() / share for part in (before, after)), mel.new_zeros(()))
+    known = there.float()
+    target = torch.log(durations.float() + 1.0)
+    others = (
+        ((lasting.float() - target).square() * known).sum()
+        + ((pitched.float() - pitch).square()[..., 0] * known).sum()
+        + ((loud.float() - loudness).square()[..., 0] * known).sum()
+    ) / known.sum()
+    loss: Tensor = spectral + others
+    return loss
+
+
+def train_acoustic(
+    clips: list[Clip],
+    budget: Budget,
+    seed: int,
+    checkpoint: Path,
+    device: torch.device,
+    recipe: AcousticRecipe | None = None,
+    most_steps: int | None = None,
+) -> int:
+    """Train until the budget is spent, resuming from `checkpoint`. Returns the number of steps."""
+    recipe = recipe or AcousticRecipe()
+    torch.manual_seed(seed)
+    scale = measure_scale(clips, device)
+    batches = Batches(prepare(clips, scale, device), recipe.frames_a_batch)
+    model, copy = build_acoustic().to(device).train(), build_acoustic().to(device)
+    average = Average(model, copy)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=device.type == "cuda"
+    )
+
+    def step(number: int, fraction: float) -> dict[str, Tensor]:
+        rate = learning_rate_scale(number, fraction, recipe.warmup_steps, recipe.decay_from)
+        set_learning_rate(optimizer, recipe.learning_rate * rate)
+        with torch.autocast(device.type, dtype=torch.bfloat16):
+            loss = forward_loss(model, batches.draw(np.random.default_rng([seed, number])))
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        average.follow(number)
+        return {"loss": loss.detach()}
+
+    parts = {"model": model, "average": copy, "optimizer": optimizer}
+    return train_steps("speak, letters", parts, step, budget, checkpoint, most_steps)

@@ -1,0 +1,23 @@
+"""Train, export and measure the small transcribing model: `python -m tools.train.transcribe --data DIR --out DIR`."""
+
+from collections.abc import Callable
+
+from tools.train.shared.device_command import StagedOptions, StagedRecipe, run_staged
+
+RECIPE = StagedRecipe(
+    task="transcribe",
+    summary="Train, export and measure the small transcribing model. The programs espeak-ng and flite must be installed.",
+    stages=("speech", "training", "export", "measure"),
+    minutes=60.0,
+)
+
+
+def load() -> Callable[[StagedOptions], None]:
+    """The recipe, with the libraries it needs."""
+    from tools.train.transcribe.recipe import run
+
+    return run
+
+
+if __name__ == "__main__":
+    run_staged(RECIPE, load)
