@@ -10,9 +10,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from tools.train.describe.evaluate import figures_table, measure, pictures_of
 from tools.train.describe.examples import draw_examples, load_pictures
-from tools.train.describe.export import export
 from tools.train.describe.report import TrainingFacts, write_card
 from tools.train.describe.training import BATCH_SIZE, EXAMPLES, LEARNING_RATE, Lesson, build_model
 from tools.train.shared.device import add_training_options, prepare
@@ -42,6 +40,9 @@ def learn(arguments: argparse.Namespace) -> None:
 
 def finish(arguments: argparse.Namespace) -> None:
     """Export the averaged weights of the checkpoint, measure them, and write card and report."""
+    from tools.train.describe.evaluate import figures_table, measure, pictures_of
+    from tools.train.describe.export import export
+
     model = build_model()
     trained = load_trained(model, arguments.out / "checkpoint.pt")
     export(model, arguments.out / "model")

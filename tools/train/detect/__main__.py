@@ -10,8 +10,6 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from tools.train.detect.evaluate import figures_table, measure
-from tools.train.detect.export import export
 from tools.train.detect.scenes import draw_examples
 from tools.train.detect.report import TrainingFacts, write_card
 from tools.train.detect.training import BATCH_SIZE, EXAMPLES, LEARNING_RATE, Lesson, build_model
@@ -39,6 +37,9 @@ def learn(arguments: argparse.Namespace) -> None:
 
 def finish(arguments: argparse.Namespace) -> None:
     """Export the averaged weights of the checkpoint, measure them, and write card and report."""
+    from tools.train.detect.evaluate import figures_table, measure
+    from tools.train.detect.export import export
+
     model = build_model()
     trained = load_trained(model, arguments.out / "checkpoint.pt")
     export(model, arguments.out / "model")
