@@ -1,0 +1,68 @@
+"""`python -m tools.train.describe --out DIR`: train, export to DIR/model, measure, and write card and report.
+
+The same command resumes from the checkpoint in DIR. `--stage export` takes the checkpoint as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from tools.train.describe.examples import draw_examples, load_pictures
+from tools.train.describe.report import TrainingFacts, write_card
+from tools.train.describe.training import BATCH_SIZE, EXAMPLES, LEARNING_RATE, Lesson, build_model
+from tools.train.shared.device import add_training_options, prepare
+from tools.train.shared.averaged import load_trained, train
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tools.train.describe", description=__doc__)
+    add_training_options(parser, minutes=5.0)
+    parser.add_argument("--pictures", type=Path, help="pictures by the small image model (tools.train.describe.pictures)")
+    parser.add_argument("--image-model", type=Path, help="the small image model, to describe its pictures at the end")
+    return parser.parse_args()
+
+
+def learn(arguments: argparse.Namespace) -> None:
+    """Draw the examples and train, from the checkpoint if there is one."""
+    count, batch = arguments.examples or EXAMPLES, arguments.batch or BATCH_SIZE
+    examples = draw_examples(count, arguments.processes, arguments.seed, arguments.pictures)
+    print(f"{len(examples[0]):,} examples", flush=True)
+    lesson = Lesson(examples, arguments.device, batch, arguments.seed)
+    model = build_model().to(arguments.device)
+    shown = len(load_pictures(arguments.pictures)[1]) if arguments.pictures else 0
+    facts = TrainingFacts(model.num_parameters(), 0, 0, count, batch, arguments.device, shown)
+    (arguments.out / "facts.json").write_text(json.dumps(asdict(facts)))
+    train(model, lesson.loss, arguments.out / "checkpoint.pt", arguments.minutes * 60, LEARNING_RATE)
+
+
+def finish(arguments: argparse.Namespace) -> None:
+    """Export the averaged weights of the checkpoint, measure them, and write card and report."""
+    from tools.train.describe.evaluate import figures_table, measure, pictures_of
+    from tools.train.describe.export import export
+
+    model = build_model()
+    trained = load_trained(model, arguments.out / "checkpoint.pt")
+    export(model, arguments.out / "model")
+    facts = json.loads((arguments.out / "facts.json").read_text())
+    shares = measure(arguments.out / "model", pictures_of(arguments.image_model))
+    kept = TrainingFacts(**facts | {"steps": trained.steps, "seconds": trained.seconds})
+    write_card(arguments.out / "model", shares, kept)
+    print(figures_table(shares))
+
+
+def main() -> None:
+    """Run the recipe with the command line's arguments."""
+    arguments = _arguments()
+    prepare(arguments.device)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    if arguments.stage != "export":
+        learn(arguments)
+    if arguments.stage != "train":
+        finish(arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""`python -m tools.train.detect --out DIR`: train, export to DIR/model, measure, and write card and report.
+
+The same command resumes from the checkpoint in DIR. `--stage export` takes the checkpoint as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from tools.train.detect.scenes import draw_examples
+from tools.train.detect.report import TrainingFacts, write_card
+from tools.train.detect.training import BATCH_SIZE, EXAMPLES, LEARNING_RATE, Lesson, build_model
+from tools.train.shared.device import add_training_options, prepare
+from tools.train.shared.averaged import load_trained, train
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tools.train.detect", description=__doc__)
+    add_training_options(parser, minutes=5.0)
+    return parser.parse_args()
+
+
+def learn(arguments: argparse.Namespace) -> None:
+    """Draw the examples and train, from the checkpoint if there is one."""
+    count, batch = arguments.examples or EXAMPLES, arguments.batch or BATCH_SIZE
+    examples = draw_examples(count, arguments.processes, arguments.seed)
+    print(f"{len(examples[0]):,} examples", flush=True)
+    lesson = Lesson(examples, arguments.device, batch, arguments.seed)
+    model = build_model().to(arguments.device)
+    facts = TrainingFacts(model.num_parameters(), 0, 0, count, batch, arguments.device)
+    (arguments.out / "facts.json").write_text(json.dumps(asdict(facts)))
+    train(model, lesson.loss, arguments.out / "checkpoint.pt", arguments.minutes * 60, LEARNING_RATE)
+
+
+def finish(arguments: argparse.Namespace) -> None:
+    """Export the averaged weights of the checkpoint, measure them, and write card and report."""
+    from tools.train.detect.evaluate import figures_table, measure
+    from tools.train.detect.export import export
+
+    model = build_model()
+    trained = load_trained(model, arguments.out / "checkpoint.pt")
+    export(model, arguments.out / "model")
+    facts = json.loads((arguments.out / "facts.json").read_text())
+    figures = measure(arguments.out / "model")
+    kept = TrainingFacts(**facts | {"steps": trained.steps, "seconds": trained.seconds})
+    write_card(arguments.out / "model", figures, kept)
+    print(figures_table(figures))
+
+
+def main() -> None:
+    """Run the recipe with the command line's arguments."""
+    arguments = _arguments()
+    prepare(arguments.device)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    if arguments.stage != "export":
+        learn(arguments)
+    if arguments.stage != "train":
+        finish(arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""`python -m tools.train.embed --data DIR --teacher DIR --out DIR`: train, export to DIR/model, measure, write the card.
+
+The same command resumes from the checkpoint in DIR. `--stage export` takes the checkpoint as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from tools.train.embed.report import TrainingFacts, write_card
+from tools.train.embed.sentences import collect
+from tools.train.embed.teacher import targets
+from tools.train.embed.training import BATCH_SIZE, LEARNING_RATE, VOCABULARY, WIDTH, Lesson, build_model
+from tools.train.embed.vocabulary import kept_tokenizer
+from tools.train.shared.device import add_training_options, prepare
+from tools.train.shared.averaged import load_trained, train
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tools.train.embed", description=__doc__)
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder with books/*.txt and sentiment/*.tsv, or the sentences of it"
+    )
+    parser.add_argument("--teacher", type=Path, required=True, help="folder of all-MiniLM-L6-v2")
+    add_training_options(parser, minutes=5.0)
+    return parser.parse_args()
+
+
+def learn(arguments: argparse.Namespace) -> None:
+    """Have the teacher encode the sentences once, and train, from the checkpoint if there is one."""
+    sentences = collect(arguments.data).training[: arguments.examples]
+    batch = arguments.batch or BATCH_SIZE
+    wanted = targets(arguments.teacher, sentences, WIDTH, arguments.out / "targets.npy", arguments.device)
+    print(f"{len(sentences):,} sentences", flush=True)
+    tokenizer = kept_tokenizer(arguments.out / "tokenizer", sentences, VOCABULARY)
+    lesson = Lesson(tokenizer, sentences, wanted, arguments.device, batch, arguments.seed)
+    model = build_model(len(tokenizer)).to(arguments.device)
+    facts = TrainingFacts(model.num_parameters(), 0, 0, len(sentences), batch, arguments.device)
+    (arguments.out / "facts.json").write_text(json.dumps(asdict(facts)))
+    train(model, lesson.loss, arguments.out / "checkpoint.pt", arguments.minutes * 60, LEARNING_RATE)
+
+
+def finish(arguments: argparse.Namespace) -> None:
+    """Export the averaged weights of the checkpoint, measure them, and write card and report."""
+    from tools.train.embed.evaluate import figures_table, measure
+    from tools.train.embed.export import export
+
+    sentences = collect(arguments.data)
+    tokenizer = kept_tokenizer(arguments.out / "tokenizer", sentences.training, VOCABULARY)
+    model = build_model(len(tokenizer))
+    trained = load_trained(model, arguments.out / "checkpoint.pt")
+    export(model, tokenizer, arguments.out / "model")
+    facts = json.loads((arguments.out / "facts.json").read_text())
+    figures = measure(arguments.out / "model", arguments.teacher, sentences.held_out)
+    kept = TrainingFacts(**facts | {"steps": trained.steps, "seconds": trained.seconds})
+    write_card(arguments.out / "model", figures, kept)
+    print(figures_table(figures))
+
+
+def main() -> None:
+    """Run the recipe with the command line's arguments."""
+    arguments = _arguments()
+    prepare(arguments.device)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    if arguments.stage != "export":
+        learn(arguments)
+    if arguments.stage != "train":
+        finish(arguments)
+
+
+if __name__ == "__main__":
+    main()

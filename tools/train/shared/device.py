@@ -1,0 +1,39 @@
+"""Where a recipe trains, and how it computes there."""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import torch
+
+
+def add_training_options(parser: argparse.ArgumentParser, minutes: float) -> None:
+    """The options of the recipes that train on a GPU if there is one."""
+    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint, model and report")
+    parser.add_argument("--minutes", type=float, default=minutes, help="training time (default: %(default)s)")
+    parser.add_argument("--device", choices=("cuda", "cpu"), default=default_device(), help="(default: %(default)s)")
+    parser.add_argument("--stage", choices=("train", "export", "all"), default="all", help="(default: %(default)s)")
+    parser.add_argument("--processes", type=int, default=1, help="processes that draw (default: %(default)s)")
+    parser.add_argument("--examples", type=int, help="how many examples to draw (default: the recipe's)")
+    parser.add_argument("--batch", type=int, help="examples a step (default: the recipe's)")
+    parser.add_argument("--seed", type=int, default=0)
+
+
+def default_device() -> str:
+    """The GPU if there is one."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def prepare(device: str) -> None:
+    """Allow the faster matrix products of the device."""
+    if device == "cuda":
+        torch.set_float32_matmul_precision("high")
+    else:
+        torch.set_num_threads(1)
+
+
+def autocast(device: str) -> AbstractContextManager[None]:
+    """bfloat16 where the device is a GPU, float32 elsewhere."""
+    return torch.autocast(device, dtype=torch.bfloat16, enabled=device == "cuda")
