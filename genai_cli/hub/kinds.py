@@ -46,7 +46,7 @@ def check_kind(index: JsonObject, kind: ModelKind | None, catalog: Catalog, name
         if kind.library != PIPELINES:
             raise wrong_kind(name, "a diffusers pipeline", architecture, kind, catalog)
         return
-    if architecture.endswith(kind.class_suffixes):
+    if architecture.endswith((*kind.class_suffixes, *kind.also)):
         return
     other = catalog.find_by_class(architecture)
     words = other.words if other else describe_other_kind(architecture)

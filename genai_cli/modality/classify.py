@@ -2,7 +2,7 @@
 
 import inspect
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
@@ -13,6 +13,7 @@ from genai_cli.errors import GenaiError, ModelError, ResultError
 from genai_cli.events import Emit, Notice, tag_item
 from genai_cli.hub.catalog import ModelKind
 from genai_cli.modality.decoding.batch_invariance import make_batch_invariant
+from genai_cli.modality.encoding.windows import find_window, restore_attention
 from genai_cli.modality.known_models import LABELS
 from genai_cli.modality.modality import TINY, Modality, Result
 from genai_cli.request.option import Option
@@ -20,15 +21,13 @@ from genai_cli.request.request import QuantizableRequest, Request
 
 if TYPE_CHECKING:
     from torch import Tensor
-    from transformers import BatchEncoding, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import BatchEncoding, PretrainedConfig
 
     from genai_cli.device.placement import Placement
     from genai_cli.hub.fetching import ModelFiles
 
 OVERLAP = 0.25  # of a window, shared with the next
 WINDOWS_AT_ONCE = 64
-POSITION_TABLES = ("position_embeddings", "embed_positions", "wpe")  # what transformers' models call them
-WITHOUT_LIMIT = 2**31 - 1  # tokens; tokenizers takes no larger number as a length
 NO_TOKEN = -1
 
 
@@ -139,27 +138,6 @@ class Classify(Modality[ClassifyRequest]):
         return [scores[position] for position in range(len(scores))]
 
 
-def find_window(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> int:
-    """How many tokens the model reads at once, special ones included."""
-    return int(min([tokenizer.model_max_length, *find_position_limits(model), WITHOUT_LIMIT]))
-
-
-def find_position_limits(model: "PreTrainedModel") -> Iterator[int]:
-    """How many positions the configuration states, and how many each table of positions holds.
-
-    RoBERTa and its relatives (CamemBERT, XLM-R, MPNet, Longformer, Data2Vec and others) count from the one after the
-    padding index on. Their tables have such an index, and no others do.
-    """
-    stated = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-    if stated and stated > 0:
-        yield stated
-    for name, module in model.named_modules():
-        weight = getattr(module, "weight", None)
-        if name.rpartition(".")[2] in POSITION_TABLES and weight is not None:
-            padding = getattr(module, "padding_idx", None)
-            yield len(weight) if padding is None else len(weight) - padding - 1
-
-
 def read_last_token(config: "PretrainedConfig") -> None:
     """Have a decoder's classifier without a padding token read each window's last token, as it does for one alone.
 
@@ -179,15 +157,6 @@ def group_windows(windows: Sequence[Sequence[int]], config: "PretrainedConfig") 
     for position, tokens in enumerate(windows):
         alike.setdefault((len(tokens), tokens.count(end) if isinstance(end, int) else 0), []).append(position)
     return list(alike.values())
-
-
-def restore_attention(model: "PreTrainedModel") -> None:
-    """Give BigBird the attention that its configuration states: after one short text it would keep another for all."""
-    stated = getattr(model.config, "attention_type", None)
-    if stated == "block_sparse":
-        for module in model.modules():
-            if hasattr(module, "set_attention_type"):
-                module.set_attention_type(stated)
 
 
 def is_regression(config: "PretrainedConfig") -> bool:
