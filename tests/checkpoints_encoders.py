@@ -7,11 +7,17 @@ import torch
 import transformers
 from checkpoint_parts import SIZES, write_card, write_clip_tokenizer, write_json, write_t5_tokenizer, write_wordpiece
 from checkpoints import bert_config
+from checkpoints_classifiers import SEQ2SEQ, build_classifier
 from safetensors.torch import save_file
 
 SIDE = 32  # pixels of the pictures that the towers read
 TOWER = SIZES | {"projection_dim": 24}
 VISION = SIZES | {"image_size": SIDE, "patch_size": 8}
+# Models of inference whose pairs stand in other forms than BERT's.
+CLASSES: dict[str, dict[str, Any]] = {
+    "Roberta": SIZES | {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2, "max_position_embeddings": 66},
+    "Bart": SEQ2SEQ | {"pad_token_id": 1, "eos_token_id": 2, "max_position_embeddings": 64},
+}
 FLAGS = ("cls_token", "mean_tokens", "max_tokens", "mean_sqrt_len_tokens", "weightedmean_tokens", "lasttoken")
 
 
@@ -75,6 +81,32 @@ def write_picture_processor(folder: Path, kind: str) -> None:
     if kind == "CLIP":
         size = {"size": {"shortest_edge": SIDE}, "crop_size": {"height": SIDE, "width": SIDE}, "do_center_crop": True}
     write_json(folder / "preprocessor_config.json", {"image_processor_type": f"{kind}ImageProcessor"} | shared | size)
+
+
+def build_inference(
+    folder: Path, kind: str = "Bert", names: tuple[str, ...] = ("entailment", "neutral", "contradiction")
+) -> Path:
+    """A model of natural language inference."""
+    torch.manual_seed(0)
+    labels = {"id2label": dict(enumerate(names)), "label2id": {name: number for number, name in enumerate(names)}}
+    if kind == "Bert":
+        config = bert_config(write_wordpiece(folder, 64), 64, **labels)
+        save_plain(transformers.BertForSequenceClassification(config), folder)
+    else:
+        build_classifier(folder, kind, **CLASSES[kind], **labels)
+    write_card(folder, "mit", "zero-shot-classification", "transformers")
+    return folder
+
+
+def build_vit(folder: Path) -> Path:
+    """A classifier of pictures with three labels."""
+    torch.manual_seed(0)
+    names = ["cat", "dog", "house"]
+    labels = {"id2label": dict(enumerate(names)), "label2id": {name: number for number, name in enumerate(names)}}
+    save_plain(transformers.ViTForImageClassification(transformers.ViTConfig(**VISION, **labels)), folder)
+    write_picture_processor(folder, "ViT")
+    write_card(folder, "apache-2.0", "image-classification", "transformers")
+    return folder
 
 
 def build_clip(folder: Path) -> Path:

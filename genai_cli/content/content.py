@@ -112,6 +112,18 @@ class Content(ABC):
         return []
 
     @classmethod
+    def own_columns(cls, record: Mapping[str, object]) -> list[str]:
+        """The names of columns that a result has beside those: of its labels, a column each."""
+        del record
+        return []
+
+    @classmethod
+    def own_cells(cls, record: Mapping[str, object], names: list[str]) -> list[object]:
+        """A result under the columns of these names."""
+        del record
+        return [None] * len(names)
+
+    @classmethod
     def cells(cls, record: Mapping[str, object], count: int) -> list[object]:
         """A result under those columns; None where it has no answer."""
         del record, count

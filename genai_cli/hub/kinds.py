@@ -13,7 +13,6 @@ OTHER_KINDS = {
     "ForMaskedLM": "a masked language model",
     "ForTokenClassification": "a token classifier",
     "ForQuestionAnswering": "a question answering model",
-    "ForImageClassification": "an image classifier",
     "ForSpeechSeq2Seq": "a speech recogniser",
     "ForCTC": "a speech recogniser",
     "ForAudioClassification": "an audio classifier",

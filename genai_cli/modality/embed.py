@@ -17,7 +17,7 @@ from genai_cli.hub.reference import BUILT_IN
 from genai_cli.hub.storage import read_json
 from genai_cli.modality.encoding.modules import MODULES, POOLING
 from genai_cli.modality.encoding.sentences import NO_PROMPT, Encoded, SentenceEncoder
-from genai_cli.modality.encoding.towers import Towers
+from genai_cli.modality.encoding.towers import TWO_TOWERS, Towers
 from genai_cli.modality.known_models import VECTORS
 from genai_cli.modality.modality import TINY, Modality, Result
 from genai_cli.modality.service import Call, Service
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from genai_cli.device.placement import Placement
     from genai_cli.hub.fetching import ModelFiles
 
-TWO_TOWERS = ("CLIPModel", "SiglipModel", "Siglip2Model")
 MOST_INPUTS = 2048  # of one request to a server, as at OpenAI's
 FIRST_LINE = 1_000_000  # bytes that are read of a file of vectors to find its model
 

@@ -13,6 +13,7 @@ SDXL = "stabilityai/stable-diffusion-xl-base-1.0"
 SST2 = "distilbert/distilbert-base-uncased-finetuned-sst-2-english"
 SENTIMENTS = "lxyuan/distilbert-base-multilingual-cased-sentiments-student"
 STARS = "nlptown/bert-base-multilingual-uncased-sentiment"
+ZERO_SHOT = "MoritzLaurer/deberta-v3-base-zeroshot-v2.0"
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 MPNET = "sentence-transformers/all-mpnet-base-v2"
 QWEN3 = "Qwen/Qwen3-Embedding-0.6B"
@@ -55,6 +56,8 @@ LABELS = (
     KnownModel("stars", STARS, "1 to 5 stars; 6 languages", 167, 669, "mit"),
     KnownModel("emotions", "SamLowe/roberta-base-go_emotions", "28 emotions, English", 125, 499, "mit"),
     KnownModel("toxic", "unitary/toxic-bert", "insults and threats, English", 109, 438, "apache-2.0"),
+    KnownModel("zero-shot", ZERO_SHOT, "any labels: --labels; English", 184, 371, "mit"),
+    KnownModel("vit", "google/vit-base-patch16-224", "pictures by 1000 labels", 87, 346, "apache-2.0"),
     KnownModel("languages", "papluca/xlm-roberta-base-language-detection", "which of 20 languages", 278, 1112, "mit"),
 )
 

@@ -100,17 +100,21 @@ def table_lines(results: Results, survey: Survey, form: Form) -> Iterator[str]:
     content: type[Content] = find_modality(next(iter(survey.tasks))).content
     columns = survey.columns or (PROMPT,)
     count, has_error = 1, survey.bad > 0
+    found: dict[str, None] = {}
     for record in results.records():
+        found |= dict.fromkeys(content.own_columns(record))
         count = max(count, content.count_cells(record))
         has_error = has_error or ERROR in record
-    names = content.columns(count) + ([ERROR] if has_error else [])
+    own_names = list(found)
+    names = tell_apart([*content.columns(count), *own_names, *([ERROR] if has_error else [])])
     while set(names) & set(columns):
         names = [PREFIX + name for name in names]
     if form.suffix == ".csv":
         yield csv_line([*columns, *names], form.delimiter)
     names_in_json = tell_apart(columns)
     for row, record in results:
-        answers = content.cells(record, count) + ([record.get(ERROR)] if has_error else [])
+        answers = [*content.cells(record, count), *content.own_cells(record, own_names)]
+        answers += [record.get(ERROR)] if has_error else []
         if form.suffix == ".csv":
             yield csv_line([*arrange_cells(row, columns), *answers], form.delimiter)
         else:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from genai_cli.device.placement import Placement
     from genai_cli.hub.fetching import ModelFiles
 
+TWO_TOWERS = ("CLIPModel", "SiglipModel", "Siglip2Model")
 SIGMOID = "siglip"  # the models that judge each pair alone, and whose texts are padded to one length as in training
 
 
@@ -44,6 +45,7 @@ class Towers:
             make_batch_invariant(self.model)
         self.inputs = list(inspect.signature(self.model.get_text_features).parameters)
         stated = getattr(self.model.config.get_text_config(), "max_position_embeddings", WITHOUT_LIMIT)
+        self.kept: dict[tuple[str, ...], torch.Tensor] = {}
         self.window = int(min(self.tokenizer.model_max_length, stated))
 
     @property
@@ -87,6 +89,34 @@ class Towers:
             with torch.inference_mode():
                 found.append(self.model.get_image_features(**inputs).pooler_output[0].float().cpu().numpy())
         return found
+
+    def compare(self, picture: Input, sentences: tuple[str, ...], emit: Emit) -> list[float]:
+        """How well each sentence fits a picture: shares among them, or probabilities where the model judges each alone.
+
+        Raises InputError for what is no picture.
+        """
+        import torch
+
+        (seen,) = self.encode_pictures([picture], emit)
+        directions = torch.nn.functional.normalize(torch.from_numpy(seen), dim=0)
+        cosines = self.read_sentences(sentences) @ directions
+        with torch.inference_mode():
+            logits = cosines * self.model.logit_scale.exp().float().cpu()
+            if self.judges_alone:
+                scores: list[float] = (logits + self.model.logit_bias.float().cpu()).sigmoid().tolist()
+                return scores
+        shares: list[float] = logits.softmax(dim=0).tolist()
+        return shares
+
+    def read_sentences(self, sentences: tuple[str, ...]) -> "torch.Tensor":
+        """The directions of sentences, of shape (sentences, width); kept, as many pictures are asked for the same."""
+        import numpy
+        import torch
+
+        if sentences not in self.kept:
+            vectors = torch.from_numpy(numpy.stack([encoded.vector for encoded in self.encode(sentences)]))
+            self.kept = {sentences: torch.nn.functional.normalize(vectors, dim=-1)}
+        return self.kept[sentences]
 
 
 def read_pictures(
