@@ -73,7 +73,7 @@ def build_row(record: Record, changes: Mapping[str, object], file: Path, given_i
     if name != BUILT_IN and revision:
         name = f"{name}@{revision}"
     for subject in (request_class.subject, request_class.last):
-        if subject is not None and subject not in names:
+        if subject is not None and subject not in names and subject in record:
             row[subject] = record[subject]  # type: ignore[literal-required]
     paths = {name: str(path) for name, path in files.items()}
     adapters = name_adapters(record, set(list_adapters(request_class)) - set(changes), file, changes.get("lora_dir"))
