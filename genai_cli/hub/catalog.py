@@ -52,16 +52,16 @@ class ModelKind:
     """The library that loads it: "diffusers" or "transformers"."""
     class_suffixes: tuple[str, ...] = ()
     """Ends of class names that tell the task: "ForCausalLM". A whole class name is allowed too."""
-    also: tuple[str, ...] = ()
-    """Ends of class names that it takes too, and that by themselves are of another kind or of none."""
-    marker: str | None = None
-    """The file that makes a checkpoint one of the kind, whatever its class is called."""
     mapping: str | None = None
     """For class names that do not tell: the part CAUSAL_LM of transformers' MODEL_FOR_CAUSAL_LM_MAPPING_NAMES."""
     known: tuple[KnownModel, ...] = ()
     """The models that have a short name: "gpt2" is "openai-community/gpt2". The first is the task's own."""
     built_in: Path | None = None
     """The folder of the model inside the package."""
+    also: tuple[str, ...] = ()
+    """Ends of class names that it takes too, and that by themselves are of another kind or of none."""
+    marker: str | None = None
+    """The file that makes a checkpoint one of the kind, whatever its class is called."""
 
 
 @dataclass(frozen=True)
