@@ -194,7 +194,7 @@ def test_what_stdout_shows_is_read_again(run_main: RunMain, encoder: Path) -> No
     assert len(found.lines) == 2
 
 
-def test_vectors_in_one_file_and_what_is_near(genai: Genai, encoder: Path) -> None:
+def test_vectors_in_one_file_and_what_is_near(genai: Genai, run_main: RunMain, encoder: Path) -> None:
     """The command as a user types it; the model of a search is the one that made the vectors."""
     (genai.cwd / "texts.txt").write_text("\n".join(TEXTS))
     done = genai("embed", "--prompts", "texts.txt", "-m", encoder, "-o", "vectors.npy")
@@ -204,7 +204,7 @@ def test_vectors_in_one_file_and_what_is_near(genai: Genai, encoder: Path) -> No
     rows = [json.loads(line) for line in (genai.cwd / "vectors.npy.jsonl").read_text().splitlines()]
     assert [row["prompt"] for row in rows] == TEXTS
     assert not any("embedding" in row for row in rows)
-    done = genai("embed", "--near", "dull and boring", "--in", "vectors.npy", "--top", "3")
+    done = run_main("embed", "--near", "dull and boring", "--in", "vectors.npy", "--top", "3")
     assert done.code == 0, done.stderr
     scores = vectors @ vectors[2]
     order = np.argsort(-scores)[:3]
