@@ -76,5 +76,5 @@ def test_stdin_and_files(run_main: RunMain, distilbert: Path) -> None:
 def test_the_wrong_kind_of_transformers_model(run_main: RunMain, masked_lm: Path, musicgen: Path) -> None:
     done = run_main("classify", "good", "-m", str(masked_lm))
     assert done.code == 2
-    assert "a masked language model (BertForMaskedLM), not a text classifier" in done.stderr
+    assert "a masked language model (BertForMaskedLM), not a classifier" in done.stderr
     assert run_main("classify", "good", "-m", str(musicgen)).code == 2

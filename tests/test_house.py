@@ -39,6 +39,7 @@ def test_a_task_is_named_in_its_own_file_and_in_the_registry_alone() -> None:
         ("content", "openai_answers.py"): {"text"},
         ("content", "foreign.py"): {"image"},
         ("request", "openai_rows.py"): {"text"},
+        ("request", "seeing.py"): {"text"},
         ("request", "option.py"): {"text"},
         ("cli", "models_show.py"): {"text"},
         ("decoding", "chat.py"): {"text"},

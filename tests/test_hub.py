@@ -170,7 +170,7 @@ def test_a_model_of_another_kind_is_told_before_its_weights(genai: Genai, hub: L
     hub.add("owner/classifier", distilbert)
     done = genai("image", "a cat", "-m", "owner/classifier")
     assert done.code == 2
-    assert "a text classifier" in done.stderr
+    assert "a classifier" in done.stderr
     assert not [target for _, target in hub.requests if target.endswith(".safetensors")]
 
 

@@ -216,7 +216,7 @@ def test_broken_weights_are_said(run_main: RunMain, stable_diffusion: Path, tmp_
 def test_a_model_of_another_kind_says_what_it_is(run_main: RunMain, gpt2: Path, distilbert: Path) -> None:
     done = run_main("image", "a cat", "-m", str(distilbert))
     assert done.code == 2
-    assert "a text classifier (DistilBertForSequenceClassification), not a text-to-image model" in done.stderr
+    assert "a classifier (DistilBertForSequenceClassification), not a text-to-image model" in done.stderr
     assert "genai text takes it" in run_main("image", "a cat", "-m", str(gpt2)).stderr
 
 

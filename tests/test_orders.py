@@ -31,7 +31,7 @@ OK = {"task": "text", "prompt": "x"}
         ({"task": "image", "size": "64x64", "width": 32}, "'size' and 'width' set the same option"),
         ({"prompt": 3}, "the prompt must be text, not 3"),
         ({"id": ""}, "the id"),
-        ({"url": "/v1/embeddings", "body": {}}, "'/v1/embeddings'"),
+        ({"url": "/v1/moderations", "body": {}}, "'/v1/moderations'"),
     ],
 )
 def test_a_bad_row_is_named(fields: dict[str, Any], words: str) -> None:

@@ -30,7 +30,7 @@ def test_a_text_becomes_the_next_one_s_prompt(run_main: RunMain) -> None:
 
 def test_rows_that_cannot_go_on(run_main: RunMain) -> None:
     failed = write_line(status="failed", error="the picture is a single colour")
-    picture = write_line(file="a.png")
+    picture = write_line()
     for lines, words in (
         (failed, "the row's own result failed: the picture is a single colour"),
         (picture, "the result of genai image has no text, and genai classify takes one as its prompt"),

@@ -56,7 +56,8 @@ def run_batch(given: Given) -> int:
     values = {"seed": own.seed, "model": own.model}
     fields: dict[str, object] = {name: value for name, value in values.items() if value is not None}
     requests = list_requests()
-    subjects = list(dict.fromkeys(request_class.subject for request_class in requests.values()))
+    all_subjects = (subject for request_class in requests.values() for subject in request_class.list_subjects())
+    subjects = list(dict.fromkeys(all_subjects))
     ways = given.read(ReadingOptions)
     reading = Reading.check(ways.encoding, ways.delimiter)
     rows = read_rows([], given.arguments[0], sys.stdin.buffer, subjects, reading=reading)

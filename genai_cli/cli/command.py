@@ -138,11 +138,11 @@ class Command:
         is_plain = owner in self.plain
         wanted, _, _ = accepted_types(declared.hint)
         default = None if is_plain else declared.default
-        if name == "model" and not is_plain:
-            default = getattr(owner, "default_model", None)
+        # A row's model is chosen where the row is read: other options may ask for one of another kind.
+        shown = getattr(owner, "default_model", None) if name == "model" and not is_plain else default
         information = typer.Option(
             *option.names,
-            help=describe(option, default),
+            help=describe(option, shown),
             metavar=option.metavar,
             show_default=False,
             show_envvar=False,

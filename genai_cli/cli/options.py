@@ -127,6 +127,15 @@ class BatchOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class InsteadOptions:
+    """What the arguments are, where a task takes a picture in place of a text."""
+
+    pictures: Annotated[bool, Option("--picture", help="The arguments are pictures, not texts: --picture *.jpg")] = (
+        False
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class PromptOptions:
     """Where prompts come from, beside the command line."""
 

@@ -32,15 +32,18 @@ def check_record(record: Record | None, file: Path) -> Record:
     request_class = list_requests().get(str(record.get("task")))
     if request_class is None:
         raise InputError(f"{file} holds a record of an unknown task {record.get('task')!r}")
-    is_file = request_class.subject in list_inputs(request_class)
-    held = record.get("inputs") if is_file else record.get(request_class.subject)
+    subject = request_class.subject
+    if request_class.instead is not None and request_class.instead in (record.get("inputs") or ()):
+        subject = request_class.instead
+    is_file = subject in list_inputs(request_class)
+    held = record.get("inputs") if is_file else record.get(subject)
     lacks_last = request_class.last is not None and not isinstance(record.get(request_class.last), str)
     if held is None or lacks_last or "parameters" not in record:
-        raise InputError(f"{file} does not hold its {request_class.subject}: it was written with --no-metadata")
+        raise InputError(f"{file} does not hold its {subject}: it was written with --no-metadata")
     model, parameters, files = record.get("model"), record["parameters"], record.get("inputs", {})
     is_whole = isinstance(model, dict) and isinstance(model.get("id"), str) and isinstance(parameters, dict)
     is_whole = is_whole and isinstance(files, dict) and all(isinstance(stated, dict) for stated in files.values())
-    if not is_whole or (is_file and request_class.subject not in files):
+    if not is_whole or (is_file and subject not in files):
         raise InputError(f"{file} holds a broken record")
     return record
 
@@ -70,7 +73,7 @@ def build_row(record: Record, changes: Mapping[str, object], file: Path, given_i
     if name != BUILT_IN and revision:
         name = f"{name}@{revision}"
     for subject in (request_class.subject, request_class.last):
-        if subject is not None and subject not in names:
+        if subject is not None and subject not in names and subject in record:
             row[subject] = record[subject]  # type: ignore[literal-required]
     paths = {name: str(path) for name, path in files.items()}
     adapters = name_adapters(record, set(list_adapters(request_class)) - set(changes), file, changes.get("lora_dir"))

@@ -171,7 +171,9 @@ def check_model_name(survey: Survey) -> None:
 def select_form(rows: Rows, survey: Survey, options: RunOptions, is_openai: bool) -> Form | None:
     """How all results stand in the one file that -o names; None where each has a file of its own. Raises InputError."""
     path = Path(options.output.output or "").expanduser()
-    suffix = KINDS.get(path.suffix.lower())
+    gathered = {suffix for task in survey.tasks for suffix in find_content(task).gathered}
+    is_gathered = len(survey.tasks) == 1 and path.suffix.lower() in gathered
+    suffix = path.suffix.lower() if is_gathered else KINDS.get(path.suffix.lower())
     is_file = suffix is not None and not path.is_dir() and not set(str(path)) & set("{}")
     if not is_openai and not (is_file and are_printed(survey.tasks)):
         return None
@@ -184,7 +186,7 @@ def select_form(rows: Rows, survey: Survey, options: RunOptions, is_openai: bool
         raise InputError("a table holds results of one kind", hint="-o out.jsonl takes several, -o out/ all")
     source = unwrap(rows)
     is_table = suffix == ".csv" or (isinstance(source, FileRows) and source.reading.source is not None)
-    return Form(suffix, is_table, is_openai, TAB if path.suffix.lower() == ".tsv" else COMMA)
+    return Form(suffix, is_table, is_openai, TAB if path.suffix.lower() == ".tsv" else COMMA, is_gathered)
 
 
 def are_printed(tasks: set[str]) -> bool:

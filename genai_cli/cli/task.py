@@ -4,7 +4,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from genai_cli.cli.command import Command, Given
-from genai_cli.cli.options import RUN_OPTIONS, PromptOptions, ReadingOptions, VaryOptions
+from genai_cli.cli.options import RUN_OPTIONS, InsteadOptions, PromptOptions, ReadingOptions, VaryOptions
 from genai_cli.errors import InputError
 from genai_cli.modality.registry import Entry, find_modality
 from genai_cli.request.input import STDIN
@@ -25,6 +25,7 @@ def make_command(entry: Entry) -> Command:
     modality = find_modality(entry.task)
     request_class = modality.request
     is_file = request_class.subject in list_inputs(request_class)
+    instead: tuple[type, ...] = (InsteadOptions,) if request_class.instead else ()
 
     def run(given: Given) -> int:
         from genai_cli.cli.run import RunOptions, run_rows
@@ -35,7 +36,7 @@ def make_command(entry: Entry) -> Command:
         options, fields = RunOptions.read(given), collect_fields(request_class, given)
         if options.previews.keeps and PREVIEW in declared_options(request_class):
             fields[PREVIEW] = True
-        rows = vary_rows(asked, given.read(VaryOptions), request_class, fields)
+        rows = vary_rows(asked, given.read(VaryOptions), request_class, fields, find_subject(request_class, given))
         defaults = Defaults({request_class.task: request_class}, fields, options.output.num)
         return run_rows(rows, defaults, options, notices=notices)
 
@@ -43,11 +44,16 @@ def make_command(entry: Entry) -> Command:
         entry.task,
         f"{entry.summary}\n\n{modality.example}",
         run,
-        (request_class, PromptOptions, VaryOptions, ReadingOptions, *RUN_OPTIONS),
+        (request_class, *instead, PromptOptions, VaryOptions, ReadingOptions, *RUN_OPTIONS),
         " ".join(name.upper() for name in (request_class.subject, request_class.last) if name),
         f"{modality.argument}; {'- is stdin' if is_file else '- reads them from stdin, one a line'}.",
         modality=modality,
     )
+
+
+def find_subject(request_class: type[Request], given: Given) -> str:
+    """The field that the arguments fill: the task's subject, or what may stand in its place."""
+    return (request_class.instead if given.values.get("pictures") else None) or request_class.subject
 
 
 def read_asked(modality: "type[Modality[Request]]", given: Given) -> "tuple[Rows, Sequence[Event]]":
@@ -59,13 +65,15 @@ def read_asked(modality: "type[Modality[Request]]", given: Given) -> "tuple[Rows
     prompts, ways = given.read(PromptOptions), given.read(ReadingOptions)
     reading = Reading.check(ways.encoding, ways.delimiter, prompts.column, prompts.template)
     stdin, rows_file, request_class = sys.stdin.buffer, prompts.prompts, modality.request
-    subject, files = request_class.subject, list_inputs(request_class)
+    subject, files = find_subject(request_class, given), list_inputs(request_class)
     if request_class.last is None:
         joins_words = modality.joins_words and subject == PROMPT
         taken = take_arguments(given.arguments, rows_file is not None, joins_words, reading.encoding)
         if taken.arguments == [STDIN] and begins_with_record(stdin):
             return RecordRows(stdin, request_class), taken.notices
-        return read_rows(taken.arguments, rows_file, stdin, [subject], subject in files, reading), taken.notices
+        others = [] if reading.source else [name for name in request_class.list_subjects() if name != subject]
+        subjects = [subject, *others]
+        return read_rows(taken.arguments, rows_file, stdin, subjects, subject in files, reading), taken.notices
     arguments = given.arguments
     if rows_file is None and len(arguments) > 1 and arguments[-1] == STDIN:
         rows_file = arguments.pop()  # prompts, a line each
@@ -76,7 +84,9 @@ def read_asked(modality: "type[Modality[Request]]", given: Given) -> "tuple[Rows
     return read_pairs(split.files, split.prompt, rows_file, stdin, pair, others, reading), split.notices
 
 
-def vary_rows(rows: "Rows", options: VaryOptions, request_class: type[Request], fields: JsonObject) -> "Rows":
+def vary_rows(
+    rows: "Rows", options: VaryOptions, request_class: type[Request], fields: JsonObject, subject: str
+) -> "Rows":
     """The rows with what --expand and --vary make of them. Raises InputError.
 
     Combinations share a seed, so that they differ in nothing else.
@@ -84,7 +94,7 @@ def vary_rows(rows: "Rows", options: VaryOptions, request_class: type[Request], 
     from genai_cli.request.varying import SHARED_SEED, ExpandedRows, VariedRows, parse_axes
 
     if options.expand:
-        rows = ExpandedRows(rows, request_class.subject)
+        rows = ExpandedRows(rows, subject)
     if not options.vary:
         return rows
     axes = parse_axes(options.vary, request_class)
@@ -94,7 +104,7 @@ def vary_rows(rows: "Rows", options: VaryOptions, request_class: type[Request], 
         raise InputError(f"--vary varies {given.word}: leave {long} out")
     has_seed = "seed" in fields or any(axis.field == "seed" for axis in axes)
     shared = {} if has_seed or not find_modality(request_class.task).draws else {"seed": SHARED_SEED}
-    return VariedRows(rows, axes, request_class.subject, shared)
+    return VariedRows(rows, axes, subject, shared)
 
 
 def collect_fields(request_class: type[Request], given: Given) -> JsonObject:

@@ -1,7 +1,8 @@
 """What a result is made of: it checks, hashes, encodes, describes and prints itself, and reads files of its medium."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from genai_cli.content.record import Record
@@ -24,6 +25,16 @@ class FilteredError(ResultError):
     """The model's own safety checker flagged the result."""
 
 
+@dataclass(frozen=True)
+class Gathered:
+    """All results of a run as the pieces of one file, and of the file that stands beside it."""
+
+    pieces: Iterable[bytes]
+    beside: Iterable[bytes]
+    suffix: str
+    """What the name of the file beside it has more."""
+
+
 class Content(ABC):
     """One finished result of a medium, before it is a file."""
 
@@ -35,6 +46,8 @@ class Content(ABC):
     """Whether results are shown on stdout, and many of them may stand in one file."""
     written: ClassVar[bool] = True
     """Whether a result becomes a file in the current folder where the user names no place."""
+    gathered: ClassVar[tuple[str, ...]] = ()
+    """The file types that hold all results of a run, beside JSON lines and tables."""
     record_beside: ClassVar[bool] = False
     """Whether a file has no place for the record, so that it stands in NAME.json beside it."""
 
@@ -81,6 +94,12 @@ class Content(ABC):
         yield from ()
 
     @classmethod
+    def gather(cls, records: Callable[[], Iterator[JsonObject]], count: int) -> Gathered:
+        """All results in one file of a type that is `gathered`; `records` gives them anew. Raises InputError."""
+        del records, count
+        raise InputError(f"{cls.__name__.lower()} cannot stand in one file")
+
+    @classmethod
     def count_cells(cls, record: Mapping[str, object]) -> int:
         """How many answers a table would hold of a result."""
         del record
@@ -91,6 +110,18 @@ class Content(ABC):
         """The names of a table's columns for so many answers."""
         del count
         return []
+
+    @classmethod
+    def own_columns(cls, record: Mapping[str, object]) -> list[str]:
+        """The names of columns that a result has beside those: of its labels, a column each."""
+        del record
+        return []
+
+    @classmethod
+    def own_cells(cls, record: Mapping[str, object], names: list[str]) -> list[object]:
+        """A result under the columns of these names."""
+        del record
+        return [None] * len(names)
 
     @classmethod
     def cells(cls, record: Mapping[str, object], count: int) -> list[object]:

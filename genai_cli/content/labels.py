@@ -56,7 +56,22 @@ class Labels(Text):
 
     @classmethod
     def count_cells(cls, record: Mapping[str, object]) -> int:
-        return len(list_labels(record))
+        return min(1, len(list_labels(record))) if cls.own_columns(record) else len(list_labels(record))
+
+    @classmethod
+    def own_columns(cls, record: Mapping[str, object]) -> list[str]:
+        """The labels, where each is to have a column: in the order in which they were given, else by their names."""
+        parameters = record.get("parameters")
+        asked = parameters if isinstance(parameters, dict) else {}
+        if not asked.get("scores"):
+            return []
+        names = [pair["label"] for pair in list_labels(record) if "label" in pair]
+        return [str(label) for label in asked.get("labels") or sorted(names)]
+
+    @classmethod
+    def own_cells(cls, record: Mapping[str, object], names: list[str]) -> list[object]:
+        scores = {pair.get("label"): pair["score"] for pair in list_labels(record)}
+        return [scores.get(name) for name in names]
 
     @classmethod
     def columns(cls, count: int) -> list[str]:

@@ -127,6 +127,60 @@ def count_usage(records: list[JsonObject]) -> JsonObject:
     return {"usage": {"prompt_tokens": read, "completion_tokens": made, "total_tokens": read + made}}
 
 
+EMBEDDINGS: JsonObject = {
+    "type": "object",
+    "properties": {
+        "object": {"const": "list"},
+        "model": {"type": "string"},
+        "data": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "object": {"const": "embedding"},
+                    "index": WHOLE,
+                    "embedding": {
+                        "anyOf": [
+                            {"type": "array", "items": {"type": "number"}},
+                            {"type": "string", "contentEncoding": "base64"},
+                        ]
+                    },
+                },
+                "required": ["object", "index", "embedding"],
+            },
+            "minItems": 1,
+        },
+        "usage": {
+            "type": "object",
+            "properties": dict.fromkeys(("prompt_tokens", "total_tokens"), WHOLE),
+            "required": ["prompt_tokens", "total_tokens"],
+        },
+    },
+    "required": ["object", "model", "data", "usage"],
+}
+
+
+def answer_embeddings(records: list[JsonObject]) -> JsonObject:
+    """Vectors, as /v1/embeddings answers them."""
+    data = [
+        {"object": "embedding", "index": index, "embedding": record["embedding"]}
+        for index, record in enumerate(records)
+    ]
+    read = sum((record.get("tokens") or {}).get("prompt", 0) for record in records)
+    usage = {"prompt_tokens": read, "total_tokens": read}
+    return {"object": "list", "data": data, "model": records[0]["model"]["id"], "usage": usage}
+
+
+def read_embedding(answer: JsonObject) -> tuple[object, int | None]:
+    """The vector in an answer of /v1/embeddings as it stands, and the tokens that were read. Raises ModelError."""
+    stated = read_first(answer, "data").get("embedding")
+    if not isinstance(stated, list | str) or not stated:
+        raise not_an_answer()
+    usage = answer.get("usage")
+    read = usage.get("prompt_tokens") if isinstance(usage, dict) else None
+    return stated, read if isinstance(read, int) and not isinstance(read, bool) else None
+
+
 def read_said(answer: JsonObject) -> Said:
     """The text of an answer of /v1/completions or /v1/chat/completions. Raises ModelError."""
     choice = read_first(answer, "choices")

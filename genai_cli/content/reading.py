@@ -39,7 +39,7 @@ class NoRecordError(InputError):
 
 def read_provenance(path: Path) -> Provenance:
     """What a file says. Raises InputError where it is missing or broken, NoRecordError where it has no record."""
-    readers = {".txt": read_beside, ".json": read_sidecar, ".wav": read_wave, ".mp3": read_mp3}
+    readers = {".txt": read_beside, ".npy": read_beside, ".json": read_sidecar, ".wav": read_wave, ".mp3": read_mp3}
     readers |= {".flac": read_flac, ".ogg": read_ogg, **dict.fromkeys((*PICTURES, ".webp"), read_picture)}
     try:
         check_file(path, tuple(readers))
@@ -142,7 +142,7 @@ def record_in_tag(tag: bytes | None, find: Callable[[bytes, str], str | None], p
 
 
 def read_beside(path: Path) -> Provenance:
-    """From NAME.txt.json beside a text."""
+    """From NAME.txt.json beside a text, or NAME.npy.json beside a vector."""
     sidecar = path.with_name(f"{path.name}.json")
     return read_sidecar(sidecar) if sidecar.is_file() else Provenance(None)
 

@@ -4,7 +4,6 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -28,7 +27,7 @@ from genai_cli.types import JsonObject
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
     from torch import nn
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixin
+    from transformers import BaseImageProcessor, PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixin
 
 
 def quiet_libraries() -> None:
@@ -124,9 +123,16 @@ def load_shared_tokenizers(files: ModelFiles, index: JsonObject) -> dict[str, ob
 
 
 @contextmanager
-def refuse_missing_weights(files: ModelFiles) -> Iterator[None]:
-    """Raise ModelError where a model of transformers is loaded that lacks weights: its results would be random."""
-    with watch_loading(partial(refuse_missing, files)):
+def refuse_missing_weights(files: ModelFiles, idle: str | None = None) -> Iterator[None]:
+    """Raise ModelError where a model of transformers is loaded that lacks weights: its results would be random.
+
+    Those of the part `idle`, which the caller does not use, may be missing.
+    """
+
+    def report(loaded: type, missing: set[str]) -> None:
+        refuse_missing(files, loaded, {name for name in missing if idle is None or not name.startswith(f"{idle}.")})
+
+    with watch_loading(report):
         yield
 
 
@@ -163,8 +169,11 @@ def hide_bare_names(files: ModelFiles) -> Iterator[Path]:
         yield Path(place)
 
 
-def load_model(class_name: str, files: ModelFiles, placement: Placement) -> "PreTrainedModel":
-    """A transformers model by the name of its (auto) class, on its device, in eval mode."""
+def load_model(class_name: str, files: ModelFiles, placement: Placement, idle: str | None = None) -> "PreTrainedModel":
+    """A transformers model by the name of its (auto) class, on its device, in eval mode.
+
+    `idle` names a part whose weights may be missing, as nothing uses it.
+    """
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
@@ -172,7 +181,7 @@ def load_model(class_name: str, files: ModelFiles, placement: Placement) -> "Pre
     if kept is not None and (model := load_kept(class_name, files, placement, kept)) is not None:
         speed_up(model, files, placement)
         return model.eval()
-    with refuse_missing_weights(files):
+    with refuse_missing_weights(files, idle):
         # To cuda without a copy on the CPU.
         model = read_model(class_name, files, placement, placement.device if placement.on_cuda else None)
     if placement.quantize:
@@ -225,6 +234,15 @@ def load_companion(class_name: str, files: ModelFiles) -> "PreTrainedTokenizerBa
 
     return getattr(transformers, class_name).from_pretrained(
         files.folder, local_files_only=True, trust_remote_code=False
+    )
+
+
+def load_image_processor(files: ModelFiles) -> "BaseImageProcessor":
+    """What turns pictures into a model's input, with Pillow: the same on every machine, with torchvision or not."""
+    import transformers
+
+    return transformers.AutoImageProcessor.from_pretrained(
+        files.folder, backend="pil", local_files_only=True, trust_remote_code=False
     )
 
 

@@ -25,23 +25,26 @@ def build_command(item: Item, file: Path | None) -> str | None:
     stated = {name: value for name, value in parameters.items() if name in list_parameters(request_class)}
     if any(value not in (None, [], ()) and name not in declared for name, value in stated.items()):
         return None if file is None else shlex.join(["genai", "rerun", "--", str(file)])
-    subject = find_subject(item, request_class)
+    field = request_class.subject
+    if request_class.instead is not None and request_class.instead in item.inputs:
+        field = request_class.instead
+    subject = find_subject(item, request_class, field)
     if not subject:
         return None
-    name, revision = item.text("model", "id"), item.text("model", "revision")
-    words = ["genai", request_class.task, "-m", f"{name}@{revision}" if revision and name != BUILT_IN else name]
-    for field, value in stated.items():
-        words += list_option_words(declared[field], value) if field in declared else ()
-    for field in list_inputs(request_class):
-        if field != request_class.subject and field in item.inputs:
-            words += [declared[field].option.long, str(item.inputs[field].get("name", ""))]
+    model, revision = item.text("model", "id"), item.text("model", "revision")
+    words = ["genai", request_class.task, "-m", f"{model}@{revision}" if revision and model != BUILT_IN else model]
+    for name, value in stated.items():
+        words += list_option_words(declared[name], value) if name in declared else ()
+    words += [f"--{field}"] if field != request_class.subject else []
+    for name in list_inputs(request_class):
+        if name != field and name in item.inputs and name in declared:
+            words += [declared[name].option.long, str(item.inputs[name].get("name", ""))]
     # Behind `--`, a text that begins with a dash is no option.
     return shlex.join([*words, *(["--"] if subject.startswith("-") else []), subject])
 
 
-def find_subject(item: Item, request_class: type[Request]) -> str:
-    """The command's argument: the prompt, or the name of a file."""
-    field = request_class.subject
+def find_subject(item: Item, request_class: type[Request], field: str) -> str:
+    """The command's argument: the prompt, or the name of the file in a field."""
     stated: Mapping[str, object] = item.inputs.get(field, {})
     return str(stated.get("name", "")) if field in list_inputs(request_class) else item.text(field)
 

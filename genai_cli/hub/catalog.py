@@ -58,6 +58,10 @@ class ModelKind:
     """The models that have a short name: "gpt2" is "openai-community/gpt2". The first is the task's own."""
     built_in: Path | None = None
     """The folder of the model inside the package."""
+    also: tuple[str, ...] = ()
+    """Ends of class names that it takes too, and that by themselves are of another kind or of none."""
+    marker: str | None = None
+    """The file that makes a checkpoint one of the kind, whatever its class is called."""
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,9 @@ ReadJson = Callable[[str], JsonObject]
 # Configurations, tokenizers and processors, which are fetched with the weights. Never code, never pickles.
 SMALL_FILE = re.compile(r"(.+/)?\w[\w.+-]*\.(json|txt|model|jinja|tiktoken)")
 CARD = "README.md"
+MODULES = "modules.json"  # of sentence-transformers: what comes after the encoder, each module in a folder of its own
+TRAINING_DATA = "data_config.json"  # what a sentence encoder was trained on: a list, which no library reads
+MODULE_FILE = re.compile(r"\d+_\w+/(config\.json|model\.safetensors)")
 # The stems under which transformers and diffusers look for weights.
 WEIGHT_STEMS = ("model", "diffusion_pytorch_model")
 UNSAFE_SUFFIXES = (".bin", ".ckpt", ".pt", ".pth", ".pkl", ".msgpack", ".h5")
@@ -62,7 +65,8 @@ def select_model_files(
     index = find_index(names)
     refuse_code_files(names, list_component_folders(names, read_json, options.unused))
     refuse_code_settings([index], read_json)
-    check_kind(read_json(index), options.kind, options.catalog, reference.id)
+    if options.kind is None or options.kind.marker not in names:
+        check_kind(read_json(index), options.kind, options.catalog, reference.id)
     return select_files(names, read_json, options.variant, options.dtype == "float32", options.unused)
 
 
@@ -96,7 +100,7 @@ def select_files(
         if all(found is not None for found in weights):
             small = [name for folder in folders for name in list_small_files(names, folder)]
             top = [name for name in ("model_index.json", "generation_config.json", CARD) if name in names]
-            chosen = [*top, *small, *(name for found in weights for name in found or ())]
+            chosen = [*top, *small, *list_module_files(names), *(name for found in weights for name in found or ())]
             return FileChoice(tuple(dict.fromkeys(chosen)), candidate)
     raise missing_weights(names, folders, variant)
 
@@ -119,7 +123,13 @@ def list_small_files(names: Collection[str], folder: str) -> list[str]:
     What a desktop leaves beside them is not chosen: `._config.json` of macOS, "config copy.json", "config (1).json".
     """
     inside = sorted(name for name in names if name.startswith(folder) and "/" not in name[len(folder) :])
-    return [name for name in inside if SMALL_FILE.fullmatch(name) and ".index." not in name]
+    wanted = [name for name in inside if SMALL_FILE.fullmatch(name) and ".index." not in name]
+    return [name for name in wanted if name.rpartition("/")[2] != TRAINING_DATA]
+
+
+def list_module_files(names: Collection[str]) -> list[str]:
+    """The files of a sentence encoder's modules: its pooling, and the layers after that."""
+    return sorted(filter(MODULE_FILE.fullmatch, names)) if MODULES in names else []
 
 
 def select_weights(

@@ -13,7 +13,6 @@ OTHER_KINDS = {
     "ForMaskedLM": "a masked language model",
     "ForTokenClassification": "a token classifier",
     "ForQuestionAnswering": "a question answering model",
-    "ForImageClassification": "an image classifier",
     "ForSpeechSeq2Seq": "a speech recogniser",
     "ForCTC": "a speech recogniser",
     "ForAudioClassification": "an audio classifier",
@@ -46,7 +45,7 @@ def check_kind(index: JsonObject, kind: ModelKind | None, catalog: Catalog, name
         if kind.library != PIPELINES:
             raise wrong_kind(name, "a diffusers pipeline", architecture, kind, catalog)
         return
-    if architecture.endswith(kind.class_suffixes):
+    if architecture.endswith((*kind.class_suffixes, *kind.also)):
         return
     other = catalog.find_by_class(architecture)
     words = other.words if other else describe_other_kind(architecture)

@@ -13,6 +13,12 @@ SDXL = "stabilityai/stable-diffusion-xl-base-1.0"
 SST2 = "distilbert/distilbert-base-uncased-finetuned-sst-2-english"
 SENTIMENTS = "lxyuan/distilbert-base-multilingual-cased-sentiments-student"
 STARS = "nlptown/bert-base-multilingual-uncased-sentiment"
+ZERO_SHOT = "MoritzLaurer/deberta-v3-base-zeroshot-v2.0"
+MINILM = "sentence-transformers/all-MiniLM-L6-v2"
+MPNET = "sentence-transformers/all-mpnet-base-v2"
+QWEN3 = "Qwen/Qwen3-Embedding-0.6B"
+CLIP = "laion/CLIP-ViT-B-32-laion2B-s34B-b79K"
+SIGLIP = "google/siglip-base-patch16-224"
 
 PICTURES = (
     KnownModel("sd15", SD15, "all-round pictures, 512x512", 1370, 2740, OPENRAIL, memory=6569),
@@ -50,7 +56,19 @@ LABELS = (
     KnownModel("stars", STARS, "1 to 5 stars; 6 languages", 167, 669, "mit"),
     KnownModel("emotions", "SamLowe/roberta-base-go_emotions", "28 emotions, English", 125, 499, "mit"),
     KnownModel("toxic", "unitary/toxic-bert", "insults and threats, English", 109, 438, "apache-2.0"),
+    KnownModel("zero-shot", ZERO_SHOT, "any labels: --labels; English", 184, 371, "mit"),
+    KnownModel("vit", "google/vit-base-patch16-224", "pictures by 1000 labels", 87, 346, "apache-2.0"),
     KnownModel("languages", "papluca/xlm-roberta-base-language-detection", "which of 20 languages", 278, 1112, "mit"),
+)
+
+VECTORS = (
+    KnownModel("minilm", MINILM, "English sentences, 384 numbers", 23, 91, "apache-2.0", memory=490),
+    KnownModel("bge-small", "BAAI/bge-small-en-v1.5", "English sentences, search, 384 numbers", 33, 133, "mit"),
+    KnownModel("mpnet", MPNET, "English sentences, better, 768 numbers", 109, 438, "apache-2.0"),
+    KnownModel("e5", "intfloat/multilingual-e5-small", "94 languages, 384 numbers", 118, 471, "mit"),
+    KnownModel("qwen3-embedding", QWEN3, "100 languages, long texts, 1024 numbers", 596, 1192, "apache-2.0"),
+    KnownModel("clip", CLIP, "texts and pictures in one space, 512 numbers", 151, 605, "mit"),
+    KnownModel("siglip", SIGLIP, "texts and pictures in one space, 768 numbers", 203, 813, "apache-2.0"),
 )
 
 SOUNDS = (

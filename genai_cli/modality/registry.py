@@ -44,6 +44,11 @@ REGISTRY = (
         "genai_cli.modality.classify:Classify",
         "Label texts: LABEL and SCORE, a line each, and TXT with -o.",
     ),
+    Entry(
+        "embed",
+        "genai_cli.modality.embed:Embed",
+        "Turn texts and pictures into vectors: JSON lines, or NPY with -o; --near finds.",
+    ),
     Entry("audio", "genai_cli.modality.audio:Audio", "Make sound: WAV, or FLAC, Ogg and MP3 by the name given."),
 )
 

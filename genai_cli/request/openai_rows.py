@@ -50,6 +50,8 @@ class Endpoint:
     """What response_format may ask for, where an answer holds files; a body that says nothing gets the first."""
     streams: bool = False
     """Whether the answer may come in pieces."""
+    most: int = 16
+    """How many results one request to a server may ask for."""
 
 
 # Read by the functions below.

@@ -177,7 +177,8 @@ def fields_by_word(owner: type) -> dict[str, str]:
     """The field that each word means, a field's own name among them."""
     declared = declared_options(owner)
     words = {word: name for name, field in declared.items() for word in field.option.words}
-    return words | {name: name for name in field_types(owner)}
+    synonyms: Mapping[str, str] = getattr(owner, "synonyms", {})
+    return words | dict(synonyms) | {name: name for name in field_types(owner)}
 
 
 def plain(name: str) -> str:

@@ -59,6 +59,8 @@ def read_record_row(fields: JsonObject, request_class: type[Request]) -> JsonObj
     if fields["status"] != "done":
         raise InputError(f"the row's own result failed: {fields.get('error')}", hint="--skip-bad skips such rows")
     subject = request_class.subject
+    if request_class.instead is not None and not isinstance(fields.get("text"), str) and fields.get("file"):
+        subject = request_class.instead
     takes_file = subject in list_inputs(request_class)
     value = fields.get("file" if takes_file else "text")
     if not isinstance(value, str) or not value:

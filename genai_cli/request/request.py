@@ -53,6 +53,10 @@ class Request:
     """The field that the command's arguments, the lines of a prompts file and --column fill."""
     derived: ClassVar[tuple[str, ...]] = ()
     """The parameters that follow from a file where none is given: they are chosen anew for another file."""
+    instead: ClassVar[str | None] = None
+    """The field of a file that a row may fill in place of the subject: a picture in place of a text."""
+    synonyms: ClassVar[Mapping[str, str]] = {}
+    """Further words of a row for fields that no option sets: `text` for the prompt."""
     last: ClassVar[str | None] = None
     """The field that the last argument fills, where the others fill the subject: the prompt after the pictures."""
 
@@ -126,9 +130,21 @@ class Request:
                 del values[name]
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
+    @classmethod
+    def list_subjects(cls) -> list[str]:
+        """The fields and words of a row that may say what the result is made from, the subject first."""
+        words = [word for word, field in cls.synonyms.items() if field == cls.subject]
+        return [cls.subject, *words, *([cls.instead] if cls.instead else [])]
+
     def needs(self) -> ModelNeeds:
         """Which model it takes, and how that is loaded."""
         return ModelNeeds(self.task, self.model)
+
+    @classmethod
+    def choose_model(cls, values: Mapping[str, object], folder: Path) -> str:
+        """The model where a row with these fields names none; the paths of files are relative to `folder`."""
+        del values, folder
+        return cls.default_model
 
     @classmethod
     def plan(cls, model: str) -> ModelNeeds:

@@ -32,7 +32,6 @@ from genai_cli.work.orders import Defaults, make_orders
 from genai_cli.work.outcome import Failure, Outcome
 from genai_cli.work.runner import Finished, look_up_one, make_spec
 
-MOST_RESULTS = 16  # of one request
 ANSWERING = 1.0  # seconds that a worker has to say which process it is
 
 
@@ -112,8 +111,8 @@ def plan(served: Served, url: str, body: JsonObject) -> Work:
     model = served.choose_model(body.get("model"))
     row = Row({"url": url, "body": {**body, "model": model}})
     orders = make_orders(row, Defaults(list_requests(), {"model": model}))
-    if sum(order.number for order in orders) > MOST_RESULTS:
-        raise InputError(f"n and the prompts ask for more than {MOST_RESULTS} results")
+    if sum(order.number for order in orders) > endpoint.most:
+        raise InputError(f"n and the prompts ask for more than {endpoint.most} results")
     changes: JsonObject = dict(endpoint.served)
     orders = [replace(order, request=replace(order.request, **changes)) for order in orders]
     needs = orders[0].request.needs()

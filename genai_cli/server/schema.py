@@ -11,7 +11,6 @@ from genai_cli.request.json_schema import describe_option
 from genai_cli.request.openai_rows import IGNORED, MENDED, NEUTRAL, Endpoint
 from genai_cli.request.option import declared_options, find_field
 from genai_cli.request.request import Request
-from genai_cli.server.answering import MOST_RESULTS
 from genai_cli.server.pages import Page
 from genai_cli.types import JsonObject
 from genai_cli.work.orders import NUMBER
@@ -105,7 +104,7 @@ def describe_body(endpoint: Endpoint, request: type[Request], keeps_files: bool)
 def describe_field(name: str, word: str, endpoint: Endpoint, request: type[Request]) -> JsonObject:
     """A field that sets an option, or how many results there are."""
     if word == NUMBER:
-        return {"type": ["integer", "null"], "minimum": 1, "maximum": MOST_RESULTS, "description": "How many results."}
+        return {"type": ["integer", "null"], "minimum": 1, "maximum": endpoint.most, "description": "How many results."}
     found = describe_option(declared_options(request)[find_field(request, word)])
     more = [{"const": values[name]} for values in (endpoint.unset, MENDED) if name in values]
     return {**found, "anyOf": [*found["anyOf"], *more]}

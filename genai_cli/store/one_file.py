@@ -7,6 +7,7 @@ for each finished item. After a kill, the next run continues from it. An unfinis
 import base64
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -141,15 +142,24 @@ class OneFile(Writer):
         record: JsonObject = json.loads(stream.readline())
         return record
 
-    def assemble(self, pieces: Iterable[bytes], *, all_done: bool) -> None:
+    def assemble(self, files: Mapping[str, Iterable[bytes]], *, all_done: bool) -> None:
         """Write the file from its pieces in one atomic step. Raises OutputError.
 
+        `files` holds the pieces by what the file's name has more: "" is the file itself, others stand beside it. All
+        are whole before the first one gets its name.
         If all items are done, the progress file is removed. Otherwise it stays, so that another run can try the rest.
         """
         try:
-            temporary = write_temporary(self.path, pieces, self.tag)
-            with removing(temporary):
-                temporary.replace(self.path)
+            with ExitStack() as stack:
+                written: list[tuple[Path, Path]] = []
+                for more, pieces in files.items():
+                    path = self.path.with_name(self.path.name + more)
+                    temporary = write_temporary(path, pieces, self.tag)
+                    stack.enter_context(removing(temporary))
+                    written.append((temporary, path))
+                with hold_signals():
+                    for temporary, path in written:
+                        temporary.replace(path)
                 sync_folder(self.path.parent)
         except OSError as error:
             raise make_write_error(self.path, error) from error

@@ -29,6 +29,7 @@ SHOWN_BAD_ROWS = 10
 IN_MEMORY = 4_000_000  # bytes of orders that are kept in memory before they go to a file
 # Fields of a row that are not options of its request.
 NUMBER, ID, TASK = "num", "id", "task"
+MODEL = "model"
 
 
 @dataclass(frozen=True)
@@ -192,12 +193,13 @@ def make_order(
     for name, value in fields.items():
         check_texts(name, value)
     check_words(request_class, own)
-    for needed in (request_class.subject, request_class.last):
-        if needed is not None and needed not in own:
-            raise lacks_field(needed, row)
+    check_subjects(request_class, own, row)
     if PROMPT in own and not isinstance(own[PROMPT], str):
         raise InputError(f"the prompt must be text, not {own[PROMPT]!r}")
-    request = request_class.from_fields({"model": request_class.default_model, **defaults.fields, **own}, folder)
+    stated_fields = {**defaults.fields, **own}
+    if MODEL not in stated_fields:
+        stated_fields = {MODEL: request_class.choose_model(stated_fields, folder), **stated_fields}
+    request = request_class.from_fields(stated_fields, folder)
     if is_address(request.model):
         parse_address(request.model)
     stated = fields.get(NUMBER, defaults.number)
@@ -208,6 +210,16 @@ def make_order(
     if row_id is not None and (isinstance(row_id, bool) or not isinstance(row_id, str | int) or row_id == ""):
         raise InputError(f"the id must be text or a whole number, not {row_id!r}")
     return Order(request, int(number), None if row_id is None else str(row_id), suffix, row, index)
+
+
+def check_subjects(request_class: type[Request], own: JsonObject, row: Row) -> None:
+    """Raise InputError where a row does not say what its result is made from."""
+    for needed in (request_class.subject, request_class.last):
+        if needed is None or needed in own:
+            continue
+        found = {find_field(request_class, word) for word in own}
+        if needed not in found and (needed != request_class.subject or request_class.instead not in found):
+            raise lacks_field(needed, row)
 
 
 def check_texts(name: str, value: object) -> None:

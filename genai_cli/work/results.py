@@ -4,7 +4,7 @@ import csv
 import io
 import json
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from genai_cli.content.content import Content
@@ -34,6 +34,8 @@ class Form:
     is_table: bool
     is_openai: bool = False
     delimiter: str = ","
+    is_gathered: bool = False
+    """Whether it is a type of the medium's own."""
 
 
 class Results:
@@ -70,9 +72,18 @@ def place_results(orders: Orders, references: References, file: OneFile, form: F
         statuses.append(file.is_finished(job.key) == "done")
     if not any(statuses):
         return False
-    lines = choose_lines(form, orders.survey)(Results(orders, file, offsets))
-    file.assemble((line.encode(errors="replace") for line in lines), all_done=all(statuses))
+    file.assemble(list_files(form, Results(orders, file, offsets)), all_done=all(statuses))
     return True
+
+
+def list_files(form: Form, results: "Results") -> dict[str, Iterable[bytes]]:
+    """The pieces of the file, by "", and of one that stands beside it, by what its name has more."""
+    survey = results.orders.survey
+    if not form.is_gathered:
+        return {"": (line.encode(errors="replace") for line in choose_lines(form, survey)(results))}
+    content = find_modality(next(iter(survey.tasks))).content
+    gathered = content.gather(results.records, len(results.offsets))
+    return {gathered.suffix: gathered.beside, "": gathered.pieces}
 
 
 def choose_lines(form: Form, survey: Survey) -> Callable[[Results], Iterator[str]]:
@@ -89,17 +100,21 @@ def table_lines(results: Results, survey: Survey, form: Form) -> Iterator[str]:
     content: type[Content] = find_modality(next(iter(survey.tasks))).content
     columns = survey.columns or (PROMPT,)
     count, has_error = 1, survey.bad > 0
+    found: dict[str, None] = {}
     for record in results.records():
+        found |= dict.fromkeys(content.own_columns(record))
         count = max(count, content.count_cells(record))
         has_error = has_error or ERROR in record
-    names = content.columns(count) + ([ERROR] if has_error else [])
+    own_names = list(found)
+    names = tell_apart([*content.columns(count), *own_names, *([ERROR] if has_error else [])])
     while set(names) & set(columns):
         names = [PREFIX + name for name in names]
     if form.suffix == ".csv":
         yield csv_line([*columns, *names], form.delimiter)
     names_in_json = tell_apart(columns)
     for row, record in results:
-        answers = content.cells(record, count) + ([record.get(ERROR)] if has_error else [])
+        answers = [*content.cells(record, count), *content.own_cells(record, own_names)]
+        answers += [record.get(ERROR)] if has_error else []
         if form.suffix == ".csv":
             yield csv_line([*arrange_cells(row, columns), *answers], form.delimiter)
         else:
