@@ -45,6 +45,11 @@ REGISTRY = (
         "Label texts: LABEL and SCORE, a line each, and TXT with -o.",
     ),
     Entry("audio", "genai_cli.modality.audio:Audio", "Make sound: WAV, or FLAC, Ogg and MP3 by the name given."),
+    Entry(
+        "transcribe",
+        "genai_cli.modality.transcribe:Transcribe",
+        "Write speech down: streamed to stdout, and TXT, SRT, VTT, TSV or JSON.",
+    ),
 )
 
 
