@@ -39,6 +39,7 @@ def test_a_task_is_named_in_its_own_file_and_in_the_registry_alone() -> None:
         ("content", "openai_answers.py"): {"text"},
         ("content", "segments.py"): {"text"},
         ("content", "transcript.py"): {"text"},
+        ("hearing", "endpoints.py"): {"text"},
         ("hearing", "whisper.py"): {"transcribe"},
         ("content", "foreign.py"): {"image"},
         ("request", "openai_rows.py"): {"text"},

@@ -15,12 +15,15 @@ from genai_cli.errors import GenaiError
 from genai_cli.events import Emit, Notice, TextPiece, tag_item
 from genai_cli.hub.catalog import ModelKind
 from genai_cli.modality.hearing.choosing import check_wish, find_language, load_hearer
+from genai_cli.modality.hearing.endpoints import SERVICE, make_endpoint
 from genai_cli.modality.hearing.hearer import Wish
 from genai_cli.modality.hearing.kept_parts import KeptParts
 from genai_cli.modality.hearing.listening import Listening, listen
 from genai_cli.modality.known_models import SPEECH
 from genai_cli.modality.modality import TINY, Modality, Result
+from genai_cli.modality.service import Service
 from genai_cli.request.input import Input
+from genai_cli.request.openai_rows import Endpoint
 from genai_cli.request.option import Option
 from genai_cli.request.request import ModelNeeds, Quantize, Request
 
@@ -135,6 +138,8 @@ class Transcribe(Modality[TranscribeRequest]):
     mark: ClassVar[str | None] = None
     joins_words: ClassVar[bool] = False
     chunk_sizes: ClassVar[tuple[int, int]] = (1, 4)
+    service: ClassVar[Service | None] = SERVICE
+    endpoints: ClassVar[tuple[Endpoint, ...]] = tuple(map(make_endpoint, ("transcriptions", "translations"), AIMS))
 
     def __init__(self, files: "ModelFiles", placement: "Placement") -> None:
         """Load the model."""

@@ -50,6 +50,9 @@ class Endpoint:
     """What response_format may ask for, where an answer holds files; a body that says nothing gets the first."""
     streams: bool = False
     """Whether the answer may come in pieces."""
+    shapes: Mapping[str, Callable[[list[JsonObject]], JsonObject | str]] = field(default_factory=dict)
+    """What response_format may ask for where it shapes the answer, which is then plain text or JSON; a body that says
+    nothing gets `answer`."""
 
 
 # Read by the functions below.
