@@ -1,10 +1,11 @@
-"""Full-size checkpoints with random weights in the real layouts. They are useful only to measure speed."""
+"""Full-size checkpoints with random weights in the real layouts. They are useful only to measure speed; hearing has
+real ones."""
 
 import subprocess
 import sys
 from pathlib import Path
 
-NAMES = ("sd15", "gpt2", "sst2", "musicgen")
+NAMES = ("sd15", "gpt2", "sst2", "musicgen", "hearing")
 # Part of the cache's path. Raise it when a checkpoint is built in another way.
 LAYOUT = "2"
 
@@ -17,7 +18,7 @@ def built(cache: Path, name: str) -> Path:
     """
     folder = cache / LAYOUT / name
     if not folder.is_dir():
-        print(f"building {folder} (random weights, once)", file=sys.stderr, flush=True)
+        print(f"building {folder} (once)", file=sys.stderr, flush=True)
         build = [sys.executable, "-m", "tools.bench.checkpoints", name, str(folder)]
         done = subprocess.run(build, stderr=subprocess.PIPE, text=True, check=False)
         if done.returncode:

@@ -1,4 +1,4 @@
-"""Build one checkpoint: python -m tools.bench.checkpoints sd15|gpt2|sst2|musicgen FOLDER."""
+"""Build one checkpoint: python -m tools.bench.checkpoints sd15|gpt2|sst2|musicgen|hearing FOLDER."""
 
 import shutil
 import sys
@@ -7,13 +7,14 @@ from pathlib import Path
 import torch
 import transformers
 
-from tools.bench.checkpoints import language, music, stable_diffusion
+from tools.bench.checkpoints import hearing, language, music, stable_diffusion
 
 BUILDERS = {
     "sd15": stable_diffusion.build,
     "gpt2": language.build_gpt2,
     "sst2": language.build_distilbert,
     "musicgen": music.build,
+    "hearing": hearing.build_hearing,
 }
 
 
