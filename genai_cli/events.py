@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -30,13 +31,14 @@ class Stage:
 class Progress:
     """`done` of `total` units of the work called `label`; finished when they are equal.
 
-    They are steps of so many items at once, or for no item bytes that are fetched.
+    They are steps of so many items at once, or for no item bytes that are fetched. Seconds are those of a sound.
     """
 
     label: str
     done: int
     total: int
     items: int = 1
+    unit: Literal["step", "seconds"] = "step"
 
 
 @dataclass(frozen=True)

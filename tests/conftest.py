@@ -314,8 +314,9 @@ def checkpoint_builders() -> dict[str, Build]:
     """The builders, with the libraries they need: seconds, which tests that build nothing do not wait."""
     import checkpoint_pipelines
     import checkpoints
+    import checkpoints_hearing
 
-    return {**vars(checkpoint_pipelines), **vars(checkpoints)}
+    return {**vars(checkpoint_pipelines), **vars(checkpoints), **vars(checkpoints_hearing)}
 
 
 @pytest.fixture(scope="session")
@@ -409,3 +410,9 @@ def pickle_only(build: Build, tmp_path: Path) -> PickleOnly:
     """GPT-2 with pickled weights only."""
     canary = tmp_path / "canary"
     return PickleOnly(build("pickle_only", canary=canary), canary)
+
+
+@pytest.fixture(scope="session")
+def whisper(build: Build) -> Path:
+    """A Whisper for windows of 10 s and two languages that says the same in each window."""
+    return build("whisper")

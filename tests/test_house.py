@@ -37,6 +37,10 @@ def test_a_task_is_named_in_its_own_file_and_in_the_registry_alone() -> None:
     chance = {
         ("content", "text.py"): {"text"},
         ("content", "openai_answers.py"): {"text"},
+        ("content", "segments.py"): {"text"},
+        ("content", "transcript.py"): {"text"},
+        ("hearing", "endpoints.py"): {"text"},
+        ("hearing", "whisper.py"): {"transcribe"},
         ("content", "foreign.py"): {"image"},
         ("request", "openai_rows.py"): {"text"},
         ("request", "seeing.py"): {"text"},

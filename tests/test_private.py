@@ -23,6 +23,7 @@ from genai_cli.device.private import (
     has_fbgemm_product,
     has_onednn_product,
     is_stateful,
+    keep_attention,
     make_opaque_int4,
     multiply_by_fbgemm,
     multiply_by_onednn,
@@ -131,6 +132,14 @@ def test_a_recurrent_model_says_that_it_is_stateful(gpt2_model: GPT2LMHeadModel)
     assert hasattr(gpt2_model, "_is_stateful")
     assert is_stateful(mamba)
     assert not is_stateful(gpt2_model)
+
+
+def test_the_attention_of_a_model_is_left_as_it_was(gpt2_model: GPT2LMHeadModel) -> None:
+    before = gpt2_model.config._attn_implementation
+    assert before != "eager"
+    with keep_attention(gpt2_model):
+        gpt2_model.config._attn_implementation = "eager"
+    assert gpt2_model.config._attn_implementation == before
 
 
 def test_no_other_file_of_the_room_has_a_private_name_of_a_library() -> None:

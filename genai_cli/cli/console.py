@@ -37,6 +37,8 @@ class Console:
         self.end = "\n"
         """What ends a result on stdout."""
         self.streams_text = False
+        self.has_streamed = False
+        """Whether anything of a text was shown as it was made."""
         self.shows_paths = False
         """Whether a text or label that has a file is shown by its path."""
         self.names_files = False
@@ -65,11 +67,12 @@ class Console:
         """Show one event."""
         with self.lock:
             if isinstance(event, TextPiece):
-                if self.streams_text:
+                if self.streams_text and event.text:
+                    self.has_streamed = True
                     self.close()  # a bar drawn again would erase the text before it
                     self.write(event.text)
             elif isinstance(event, Progress):
-                if not self.counts or not event.items:
+                if not self.counts or not event.items or event.unit == "seconds":
                     self.show_progress(event)
             elif isinstance(event, Preview):
                 if self.previewer is not None:
@@ -216,7 +219,10 @@ class Console:
         self.clear_stage()
         self.close_bar()
         bar: ProgressBar[int] = typer.progressbar(
-            length=event.total, file=sys.stderr, show_eta=not self.counts, update_min_steps=0
+            length=event.total,
+            file=sys.stderr,
+            show_eta=not self.counts or event.unit == "seconds",
+            update_min_steps=0,
         )
         self.bar, self.bar_label, self.bar_opened = bar, event.label, time.monotonic()
         return bar
@@ -228,6 +234,8 @@ class Console:
             pace = event.done / max(time.monotonic() - self.bar_opened, 1e-3)
             sizes = f"  {show_bytes(event.done)} of {show_bytes(event.total)}, {show_bytes(round(pace))}/s"
             return shorten(label.rpartition("/")[2], columns - len(sizes)) + sizes
+        if event.unit == "seconds":
+            return shorten(f"{label}, {show_minutes(event.done)} of {show_minutes(event.total)}", columns)
         first, last = self.passed + 1, self.passed + event.items
         which = f" {first}" if event.items == 1 else f"s {first} to {last}"
         name = f"{label}{which} of {self.items}" if self.items > 1 else label
@@ -247,6 +255,11 @@ class Console:
             self.bar = None
             sys.stderr.write(CLEAR_LINE + SHOW_CURSOR)
             sys.stderr.flush()
+
+
+def show_minutes(seconds: int) -> str:
+    """Seconds as minutes and seconds: `61:05 min`."""
+    return f"{seconds // 60}:{seconds % 60:02} min"
 
 
 def read_columns() -> int:

@@ -113,7 +113,7 @@ def run_rows(
     suffix = destination.suffix if destination else None
     settings = options.make_settings(survey, suffix, select_signer(survey, suffix, options))
     check_model_name(survey)
-    writer = open_file(form, survey, options) if form else select_writer(destination, rows, options)
+    writer = open_file(form, survey, options) if form else select_writer(destination, rows, survey, options)
     todo = Todo(writer, options.batch.retry_failed, Report(survey.items), options.batch.limit)
     if options.batch.dry_run:
         from genai_cli.cli.plan import show_files, show_plan
@@ -175,6 +175,8 @@ def select_form(rows: Rows, survey: Survey, options: RunOptions, is_openai: bool
     is_gathered = len(survey.tasks) == 1 and path.suffix.lower() in gathered
     suffix = path.suffix.lower() if is_gathered else KINDS.get(path.suffix.lower())
     is_file = suffix is not None and not path.is_dir() and not set(str(path)) & set("{}")
+    if survey.items == 1 and all(path.suffix.lower() in find_content(task).suffixes for task in survey.tasks):
+        is_file = False  # a type of the medium itself, such as the TSV of a transcript
     if not is_openai and not (is_file and are_printed(survey.tasks)):
         return None
     if suffix is None or (is_openai and not (is_file and suffix == ".jsonl")):
@@ -220,10 +222,11 @@ def select_signer(survey: Survey, named: str | None, options: RunOptions) -> Sig
     return load_signer(certificate, key)
 
 
-def select_writer(destination: Destination | None, rows: Rows, options: RunOptions) -> Writer | None:
+def select_writer(destination: Destination | None, rows: Rows, survey: Survey, options: RunOptions) -> Writer | None:
     """What writes the files; a folder named for prompts from a file is a batch's. Raises OutputError, InputError."""
     shard, packs = options.batch.shard, options.batch.pack
-    fills = options.output.output is not None and destination is not None and is_batch(rows)
+    resumes = is_batch(rows) or all(find_modality(task).resumes for task in survey.tasks)
+    fills = options.output.output is not None and destination is not None and resumes
     writer: Writer | None
     if destination is None or destination.overwrite or not fills:
         if shard or options.batch.retry_failed or packs:
@@ -359,7 +362,8 @@ def show(finished: Finished, form: Form | None, as_json: bool, console: Console)
     request = finished.job.request
     modality = find_modality(request.task)
     if console.streams_text:
-        console.result("")
+        if console.has_streamed:  # of silence there is no text
+            console.result("")
     elif console.shows_paths:
         if finished.file is not None:  # None: it stands in the manifest
             console.result(str(finished.file))

@@ -37,8 +37,9 @@ class Copy:
 
         Raises InputError where it cannot be read.
         """
-        holds_record = self.file.suffix == ".json"
-        file = self.file.with_suffix("") if holds_record else self.file
+        named = self.file.with_suffix("")
+        holds_record = self.file.suffix == ".json" and named.suffix in find_content(self.record["task"]).suffixes
+        file = named if holds_record else self.file
         return None if holds_record and not file.is_file() else Input.read(file, file.name)
 
 

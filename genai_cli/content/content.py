@@ -67,6 +67,16 @@ class Content(ABC):
         """What a record holds of the content itself, where that is small."""
         return {}
 
+    def choose_suffixes(self, asked: str | None) -> tuple[str, ...]:
+        """The file types of a result, the first one first; `asked` is what its name, its row or the command says."""
+        return (asked or self.suffixes[0],)
+
+    @classmethod
+    def holds_record(cls, suffix: str) -> bool:
+        """Whether a file of this type has a place for the record."""
+        del suffix
+        return not cls.record_beside
+
     @classmethod
     @abstractmethod
     def read(cls, source: Input, emit: Emit) -> Self:

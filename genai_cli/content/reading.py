@@ -39,7 +39,8 @@ class NoRecordError(InputError):
 
 def read_provenance(path: Path) -> Provenance:
     """What a file says. Raises InputError where it is missing or broken, NoRecordError where it has no record."""
-    readers = {".txt": read_beside, ".npy": read_beside, ".json": read_sidecar, ".wav": read_wave, ".mp3": read_mp3}
+    readers = {".json": read_sidecar, ".wav": read_wave, ".mp3": read_mp3}
+    readers |= dict.fromkeys((".txt", ".srt", ".vtt", ".tsv", ".npy"), read_beside)
     readers |= {".flac": read_flac, ".ogg": read_ogg, **dict.fromkeys((*PICTURES, ".webp"), read_picture)}
     try:
         check_file(path, tuple(readers))
@@ -142,13 +143,13 @@ def record_in_tag(tag: bytes | None, find: Callable[[bytes, str], str | None], p
 
 
 def read_beside(path: Path) -> Provenance:
-    """From NAME.txt.json beside a text, or NAME.npy.json beside a vector."""
+    """From NAME.txt.json beside a text or subtitles, or NAME.npy.json beside a vector."""
     sidecar = path.with_name(f"{path.name}.json")
     return read_sidecar(sidecar) if sidecar.is_file() else Provenance(None)
 
 
 def read_sidecar(path: Path) -> Provenance:
-    """A record that stands in a file of its own."""
+    """A record that stands in a file of its own, or in the JSON of a transcript."""
     with path.open("rb") as stream:
         text = stream.read(MAX_RECORD + 1).decode("utf-8", errors="replace")
     return Provenance(parse_record(text, path))
@@ -162,6 +163,8 @@ def parse_record(text: str, path: Path) -> Record:
         record = from_json(text)
     except ValueError as error:
         raise InputError(f"{path} holds a broken record: {error}") from None
+    if isinstance(record, dict) and isinstance(record.get("genai"), dict):
+        record = record["genai"]
     if not isinstance(record, dict) or "genai" not in record:
         raise InputError(f"{path} holds a broken record")
     return cast(Record, record)

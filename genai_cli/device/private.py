@@ -159,3 +159,17 @@ def watch_loading(report: Callable[[type, set[str]], None]) -> Iterator[None]:
         yield
     finally:
         PreTrainedModel.from_pretrained = plain
+
+
+@contextmanager
+def keep_attention(model: "PreTrainedModel") -> Iterator[None]:
+    """Leave a model with the attention that it has: to tell the times of words, Whisper's `generate` takes another.
+
+    It would keep that for all later calls. A name is public to set an attention, and none to read it.
+    """
+    before = model.config._attn_implementation
+    try:
+        yield
+    finally:
+        if model.config._attn_implementation != before:
+            model.set_attn_implementation(before)

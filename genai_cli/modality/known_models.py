@@ -77,3 +77,11 @@ SOUNDS = (
     KnownModel("musicgen-medium", "facebook/musicgen-stereo-medium", "short music, stereo, better", 2030, 4070, NC),
     KnownModel("mms-tts", "facebook/mms-tts-eng", "reads English text aloud", 36, 145, NC),
 )
+
+SPEECH = (
+    KnownModel("whisper", "openai/whisper-small", "speech in 99 languages", 242, 967, "apache-2.0"),
+    KnownModel("whisper-turbo", "openai/whisper-large-v3-turbo", "speech in 99 languages, best", 809, 1618, "mit"),
+    KnownModel("whisper-tiny", "openai/whisper-tiny", "speech in 99 languages, quick", 38, 151, "apache-2.0"),
+    KnownModel("moonshine", "UsefulSensors/moonshine-base", "English speech, short sounds", 61, 246, "mit"),
+    KnownModel("wav2vec2", "facebook/wav2vec2-base-960h", "English speech, in capitals", 94, 378, "apache-2.0"),
+)

@@ -56,6 +56,9 @@ class Modality(ABC, Generic[R]):
     """Whether chance takes part, so that a seed and several results of one prompt mean something."""
     streams: ClassVar[bool] = False
     """Whether a text is shown as it is made."""
+    resumes: ClassVar[bool] = False
+    """Whether files that are given as arguments, with a folder for the results, are a batch that the same command
+    resumes."""
     overlaps: ClassVar[bool] = False
     """Whether results are encoded and written beside the model's next work on an accelerator."""
     mark: ClassVar[str | None] = GENERATED

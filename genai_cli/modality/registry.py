@@ -50,6 +50,11 @@ REGISTRY = (
         "Turn texts and pictures into vectors: JSON lines, or NPY with -o; --near finds.",
     ),
     Entry("audio", "genai_cli.modality.audio:Audio", "Make sound: WAV, or FLAC, Ogg and MP3 by the name given."),
+    Entry(
+        "transcribe",
+        "genai_cli.modality.transcribe:Transcribe",
+        "Write speech down: streamed to stdout, and TXT, SRT, VTT, TSV or JSON.",
+    ),
 )
 
 

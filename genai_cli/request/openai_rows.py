@@ -52,6 +52,9 @@ class Endpoint:
     """Whether the answer may come in pieces."""
     most: int = 16
     """How many results one request to a server may ask for."""
+    shapes: Mapping[str, Callable[[list[JsonObject]], JsonObject | str]] = field(default_factory=dict)
+    """What response_format may ask for where it shapes the answer, which is then plain text or JSON; a body that says
+    nothing gets `answer`."""
 
 
 # Read by the functions below.

@@ -227,21 +227,25 @@ class PromptRequest(Request):
         return {PROMPT: self.prompt, **super().content()}
 
 
+Quantize = Annotated[
+    str | None,
+    Option(
+        "--quantize",
+        help="int8 or int4: linear weights in 8 or 4 bits; less memory, other results.",
+        choices=("int8", "int4"),
+        heading=MODEL,
+        extra=("torchao", "quantize"),
+        omit_default=True,
+    ),
+]
+"""The field `quantize` of a request, which goes into its `needs` too."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class QuantizableRequest(PromptRequest):
     """A request to a model of transformers, whose linear weights may be put into fewer bits."""
 
-    quantize: Annotated[
-        str | None,
-        Option(
-            "--quantize",
-            help="int8 or int4: linear weights in 8 or 4 bits; less memory, other results.",
-            choices=("int8", "int4"),
-            heading=MODEL,
-            extra=("torchao", "quantize"),
-            omit_default=True,
-        ),
-    ] = None
+    quantize: Quantize = None
 
     def needs(self) -> ModelNeeds:
         return super().needs()._replace(quantize=self.quantize)

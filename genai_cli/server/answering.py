@@ -102,12 +102,15 @@ class Work:
     jobs: Sequence[Job]
     links: bool = False
     """Whether the answer holds the addresses of files in their place."""
+    shape: str | None = None
+    """The form of the answer, where the endpoint has several."""
 
 
 def plan(served: Served, url: str, body: JsonObject) -> Work:
     """What is to be made for a body. Raises GenaiError for a body that cannot be honoured."""
     endpoint = list_endpoints()[url][1]
     links = read_packing(endpoint, body.get("response_format"), served.files is not None) == URL
+    shape = read_shape(endpoint, body.get("response_format"))
     model = served.choose_model(body.get("model"))
     row = Row({"url": url, "body": {**body, "model": model}})
     orders = make_orders(row, Defaults(list_requests(), {"model": model}))
@@ -120,7 +123,16 @@ def plan(served: Served, url: str, body: JsonObject) -> Work:
     jobs = list(expand(orders, references, secrets.randbits(32)))
     spec = make_spec(needs, references, served.placing)
     assignment = Assignment(spec, served.access, hints=Hints(len(jobs), joins=True))
-    return Work(endpoint, assignment, name_apart(jobs), links)
+    return Work(endpoint, assignment, name_apart(jobs), links, shape)
+
+
+def read_shape(endpoint: Endpoint, asked: object) -> str | None:
+    """The form that an answer takes. Raises InputError for one that there is not."""
+    if not endpoint.shapes or asked is None:
+        return None
+    if asked not in endpoint.shapes:
+        raise InputError(f"response_format must be one of {', '.join(endpoint.shapes)}, not {asked!r}")
+    return str(asked)
 
 
 def read_packing(endpoint: Endpoint, asked: object, keeps_files: bool) -> str | None:
@@ -142,7 +154,7 @@ def name_apart(jobs: Sequence[Job]) -> list[Job]:
     return [replace(job, key=f"{job.key}{token}", id=f"{job.id}{token}") for job in jobs]
 
 
-def make(served: Served, work: Work, base: str, spent: Spent, emit: Emit) -> JsonObject:
+def make(served: Served, work: Work, base: str, spent: Spent, emit: Emit) -> JsonObject | str:
     """The body of the answer, when all is made; addresses of files in it begin with `base`. Raises GenaiError.
 
     `spent` is told what each result took.
@@ -156,7 +168,8 @@ def make(served: Served, work: Work, base: str, spent: Spent, emit: Emit) -> Jso
             spent.model += float(outcome.record["seconds"]["generate"])
             outcomes[outcome.job.key] = outcome
     files = served.files if work.links else None
-    return work.endpoint.answer([describe(outcomes[job.key], files, base) for job in work.jobs])
+    answer = work.endpoint.shapes[work.shape] if work.shape else work.endpoint.answer
+    return answer([describe(outcomes[job.key], files, base) for job in work.jobs])
 
 
 def describe(outcome: Outcome, files: KeptFiles | None, base: str) -> JsonObject:

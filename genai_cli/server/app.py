@@ -169,8 +169,11 @@ class Server:
         except GoneError:
             self.count(url, started, GONE, spent)
             return answer_error(GONE, "the client has gone")
-        from starlette.responses import JSONResponse
+        from starlette.responses import JSONResponse, PlainTextResponse
 
+        if isinstance(answer, str):
+            self.count(url, started, 200, spent)
+            return PlainTextResponse(answer)
         self.count(url, started, 200, spent, answer)
         return JSONResponse(answer)
 
@@ -178,7 +181,7 @@ class Server:
         """Count a request that has ended."""
         self.metrics.count(url, status, time.monotonic() - started, spent, answer)
 
-    async def watch(self, request: "Request", work: Work, spent: Spent) -> JsonObject:
+    async def watch(self, request: "Request", work: Work, spent: Spent) -> JsonObject | str:
         """The answer, unless the client goes before it is there. Raises GenaiError, GoneError."""
         import anyio
 
@@ -218,13 +221,13 @@ class Server:
                     piece = await to_thread.run_sync(running.pieces.get, limiter=self.limiter)
                 if running.error is not None:
                     yield chunks.show_error(running.error)
-                elif running.answer is not None:
+                elif isinstance(running.answer, dict):
                     status = 200
                     for data in chunks.show_end(running.answer):
                         yield data
             finally:
                 running.cancel()
-                count(status, spent, running.answer)
+                count(status, spent, running.answer if isinstance(running.answer, dict) else None)
 
         return StreamingResponse(send(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
@@ -241,7 +244,7 @@ class Running:
         """The text as it comes; None ends it."""
         self.gone = threading.Event()
         self.ended = threading.Event()
-        self.answer: JsonObject | None = None
+        self.answer: JsonObject | str | None = None
         self.error: GenaiError | GoneError | None = None
 
     def run(self) -> None:

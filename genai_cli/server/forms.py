@@ -21,7 +21,7 @@ def is_form(headers: "Headers") -> bool:
 
 
 async def read_form(headers: "Headers", data: bytes) -> JsonObject:
-    """The fields of a form, files as inputs; a list has one entry: `image[]`. Raises InputError."""
+    """The fields of a form, files as inputs; a list of files has one entry: `image[]`. Raises InputError."""
     from starlette.formparsers import MultiPartException, MultiPartParser
 
     async def pieces() -> AsyncIterator[bytes]:
@@ -36,9 +36,12 @@ async def read_form(headers: "Headers", data: bytes) -> JsonObject:
     body: JsonObject = {}
     for label, value in form.multi_items():
         name = label.removesuffix("[]")
-        if name in body:
+        is_list = name != label and isinstance(value, str)
+        if name in body and not is_list:
             raise InputError(f"the form names {name!r} more than once", hint="one is taken")
-        if isinstance(value, str):
+        if is_list:
+            body.setdefault(name, []).append(value)
+        elif isinstance(value, str):
             body[name] = FLAGS.get(value, value)
         else:
             body[name] = Input.hold(await value.read(), value.filename or name)

@@ -64,6 +64,8 @@ def describe_page(page: Page, has_key: bool) -> JsonObject:
 def describe_endpoint(endpoint: Endpoint, request: type[Request], has_key: bool, keeps_files: bool) -> JsonObject:
     """An address that makes results."""
     content: JsonObject = {"application/json": {"schema": endpoint.gives or {"type": "object"}}}
+    if endpoint.shapes:
+        content["text/plain"] = {"schema": {"type": "string"}}
     if endpoint.streams:
         content["text/event-stream"] = {"schema": STREAM}
     body: JsonObject = {
@@ -89,6 +91,8 @@ def describe_body(endpoint: Endpoint, request: type[Request], keeps_files: bool)
         found["output_format"] = {"enum": [*endpoint.formats, None]}
     if endpoint.packings:
         found["response_format"] = {"enum": [*(endpoint.packings if keeps_files else endpoint.packings[:1]), None]}
+    if endpoint.shapes:
+        found["response_format"] = {"enum": [*endpoint.shapes, None]}
     if endpoint.streams:
         found["stream"] = {"type": ["boolean", "null"], "description": "The answer in pieces; for one result."}
         usage = {"type": ["object", "null"], "properties": {"include_usage": {"type": "boolean"}}}

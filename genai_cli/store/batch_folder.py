@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -77,11 +77,13 @@ class BatchFolder(Writer):
             noted = parse_object(self.next_file.read_bytes()) or {}
             key, file = str(noted["key"]), PurePosixPath(noted["file"])
         except (KeyError, TypeError):
-            key, file = "", PurePosixPath()  # torn: the file has no name yet
+            noted, key, file = {}, "", PurePosixPath()  # torn: the file has no name yet
         is_done = self.manifest.finished.get(key) == "done"
         if file.name and not is_done and not file.is_absolute() and ".." not in file.parts:
-            for name in (file, file.with_name(f"{file.name}.json")):
-                (self.destination.folder / name).unlink(missing_ok=True)
+            listed = noted.get("more", [])
+            more = [PurePosixPath(str(name)).name for name in listed] if isinstance(listed, list) else []
+            for name in (file.name, f"{file.name}.json", *filter(None, more)):
+                (self.destination.folder / file.with_name(name)).unlink(missing_ok=True)
         self.next_file.unlink()
 
     def close(self) -> None:
@@ -95,10 +97,10 @@ class BatchFolder(Writer):
             free_lock(self.lock)
             self.lock = None
 
-    def announce(self, target: Path) -> None:
-        """Note the name that the file gets next."""
+    def announce(self, target: Path, more: Sequence[Path] = ()) -> None:
+        """Note the name that the file gets next, and those of further files beside it."""
         file = target.relative_to(self.destination.folder).as_posix()
-        note = json.dumps({"key": self.writing, "file": file}).encode()
+        note = json.dumps({"key": self.writing, "file": file, "more": [path.name for path in more]}).encode()
         replace_file(self.next_file, note, self.tag)
 
     def is_finished(self, key: str) -> str | None:

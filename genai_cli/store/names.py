@@ -13,6 +13,7 @@ from genai_cli.errors import InputError
 SLUG_BYTES = 60
 TEMPLATE_FIELDS = ("slug", "seed", "index", "key", "id")
 DEFAULT_TEMPLATE = "{slug}-{seed}"
+SEEDED = "seeded"  # a field that no template names: 0 where the name of a file tells enough without its seed
 # Names that Windows reserves for devices, with any suffix.
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.ASCII)
 
@@ -29,8 +30,11 @@ class Destination:
 
     def make_path(self, fields: Mapping[str, str | int], suffix: str) -> Path:
         """The path for an item. In a default name, an id that its row gives replaces slug and seed."""
-        has_id = self.template == DEFAULT_TEMPLATE and fields["id"] != fields["key"]
-        return self.folder / f"{fill_template('{id}' if has_id else self.template, fields)}{suffix}"
+        template = self.template
+        if template == DEFAULT_TEMPLATE:
+            has_id = fields["id"] != fields["key"]
+            template = "{id}" if has_id else template if fields.get(SEEDED, 1) else "{slug}"
+        return self.folder / f"{fill_template(template, fields)}{suffix}"
 
 
 def slugify(text: str, otherwise: str = "untitled") -> str:

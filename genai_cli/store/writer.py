@@ -4,7 +4,7 @@ import errno
 import os
 import secrets
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,17 @@ class NewFile:
     line: Mapping[str, object]
     packable: bool = False
     """Whether the record holds all of it."""
+    others: tuple[tuple[str, bytes, bytes | None], ...] = ()
+    """Further files under the same name: the type, the bytes, and those of the record beside it."""
+
+    def list_more(self) -> "Iterator[tuple[str, bytes]]":
+        """All files but the first, by what comes after its name without its type."""
+        if self.beside is not None:
+            yield f"{self.suffix}.json", self.beside
+        for suffix, data, beside in self.others:
+            yield suffix, data
+            if beside is not None:
+                yield f"{suffix}.json", beside
 
 
 class Writer:
@@ -87,8 +98,8 @@ class Writer:
     def note_bad(self, error: str) -> None:
         """Note a row that was skipped, for writers that note them."""
 
-    def announce(self, target: Path) -> None:
-        """Called just before a file gets its name."""
+    def announce(self, target: Path, more: Sequence[Path] = ()) -> None:
+        """Called just before a file gets its name, and others get theirs."""
 
     def write(self, file: NewFile) -> Path | None:
         """Keep a finished item, and return its file if it has one of its own. Raises OutputError."""
@@ -105,33 +116,37 @@ class Writer:
             with ExitStack() as temporary_files:
                 temporary = write_temporary(target, file.data, self.tag)
                 temporary_files.enter_context(removing(temporary))
-                beside = None
-                if file.beside is not None:  # synced too before either gets its name
-                    beside = write_temporary(target, file.beside, self.tag)
-                    temporary_files.enter_context(removing(beside))
-                final = self.place(temporary, target)
+                more: dict[str, Path] = {}
+                for ending, data in file.list_more():  # synced too before any gets its name
+                    more[ending] = write_temporary(target, data, self.tag)
+                    temporary_files.enter_context(removing(more[ending]))
+                final = self.place(temporary, target, tuple(more))
+                others = name_more(final, tuple(more))
                 try:
-                    if beside is not None:
-                        beside.replace(final.with_name(f"{final.name}.json"))
+                    for part, other in zip(more.values(), others, strict=True):
+                        part.replace(other)
                     sync_folder(final.parent)
                 except OSError:
-                    self.take_back(final)
+                    self.take_back(final, others)
                     raise
         except OSError as error:
             raise make_write_error(target, error) from error
         return final
 
-    def place(self, temporary: Path, target: Path) -> Path:
-        """Give the file its name. It replaces another file only if the user gave the name. Raises OSError."""
+    def place(self, temporary: Path, target: Path, endings: Sequence[str]) -> Path:
+        """Give the file its name. It replaces another file only if the user gave the name. Raises OSError.
+
+        `endings` are those of further files beside it.
+        """
         if not self.destination.overwrite:
-            return self.place_new(temporary, target)
-        self.announce(target)
+            return self.place_new(temporary, target, endings)
+        self.announce(target, name_more(target, endings))
         return temporary.replace(target)
 
-    def take_back(self, final: Path) -> None:
-        """Remove a new file if writing failed after it got its name. A replaced file cannot be restored."""
+    def take_back(self, final: Path, more: Sequence[Path]) -> None:
+        """Remove new files if writing failed after one got its name. A replaced file cannot be restored."""
         if not self.destination.overwrite:
-            for name in (final, final.with_name(f"{final.name}.json")):
+            for name in (final, *more):
                 with suppress(OSError):
                     name.unlink(missing_ok=True)
 
@@ -152,22 +167,32 @@ class Writer:
         sweep(folder)
         self.folders.add(folder)
 
-    def place_new(self, temporary: Path, target: Path) -> Path:
-        """Give the file its name, or the first free one of NAME-2, NAME-3, ... It never replaces another file."""
+    def place_new(self, temporary: Path, target: Path, endings: Sequence[str]) -> Path:
+        """Give the file its name, or the first free one of NAME-2, NAME-3, ... It never replaces another file.
+
+        A name is free where those of further files are free too; a record beside a file comes and goes with it.
+        """
         candidate, number = target, 2
+        own = [ending for ending in endings if ending.count(".") == 1]
         while True:
-            if not os.path.lexists(candidate):
-                self.announce(candidate)
-            try:
-                os.link(temporary, candidate)  # fails if the name is taken, even if another run takes it just now
-                break
-            except OSError:
-                if not os.path.lexists(candidate):
-                    temporary.replace(candidate)  # a file system without hard links
+            is_free = not any(os.path.lexists(name) for name in (candidate, *name_more(candidate, own)))
+            if is_free:
+                self.announce(candidate, name_more(candidate, endings))
+                try:
+                    os.link(temporary, candidate)  # fails if another run takes the name just now
                     break
-                candidate = target.with_name(f"{target.stem}-{number}{target.suffix}")
-                number += 1
+                except OSError:
+                    if not os.path.lexists(candidate):
+                        temporary.replace(candidate)  # a file system without hard links
+                        break
+            candidate = target.with_name(f"{target.stem}-{number}{target.suffix}")
+            number += 1
         return candidate
+
+
+def name_more(file: Path, endings: Sequence[str]) -> list[Path]:
+    """The names of further files: `.vtt` beside talk.srt is talk.vtt, and `.srt.json` is talk.srt.json."""
+    return [file.with_name(f"{file.stem}{ending}") for ending in endings]
 
 
 def make_write_error(path: Path, error: OSError) -> OutputError:

@@ -21,9 +21,12 @@ def finish(job: Job, result: Result, origin: Origin, seconds: float, delivery: D
     request = job.request
     record = build_record(request.task, request.content(), result.parameters, origin, seconds, content.sha256(), facts)
     kept = record if delivery.metadata else without_prompt(record)
-    suffix = job.suffix or delivery.suffix or content.suffixes[0]
+    suffix, *more = content.choose_suffixes(job.suffix or delivery.suffix)
+    mark = choose_mark(find_modality(request.task).mark, record)
     try:
-        data = content.encode(kept, suffix, choose_mark(find_modality(request.task).mark, record))
+        data = content.encode(kept, suffix, mark)
+        beside = {one: None if content.holds_record(one) else kept for one in (suffix, *more)}
+        others = tuple((one, content.encode(kept, one, mark), beside[one]) for one in more)
     except OutputError as error:
         return Failure(job, error)
-    return Artifact(job, record, data, kept if content.record_beside else None, suffix)
+    return Artifact(job, record, data, beside[suffix], suffix, others)

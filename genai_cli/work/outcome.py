@@ -10,13 +10,17 @@ from genai_cli.work.job import Job
 
 @dataclass(frozen=True)
 class Artifact:
-    """A finished result: its record, the file's bytes, and the record to stand beside a file that cannot carry it."""
+    """A finished result: its record, the file's bytes, and the record to stand beside a file that cannot carry it.
+
+    `others` are further files of the same result: the type of each, its bytes, and the record to stand beside it.
+    """
 
     job: Job
     record: Record
     data: bytes
     beside: Record | None
     suffix: str
+    others: tuple[tuple[str, bytes, Record | None], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from genai_cli.modality.registry import find_modality, load_catalog
 from genai_cli.request.adapter import Adapter, Vae
 from genai_cli.request.request import ModelNeeds
 from genai_cli.signals import hold_signals
-from genai_cli.store.names import slugify
+from genai_cli.store.names import SEEDED, slugify
 from genai_cli.store.writer import NewFile, Writer
 from genai_cli.work.assignment import Assignment, Delivery, Hints
 from genai_cli.work.batching import LOOKAHEAD, InputSequence
@@ -267,14 +267,16 @@ def finish(outcome: Outcome, settings: RunSettings, writer: Writer | None) -> Fi
         return done
     beside = to_line(outcome.beside) if outcome.beside is not None else None
     packable = find_modality(task).packable
-    file = writer.write(NewFile(data, outcome.suffix, fields, beside, done.line(), packable))
+    others = tuple((one, more, to_line(kept) if kept is not None else None) for one, more, kept in outcome.others)
+    file = writer.write(NewFile(data, outcome.suffix, fields, beside, done.line(), packable, others))
     return replace(done, file=file)
 
 
 def name_fields(job: Job) -> dict[str, str | int]:
-    """The fields of a file name's template."""
+    """The fields of a file name's template, and whether a seed tells results apart."""
     return {
         "slug": slugify(job.request.title, job.request.task),
+        SEEDED: int(not find_modality(job.request.task).resumes),
         "seed": job.request.seed or 0,
         "index": job.index,
         "key": job.key,

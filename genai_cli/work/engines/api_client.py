@@ -4,7 +4,9 @@ https://platform.openai.com/docs/api-reference
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from threading import Event
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from genai_cli import __version__
@@ -14,6 +16,7 @@ from genai_cli.errors import GenaiError, InputError, ModelError, NetworkError
 from genai_cli.events import Detail, Emit, Notice
 from genai_cli.hub.client import LONGEST_WAIT, read_wait
 from genai_cli.hub.private import find_http_library
+from genai_cli.request.input import Input
 from genai_cli.types import JsonObject
 from genai_cli.work.engines.server_key import VARIABLE, hide
 
@@ -34,6 +37,13 @@ STREAM = "text/event-stream"
 DATA, END = b"data:", b"[DONE]"
 
 Taken = TypeVar("Taken")
+
+
+def make_form(body: JsonObject, files: Mapping[str, Input], opened: ExitStack) -> JsonObject:
+    """A form as the HTTP library takes it: fields as texts, and files that are read as they are sent."""
+    fields = {name: value if isinstance(value, list) else str(value) for name, value in body.items()}
+    parts = {name: (file.name, opened.enter_context(file.open()), file.media_type) for name, file in files.items()}
+    return {"data": fields, "files": parts}
 
 
 class UnavailableError(ModelError):
@@ -80,9 +90,9 @@ class ApiClient:
             raise not_an_answer()
         return [str(entry["id"]) for entry in listed if isinstance(entry, dict) and entry.get("id")]
 
-    def post(self, path: str, body: JsonObject) -> JsonObject:
-        """The answer to a body. Raises as `call` does."""
-        return self.call("POST", path, body, self.read_object)
+    def post(self, path: str, body: JsonObject, files: Mapping[str, Input] | None = None) -> JsonObject:
+        """The answer to a body, which is a form where files go with it. Raises as `call` does."""
+        return self.call("POST", path, body, self.read_object, files or {})
 
     def stream(self, path: str, body: JsonObject, take: Callable[[JsonObject], None]) -> JsonObject | None:
         """Give each event of a stream to `take`; the answer as a whole where the server does not stream.
@@ -108,7 +118,14 @@ class ApiClient:
         asked = {**body, "stream": True, "stream_options": {"include_usage": True}}
         return self.call("POST", path, asked, read)
 
-    def call(self, method: str, path: str, body: JsonObject | None, read: "Callable[[Response], Taken]") -> Taken:
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: JsonObject | None,
+        read: "Callable[[Response], Taken]",
+        files: Mapping[str, Input] = MappingProxyType({}),
+    ) -> Taken:
         """What `read` takes from the answer. The call is repeated for at most a minute where that may help.
 
         Raises NetworkError (no answer, or too busy), UnavailableError, and InputError or ModelError for what the
@@ -117,7 +134,9 @@ class ApiClient:
         waited, next_wait = 0.0, FIRST_WAIT
         while True:
             try:
-                with self.client.stream(method, f"{self.address}/{path}", json=body) as response:
+                with ExitStack() as opened:
+                    sent = make_form(body or {}, files, opened) if files else {"json": body}
+                    response = opened.enter_context(self.client.stream(method, f"{self.address}/{path}", **sent))
                     self.check_status(response)
                     return read(response)
             except RepeatableError as failure:

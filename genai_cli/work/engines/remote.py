@@ -132,7 +132,7 @@ class RemoteCall:
     def ask(self, service: Service, call: Call, body: JsonObject) -> JsonObject:
         """The answer; the text of a single job is emitted as it comes. Raises GenaiError."""
         if service.before is None or self.assignment.hints.items != 1:
-            return self.client.post(call.path, body)
+            return self.client.post(call.path, body, call.files)
         pieces: list[str] = []
         events: list[JsonObject] = []
 

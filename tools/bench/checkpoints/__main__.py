@@ -1,4 +1,4 @@
-"""Build one checkpoint: python -m tools.bench.checkpoints sd15|sdxl|gpt2|llama|sst2|musicgen FOLDER."""
+"""Build one checkpoint: python -m tools.bench.checkpoints sd15|sdxl|gpt2|llama|sst2|musicgen|hearing FOLDER."""
 
 import shutil
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 import transformers
 
-from tools.bench.checkpoints import language, llama, music, stable_diffusion, stable_diffusion_xl
+from tools.bench.checkpoints import hearing, language, llama, music, stable_diffusion, stable_diffusion_xl
 
 BUILDERS = {
     "sd15": stable_diffusion.build,
@@ -16,6 +16,7 @@ BUILDERS = {
     "llama": llama.build,
     "sst2": language.build_distilbert,
     "musicgen": music.build,
+    "hearing": hearing.build_hearing,
 }
 
 

@@ -1,7 +1,7 @@
 """The lines of the benchmark in the order in which they run. Each family has its own file."""
 
 from tools.bench.bench import Line
-from tools.bench.lines import cold, generate, gpu, imports, limits, load, many, peers, server, warm
+from tools.bench.lines import cold, generate, gpu, hear, imports, limits, load, many, peers, server, warm
 
 FAMILIES: dict[str, tuple[Line, ...]] = {
     "imports": imports.LINES,
@@ -13,5 +13,6 @@ FAMILIES: dict[str, tuple[Line, ...]] = {
     "warm": warm.LINES,
     "server": server.LINES,
     "load": load.LINES,
+    "transcribe": hear.LINES,
     "peers": peers.LINES,
 }
