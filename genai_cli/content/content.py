@@ -1,7 +1,7 @@
 """What a result is made of: it checks, hashes, encodes, describes and prints itself, and reads files of its medium."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import ClassVar, Self
 
 from genai_cli.content.record import Record
@@ -37,6 +37,8 @@ class Content(ABC):
     """Whether a result becomes a file in the current folder where the user names no place."""
     record_beside: ClassVar[bool] = False
     """Whether a file has no place for the record, so that it stands in NAME.json beside it."""
+    wholes: ClassVar[tuple[str, ...]] = ()
+    """The ends of names of files that hold all results in a form of the medium, which `assemble` writes."""
 
     @abstractmethod
     def check(self) -> None:
@@ -69,6 +71,12 @@ class Content(ABC):
         return self.sha256() == sha256
 
     @classmethod
+    def stands_beside(cls, suffix: str) -> bool:
+        """Whether the record stands beside a file of this type."""
+        del suffix
+        return cls.record_beside
+
+    @classmethod
     def lines(cls, record: Mapping[str, object], title: str | None) -> Iterator[str]:
         """What stdout shows of a result; with `title` where it is one of several."""
         del record, title
@@ -97,3 +105,14 @@ class Content(ABC):
         """A result under those columns; None where it has no answer."""
         del record, count
         return []
+
+    @classmethod
+    def rows(cls, record: Mapping[str, object], count: int) -> list[list[object]]:
+        """The rows of a table that a result takes, each with its cells: one, unless a result is a list of things."""
+        return [cls.cells(record, count)]
+
+    @classmethod
+    def assemble(cls, suffix: str, records: Callable[[], Iterable[Mapping[str, object]]]) -> Iterator[str]:
+        """The pieces of the one file of such a type; `records` gives those of all results, in their order, each time."""
+        del records
+        raise InputError(f"{cls.__name__.lower()} cannot be written as {suffix}")

@@ -12,6 +12,7 @@ SD15 = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 SDXL = "stabilityai/stable-diffusion-xl-base-1.0"
 SST2 = "distilbert/distilbert-base-uncased-finetuned-sst-2-english"
 SENTIMENTS = "lxyuan/distilbert-base-multilingual-cased-sentiments-student"
+DINO = "IDEA-Research/grounding-dino-tiny"
 STARS = "nlptown/bert-base-multilingual-uncased-sentiment"
 
 PICTURES = (
@@ -58,4 +59,14 @@ SOUNDS = (
     KnownModel("musicgen-stereo", "facebook/musicgen-stereo-small", "short music, stereo", 608, 1220, NC),
     KnownModel("musicgen-medium", "facebook/musicgen-stereo-medium", "short music, stereo, better", 2030, 4070, NC),
     KnownModel("mms-tts", "facebook/mms-tts-eng", "reads English text aloud", 36, 145, NC),
+)
+
+DETECTORS = (
+    KnownModel("rtdetr", "PekingU/rtdetr_r18vd", "80 kinds of everyday things (COCO)", 20, 81, "apache-2.0"),
+    KnownModel("rtdetr-large", "PekingU/rtdetr_r50vd", "80 kinds of everyday things, better", 43, 172, "apache-2.0"),
+    KnownModel("yolos", "hustvl/yolos-tiny", "80 kinds of everyday things; smallest", 6, 26, "apache-2.0"),
+    KnownModel("owlvit", "google/owlvit-base-patch32", "whatever --labels names", 153, 613, "apache-2.0"),
+    KnownModel(
+        "grounding-dino", "IDEA-Research/grounding-dino-tiny", "whatever --labels names", 172, 690, "apache-2.0"
+    ),
 )

@@ -44,6 +44,11 @@ REGISTRY = (
         "genai_cli.modality.classify:Classify",
         "Label texts: LABEL and SCORE, a line each, and TXT with -o.",
     ),
+    Entry(
+        "detect",
+        "genai_cli.modality.detect:Detect",
+        "Find things in pictures: LABEL SCORE X Y WIDTH HEIGHT, a line each, and boxes drawn with -o.",
+    ),
     Entry("audio", "genai_cli.modality.audio:Audio", "Make sound: WAV, or FLAC, Ogg and MP3 by the name given."),
 )
 

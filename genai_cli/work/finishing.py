@@ -2,7 +2,7 @@
 
 from genai_cli.content.content import FilteredError
 from genai_cli.content.record import Origin, build_record, choose_mark, without_prompt
-from genai_cli.errors import OutputError, ResultError
+from genai_cli.errors import InputError, OutputError, ResultError
 from genai_cli.modality.modality import Result
 from genai_cli.modality.registry import find_modality
 from genai_cli.work.assignment import Delivery
@@ -24,6 +24,6 @@ def finish(job: Job, result: Result, origin: Origin, seconds: float, delivery: D
     suffix = job.suffix or delivery.suffix or content.suffixes[0]
     try:
         data = content.encode(kept, suffix, choose_mark(find_modality(request.task).mark, record))
-    except OutputError as error:
+    except (OutputError, InputError) as error:  # the second where the file that a result is about is gone
         return Failure(job, error)
-    return Artifact(job, record, data, kept if content.record_beside else None, suffix)
+    return Artifact(job, record, data, kept if content.stands_beside(suffix) else None, suffix)

@@ -4,13 +4,13 @@ import csv
 import io
 import json
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from genai_cli.content.content import Content
 from genai_cli.content.record import to_json
 from genai_cli.modality.registry import find_modality
-from genai_cli.request.request import PROMPT
 from genai_cli.request.rows import BadRow, Row
 from genai_cli.store.one_file import OneFile
 from genai_cli.types import JsonObject
@@ -26,9 +26,22 @@ ERROR = "error"
 PREFIX = "genai_"  # of the added columns, where the input has one of these names
 
 
+def list_wholes(tasks: Iterable[str]) -> tuple[str, ...]:
+    """The forms of their medium that results of one task can be written in, all in one file; none for several tasks."""
+    contents = [find_modality(task).content for task in tasks]
+    return contents[0].wholes if len(contents) == 1 else ()
+
+
+def find_kind(name: str, tasks: Iterable[str]) -> str | None:
+    """The kind of the one file of all results that a name stands for; None where it stands for none."""
+    whole = next((suffix for suffix in list_wholes(tasks) if name.lower().endswith(suffix)), None)
+    return whole or KINDS.get(Path(name).suffix.lower())
+
+
 @dataclass(frozen=True)
 class Form:
-    """How results stand in one file: .jsonl or .csv, whether its lines are the rows of a table, or OpenAI's."""
+    """How results stand in one file: .jsonl, .csv or a form of the medium, whether its lines are the rows of a table,
+    or OpenAI's."""
 
     suffix: str
     is_table: bool
@@ -79,6 +92,9 @@ def choose_lines(form: Form, survey: Survey) -> Callable[[Results], Iterator[str
     """What makes the lines of a form."""
     if form.is_openai:
         return openai_lines
+    content = find_modality(next(iter(survey.tasks))).content
+    if form.suffix in content.wholes:
+        return lambda results: content.assemble(form.suffix, results.records)
     if form.suffix == ".jsonl" and not form.is_table:
         return lambda results: (f"{to_json(record)}\n" for _, record in results)
     return lambda results: table_lines(results, survey, form)
@@ -87,7 +103,7 @@ def choose_lines(form: Form, survey: Survey) -> Callable[[Results], Iterator[str
 def table_lines(results: Results, survey: Survey, form: Form) -> Iterator[str]:
     """The rows as they stood, with what was made of them in columns of their own; an error's where there is one."""
     content: type[Content] = find_modality(next(iter(survey.tasks))).content
-    columns = survey.columns or (PROMPT,)
+    columns = survey.columns or (find_modality(next(iter(survey.tasks))).request.subject,)
     count, has_error = 1, survey.bad > 0
     for record in results.records():
         count = max(count, content.count_cells(record))
@@ -99,13 +115,14 @@ def table_lines(results: Results, survey: Survey, form: Form) -> Iterator[str]:
         yield csv_line([*columns, *names], form.delimiter)
     names_in_json = tell_apart(columns)
     for row, record in results:
-        answers = content.cells(record, count) + ([record.get(ERROR)] if has_error else [])
-        if form.suffix == ".csv":
-            yield csv_line([*arrange_cells(row, columns), *answers], form.delimiter)
-        else:
-            own = names_in_json if row.columns == columns else row.columns
-            stood = dict(zip(own, row.cells, strict=False)) or dict(row.fields)
-            yield f"{to_json({**stood, **dict(zip(names, answers, strict=True))})}\n"
+        for cells in content.rows(record, count):
+            answers = cells + ([record.get(ERROR)] if has_error else [])
+            if form.suffix == ".csv":
+                yield csv_line([*arrange_cells(row, columns), *answers], form.delimiter)
+            else:
+                own = names_in_json if row.columns == columns else row.columns
+                stood = dict(zip(own, row.cells, strict=False)) or dict(row.fields)
+                yield f"{to_json({**stood, **dict(zip(names, answers, strict=True))})}\n"
 
 
 def arrange_cells(row: Row, columns: Sequence[str]) -> list[object]:
