@@ -7,9 +7,12 @@ import torch
 import transformers
 from checkpoint_parts import (
     SIZES,
+    byte_level_tokenizer,
+    byte_pairs,
     save_model,
     write_card,
     write_clip_tokenizer,
+    write_gpt2_tokenizer,
     write_json,
     write_wordpiece,
 )
@@ -140,3 +143,134 @@ DETECTORS = {
     "owlvit": build_owlvit,
     "grounding_dino": build_grounding_dino,
 }
+
+# Models that write about pictures
+
+VISION = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 4}
+VISION |= {"image_size": SIDE, "patch_size": 16}
+SQUARE = {"height": SIDE, "width": SIDE}
+CAPTIONS = "image-to-text"
+CHAT = (
+    "{% for message in messages %}{{ message['role'] | upper }}: {% for part in message['content'] %}"
+    "{% if part['type'] == 'image' %}<image>\n{% else %}{{ part['text'] }}{% endif %}{% endfor %}\n{% endfor %}"
+    "{% if add_generation_prompt %}ASSISTANT:{% endif %}"
+)
+
+
+def write_blip_tokenizer(folder: Path) -> dict[str, int]:
+    """BLIP's: BERT's words, and [DEC], with which every caption begins."""
+    size = write_wordpiece(folder, 512)
+    with (folder / "vocab.txt").open("a", encoding="utf-8") as file:
+        file.write("[DEC]\n")
+    settings = {"tokenizer_class": "BertTokenizer", "do_lower_case": True, "model_max_length": 512}
+    write_json(folder / "tokenizer_config.json", settings | {"additional_special_tokens": ["[DEC]"]})
+    return {"vocab_size": size + 1, "bos_token_id": size, "pad_token_id": 0, "sep_token_id": 3, "eos_token_id": 3}
+
+
+def build_blip(folder: Path, class_name: str = "BlipForConditionalGeneration") -> Path:
+    """BLIP of captions, or by its class the one that answers."""
+    torch.manual_seed(0)
+    folder.mkdir(parents=True, exist_ok=True)
+    words = write_blip_tokenizer(folder)
+    text = {**SIZES, **words, "encoder_hidden_size": 32, "projection_dim": 32, "max_position_embeddings": 48}
+    config = transformers.BlipConfig(text_config=text, vision_config=VISION, projection_dim=32)
+    model = getattr(transformers, class_name)(config)
+    write_json(folder / "processor_config.json", {"processor_class": "BlipProcessor"})
+    return finish(model, folder, "BlipImageProcessor", CAPTIONS, size=SQUARE)
+
+
+def build_blip_vqa(folder: Path) -> Path:
+    """BLIP that answers questions."""
+    return build_blip(folder, "BlipForQuestionAnswering")
+
+
+def build_vit_gpt2(folder: Path) -> Path:
+    """A ViT whose output a GPT-2 reads, without a processor of its own."""
+    torch.manual_seed(0)
+    vocabulary = write_gpt2_tokenizer(folder, 64)
+    end = vocabulary["<|endoftext|>"]
+    decoder = transformers.GPT2Config(
+        vocab_size=len(vocabulary), n_positions=64, n_embd=32, n_layer=1, n_head=4, initializer_range=0.3,
+        add_cross_attention=True, is_decoder=True, bos_token_id=end, eos_token_id=end,
+    )  # fmt: skip
+    config = transformers.VisionEncoderDecoderConfig.from_encoder_decoder_configs(
+        transformers.ViTConfig(**VISION), decoder
+    )
+    config.decoder_start_token_id, config.pad_token_id, config.eos_token_id = end, end, end
+    model = transformers.VisionEncoderDecoderModel(config)
+    model.generation_config.decoder_start_token_id = end
+    model.generation_config.num_beams, model.generation_config.max_length = 4, 16
+    return finish(model, folder, "ViTImageProcessor", CAPTIONS, size=SQUARE)
+
+
+def write_chat_tokenizer(folder: Path, special: list[str], **settings: Any) -> dict[str, int]:
+    """A byte-level tokenizer as tokenizer.json, whose special tokens stand for pictures too. Returns its vocabulary."""
+    vocabulary, merges = byte_pairs(["<s>", "</s>", "<pad>", *special])
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer = byte_level_tokenizer(vocabulary, merges, ["<s>", "</s>", "<pad>", *special])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    tokens = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "model_max_length": 512}
+    stated = {"tokenizer_class": "PreTrainedTokenizerFast"} | tokens | settings
+    write_json(folder / "tokenizer_config.json", stated)
+    (folder / "chat_template.jinja").write_text(CHAT, encoding="utf-8")
+    return vocabulary
+
+
+def text_config(vocabulary: dict[str, int], kind: str = "LlamaConfig", **more: Any) -> Any:
+    """A small decoder over a vocabulary."""
+    ends = {"bos_token_id": vocabulary["<s>"], "eos_token_id": vocabulary["</s>"], "pad_token_id": vocabulary["<pad>"]}
+    sizes = {**SIZES, "num_key_value_heads": 2, "max_position_embeddings": 256}
+    return getattr(transformers, kind)(**sizes, **ends, vocab_size=len(vocabulary), **more)
+
+
+def build_llava(folder: Path) -> Path:
+    """LLaVA: CLIP's pictures in a Llama."""
+    torch.manual_seed(0)
+    vocabulary = write_chat_tokenizer(folder, ["<image>"])
+    config = transformers.LlavaConfig(
+        vision_config=transformers.CLIPVisionConfig(**VISION, projection_dim=32),
+        text_config=text_config(vocabulary), image_token_index=vocabulary["<image>"],
+        vision_feature_layer=-1, vision_feature_select_strategy="default",
+    )  # fmt: skip
+    stated = {"processor_class": "LlavaProcessor", "patch_size": 16, "image_token": "<image>"}
+    stated |= {"vision_feature_select_strategy": "default", "num_additional_image_tokens": 1}
+    write_json(folder / "processor_config.json", stated)
+    model = transformers.LlavaForConditionalGeneration(config)
+    sizes = {"size": {"shortest_edge": SIDE}, "crop_size": SQUARE}
+    return finish(model, folder, "CLIPImageProcessor", "image-text-to-text", **sizes)
+
+
+def build_idefics3(folder: Path) -> Path:
+    """Idefics3, which sees a picture in tiles."""
+    torch.manual_seed(0)
+    tiles = [f"<row_{row}_col_{column}>" for row in range(1, 7) for column in range(1, 7)]
+    special = ["<image>", "<fake_token_around_image>", "<end_of_utterance>", "<global-img>", *tiles]
+    vocabulary = write_chat_tokenizer(folder, special)
+    config = transformers.Idefics3Config(
+        vision_config=VISION | {"hidden_size": 32}, text_config=text_config(vocabulary), scale_factor=2,
+        image_token_id=vocabulary["<image>"], pad_token_id=vocabulary["<pad>"],
+    )  # fmt: skip
+    write_json(folder / "processor_config.json", {"processor_class": "Idefics3Processor", "image_seq_len": 4})
+    model = transformers.Idefics3ForConditionalGeneration(config)
+    sizes = {"size": {"longest_edge": 2 * SIDE}, "max_image_size": {"longest_edge": SIDE}, "do_image_splitting": True}
+    return finish(model, folder, "Idefics3ImageProcessor", "image-text-to-text", **sizes)
+
+
+def build_gemma3(folder: Path) -> Path:
+    """Gemma 3, which reads a picture's tokens in both directions."""
+    torch.manual_seed(0)
+    marks = {"boi_token": "<boi>", "eoi_token": "<eoi>", "image_token": "<image_soft_token>"}
+    vocabulary = write_chat_tokenizer(folder, list(marks.values()), extra_special_tokens=marks)
+    (folder / "chat_template.jinja").write_text(CHAT.replace("<image>", "<boi>"), encoding="utf-8")
+    config = transformers.Gemma3Config(
+        vision_config=VISION, text_config=text_config(vocabulary, "Gemma3TextConfig", head_dim=8, sliding_window=64),
+        mm_tokens_per_image=4, boi_token_index=vocabulary["<boi>"], eoi_token_index=vocabulary["<eoi>"],
+        image_token_index=vocabulary["<image_soft_token>"],
+    )  # fmt: skip
+    write_json(folder / "processor_config.json", {"processor_class": "Gemma3Processor", "image_seq_length": 4})
+    model = transformers.Gemma3ForConditionalGeneration(config)
+    return finish(model, folder, "Gemma3ImageProcessor", "image-text-to-text", size=SQUARE)
+
+
+CAPTIONERS = {"blip": build_blip, "vit_gpt2": build_vit_gpt2}
+ANSWERERS = {"blip_vqa": build_blip_vqa, "llava": build_llava, "idefics3": build_idefics3, "gemma3": build_gemma3}

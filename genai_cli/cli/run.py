@@ -362,7 +362,7 @@ def show(finished: Finished, form: Form | None, as_json: bool, console: Console)
         if finished.file is not None:  # None: it stands in the manifest
             console.result(str(finished.file))
     elif modality.content.printed:
-        if modality.streams and console.items > 1:
+        if modality.streams and modality.content.apart and console.items > 1:
             console.separate()
         lines = list(modality.content.lines(finished.record, request.title if console.items > 1 else None))
         if lines:  # none where nothing was found

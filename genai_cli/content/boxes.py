@@ -110,7 +110,7 @@ class Boxes(Text):
         A picture of which nothing is known, since its row failed, is left out.
         """
         del suffix
-        known = [name for name in sorted({box.label for record in records() for box in list_boxes(record)})]
+        known = sorted({box.label for record in records() for box in list_boxes(record)})
         numbers = {name: number for number, name in enumerate(known, 1)}
         yield '{"images": ['
         yield from join_lines(describe_image(number, record) for number, record in number_pictures(records()))

@@ -35,6 +35,8 @@ class Content(ABC):
     """Whether results are shown on stdout, and many of them may stand in one file."""
     written: ClassVar[bool] = True
     """Whether a result becomes a file in the current folder where the user names no place."""
+    apart: ClassVar[bool] = True
+    """Whether a rule stands between several results that were shown as they were made."""
     record_beside: ClassVar[bool] = False
     """Whether a file has no place for the record, so that it stands in NAME.json beside it."""
     wholes: ClassVar[tuple[str, ...]] = ()
@@ -113,6 +115,6 @@ class Content(ABC):
 
     @classmethod
     def assemble(cls, suffix: str, records: Callable[[], Iterable[Mapping[str, object]]]) -> Iterator[str]:
-        """The pieces of the one file of such a type; `records` gives those of all results, in their order, each time."""
+        """The pieces of one file of such a type; each call of `records` gives those of all results, in their order."""
         del records
         raise InputError(f"{cls.__name__.lower()} cannot be written as {suffix}")

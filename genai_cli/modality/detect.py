@@ -165,7 +165,7 @@ class Detect(Modality[DetectRequest]):
             chosen = overlap if request.overlap is None else request.overlap
             used = replace(request, threshold=threshold, overlap=chosen)
             result = build_result(used, candidates, image.size)
-            if isinstance(result, Result) and not result.content.facts()["boxes"]:
+            if not isinstance(result, GenaiError) and not result.content.facts()["boxes"]:
                 say = tag_item(emit, place)
                 say(Notice(f"{request.picture.name}: nothing found with a score of {threshold} or more"))
             results.append(result)

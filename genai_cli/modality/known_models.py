@@ -7,6 +7,7 @@ Of pictures, parameters and sizes are of all parts, with the safety checker of t
 
 from genai_cli.hub.catalog import KnownModel
 
+BSD = "bsd-3-clause"
 OPENRAIL, NC = "creativeml-openrail-m", "cc-by-nc-4.0"
 SD15 = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 SDXL = "stabilityai/stable-diffusion-xl-base-1.0"
@@ -59,6 +60,15 @@ SOUNDS = (
     KnownModel("musicgen-stereo", "facebook/musicgen-stereo-small", "short music, stereo", 608, 1220, NC),
     KnownModel("musicgen-medium", "facebook/musicgen-stereo-medium", "short music, stereo, better", 2030, 4070, NC),
     KnownModel("mms-tts", "facebook/mms-tts-eng", "reads English text aloud", 36, 145, NC),
+)
+
+DESCRIBERS = (
+    KnownModel("blip", "Salesforce/blip-image-captioning-base", "a sentence about a picture", 247, 990, BSD),
+    KnownModel("blip-vqa", "Salesforce/blip-vqa-base", "short answers about a picture", 385, 1540, BSD),
+    KnownModel(
+        "vit-gpt2", "nlpconnect/vit-gpt2-image-captioning", "a sentence about a picture", 239, 982, "apache-2.0"
+    ),
+    KnownModel("llava", "llava-hf/llava-1.5-7b-hf", "long answers about pictures", 7063, 14130, "llama2"),
 )
 
 DETECTORS = (

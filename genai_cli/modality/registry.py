@@ -45,6 +45,9 @@ REGISTRY = (
         "Label texts: LABEL and SCORE, a line each, and TXT with -o.",
     ),
     Entry(
+        "describe", "genai_cli.modality.describe:Describe", "Say what a picture shows, or answer a question about it."
+    ),
+    Entry(
         "detect",
         "genai_cli.modality.detect:Detect",
         "Find things in pictures: LABEL SCORE X Y WIDTH HEIGHT, a line each, and boxes drawn with -o.",
