@@ -147,7 +147,7 @@ def test_nothing_found_is_an_answer(run_main: RunMain, detectors: dict[str, Path
 def test_one_file_holds_the_boxes_of_all_pictures(
     run_main: RunMain, detectors: dict[str, Path], pictures: list[Path]
 ) -> None:
-    common = (*pictures, "-m", detectors["rtdetr"], "--threshold", "0.3")
+    common: list[str | Path] = [*pictures, "-m", detectors["rtdetr"], "--threshold", "0.3"]
     records = find_records(run_main, *common)
     boxes = [(record, box) for record in records for box in record["boxes"]]
     assert run_main("detect", *common, "-o", "boxes.csv").code == 0

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from genai_cli.content.content import Content
 from genai_cli.content.description import Description
-from genai_cli.content.picture import Picture
 from genai_cli.content.picture_reading import measure_picture
 from genai_cli.device.workload import Work
 from genai_cli.errors import GenaiError, InputError
@@ -22,6 +21,7 @@ from genai_cli.modality.decoding.settings import find_new_tokens, take_settings
 from genai_cli.modality.decoding.streaming import PieceStream, StopEndedItems
 from genai_cli.modality.known_models import DESCRIBERS
 from genai_cli.modality.modality import TINY, Modality, Result
+from genai_cli.modality.seeing.eyes import read_image
 from genai_cli.modality.seeing.readers import ASKED, ChatReader, find_reader
 from genai_cli.request.input import Input
 from genai_cli.request.option import Option
@@ -30,7 +30,6 @@ from genai_cli.request.sampling import DEFAULT_NEW_TOKENS, MaxNewTokens
 from genai_cli.types import JsonObject
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
     from transformers import GenerationConfig
 
     from genai_cli.device.placement import Placement
@@ -207,10 +206,3 @@ class VisibleDecoder:
 def say_piece(say: Emit, piece: str) -> None:
     """Emit the next piece of a text."""
     say(TextPiece(piece))
-
-
-def read_image(source: Input, emit: Emit) -> "Image":
-    """A picture as Pillow's, upright RGB, which the processors take. Raises InputError."""
-    from PIL import Image
-
-    return Image.fromarray(Picture.read(source, emit).pixels)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, NamedTuple
 from genai_cli.content.box_drawing import Box
 from genai_cli.content.boxes import Boxes
 from genai_cli.content.content import Content
-from genai_cli.content.picture import Picture
 from genai_cli.content.picture_reading import measure_picture
 from genai_cli.errors import GenaiError, InputError, ModelError, ResultError, nearest
 from genai_cli.events import Emit, Notice, tag_item
@@ -16,6 +15,7 @@ from genai_cli.hub.catalog import ModelKind
 from genai_cli.modality.checkpoint import read_optional_json
 from genai_cli.modality.known_models import DETECTORS
 from genai_cli.modality.modality import TINY, Modality, Result
+from genai_cli.modality.seeing.eyes import read_image
 from genai_cli.modality.seeing.overlaps import choose_boxes, cut_boxes
 from genai_cli.request.input import Input
 from genai_cli.request.option import Option
@@ -288,13 +288,6 @@ def unknown_label(label: str, known: list[str], model: str) -> InputError:
     shown = ", ".join(known[:SHOWN_LABELS]) + (", ..." if len(known) > SHOWN_LABELS else "")
     hint = nearest(label, known) or f"it finds {shown}; -m owlvit looks for any words"
     return InputError(f"{model} does not find {label!r}", hint=hint)
-
-
-def read_image(source: Input, emit: Emit) -> "Image":
-    """A picture as Pillow's, upright RGB, which the processors take. Raises InputError."""
-    from PIL import Image
-
-    return Image.fromarray(Picture.read(source, emit).pixels)
 
 
 def build_result(request: DetectRequest, found: Candidates, size: tuple[int, int]) -> Result | GenaiError:

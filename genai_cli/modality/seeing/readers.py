@@ -142,14 +142,11 @@ class EncoderDecoder(Reader):
         return config
 
 
-class ChatReader(Reader):
-    """A vision-language model: a chat template puts pictures and words together."""
+class PicturePrompts:
+    """Puts pictures and words together, by a model's processor and its chat template."""
 
-    takes_several: ClassVar[bool] = True
-
-    def __init__(self, files: "ModelFiles", placement: "Placement") -> None:
-        from genai_cli.device.loading import load_model
-
+    def __init__(self, files: "ModelFiles") -> None:
+        """Load the processor. Raises ModelError where it needs another package or has no chat template."""
         self.name = files.reference.id
         self.processor = load_processor(files)
         self.tokenizer = self.processor.tokenizer
@@ -158,15 +155,8 @@ class ChatReader(Reader):
         if not self.processor.chat_template:
             raise ModelError(f"{self.name} has no chat template, so nothing says how it takes a picture and words")
         self.tokenizer.padding_side = "left"
-        self.model = load_model("AutoModelForImageTextToText", files, placement)
 
-    def prepare(self, questions: Sequence[str | None], pictures: "Sequence[Sequence[Image]]") -> JsonObject:
-        turns: list[list[Message]] = [[{"role": "user", "content": question or ASKED}] for question in questions]
-        return self.prepare_turns(turns, pictures)
-
-    def prepare_turns(
-        self, conversations: Sequence[Sequence[Message]], pictures: "Sequence[Sequence[Image]]"
-    ) -> JsonObject:
+    def prepare(self, conversations: Sequence[Sequence[Message]], pictures: "Sequence[Sequence[Image]]") -> JsonObject:
         """The model's input for conversations whose last message is about pictures. Raises InputError, RefusedError."""
         texts = [self.render(turns, len(several)) for turns, several in zip(conversations, pictures, strict=True)]
         begin = self.tokenizer.bos_token
@@ -191,6 +181,23 @@ class ChatReader(Reader):
             return [{"type": "image"}] * pictures + words if message is last else words
 
         return apply_template(self.processor, turns, place)
+
+
+class ChatReader(Reader):
+    """A vision-language model: a chat template puts pictures and words together."""
+
+    takes_several: ClassVar[bool] = True
+
+    def __init__(self, files: "ModelFiles", placement: "Placement") -> None:
+        from genai_cli.device.loading import load_model
+
+        self.prompts = PicturePrompts(files)
+        self.tokenizer = self.prompts.tokenizer
+        self.model = load_model("AutoModelForImageTextToText", files, placement)
+
+    def prepare(self, questions: Sequence[str | None], pictures: "Sequence[Sequence[Image]]") -> JsonObject:
+        turns: list[list[Message]] = [[{"role": "user", "content": question or ASKED}] for question in questions]
+        return self.prompts.prepare(turns, pictures)
 
     def count_prompt(self, inputs: Mapping[str, object]) -> int:
         return int(inputs["input_ids"].shape[-1])  # type: ignore[attr-defined]
