@@ -127,6 +127,23 @@ def test_a_chat_model_is_asked_for_a_description_where_nothing_is_asked(
     assert record["parameters"]["question"].startswith("Describe this picture")
 
 
+@pytest.mark.parametrize("kind", ["llava", "idefics3", "gemma3"])
+def test_a_question_may_be_about_two_pictures(
+    run_main: RunMain, seeing: dict[str, Path], pictures: list[Path], kind: str
+) -> None:
+    command = ("describe", pictures[0], "-m", seeing[kind], *FEW, *QUESTION, "--json")
+    one, two = json.loads(run_main(*command).stdout), json.loads(run_main(*command, "--also", pictures[1]).stdout)
+    assert two["tokens"]["prompt"] > one["tokens"]["prompt"] + 3
+    assert two["inputs"]["also"]["name"] == "white.png"
+    assert two["key"] != one["key"]
+    refused = run_main("describe", pictures[0], "-m", seeing["blip"], "--also", pictures[1])
+    assert refused.code == 2
+    assert "--question" in refused.stderr
+    single = run_main("describe", pictures[0], "-m", seeing["blip_vqa"], *QUESTION, "--also", pictures[1])
+    assert single.code == 2
+    assert "takes one picture" in single.stderr
+
+
 def test_descriptions_stand_beside_the_rows_of_a_table(
     run_main: RunMain, seeing: dict[str, Path], pictures: list[Path]
 ) -> None:

@@ -16,6 +16,7 @@ from PIL import Image
 from transformers import AutoImageProcessor, AutoModelForObjectDetection
 
 from genai_cli.content.box_drawing import Box, choose_colour, choose_ink, draw_boxes
+from genai_cli.gallery.collecting import collect_items
 from genai_cli.modality.seeing.overlaps import choose_boxes, cut_boxes
 
 WORDS = ("owlvit", "grounding_dino")
@@ -213,6 +214,31 @@ def test_a_batch_goes_on_where_it_was(run_main: RunMain, detectors: dict[str, Pa
     assert json.loads(Path("out/two.txt.json").read_text())["size"] == [60, 80]
     plan = run_main(*command, "--dry-run")
     assert plan.code == 0
+
+
+def test_the_gallery_shows_boxes(run_main: RunMain, detectors: dict[str, Path], pictures: list[Path]) -> None:
+    common = (pictures[0], "-m", detectors["rtdetr"], "--threshold", "0.3")
+    assert run_main("detect", *common, "-o", "shown/").code == 0
+    assert run_main("detect", *common, "-o", "shown/marked.png").code == 0
+    items = {item.kind: item for item in collect_items(Path("shown")).items}
+    assert set(items) == {"words", "picture"}
+    assert items["words"].labels == items["picture"].labels != []
+    assert run_main("gallery", "shown").code == 0
+
+
+def test_a_worker_draws_as_this_process_does(
+    genai: Genai, run_main: RunMain, detectors: dict[str, Path], pictures: list[Path]
+) -> None:
+    command = ("detect", pictures[0], "-m", detectors["rtdetr"], "--threshold", "0.3", "-o", "marked.png")
+    try:
+        done = genai(*command, "--keep", "1m")
+        assert done.code == 0, done.stderr
+    finally:
+        genai("worker", "stop")
+    drawn_there = (genai.cwd / "marked.png").rename(genai.cwd / "there.png")
+    assert run_main(*command).code == 0
+    with Image.open(drawn_there) as one, Image.open(genai.cwd / "marked.png") as other:
+        assert one.tobytes() == other.tobytes()
 
 
 def test_boxes_are_cut_and_of_one_thing_the_best_is_kept() -> None:

@@ -49,15 +49,26 @@ class DescribeRequest(Request):
         str | None,
         Option("--question", metavar="TEXT", help="What to answer about the picture.", default="say what it shows"),
     ] = None
+    also: Annotated[
+        Input | None,
+        Option("--also", metavar="FILE", help="A second picture that the question is about, for chat models that see."),
+    ] = None
     max_new_tokens: MaxNewTokens = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.question is not None and not self.question.strip():
             raise InputError("--question is empty")
+        if self.also is not None and self.question is None:
+            raise InputError("--also is about a question, and none is asked", hint='--question "What differs?"')
+
+    @property
+    def pictures(self) -> list[Input]:
+        """What the question is about."""
+        return [self.picture] if self.also is None else [self.picture, self.also]
 
     def batch_key(self) -> tuple[object, ...]:
-        return (self.max_new_tokens, self.question)
+        return (self.max_new_tokens, self.question, len(self.pictures))
 
     def pace(self) -> str:
         return f"{self.max_new_tokens or DEFAULT_NEW_TOKENS} tokens"
@@ -99,7 +110,8 @@ class Describe(Modality[DescribeRequest]):
     @classmethod
     def check(cls, folder: Path, request: DescribeRequest) -> None:
         """Raise InputError for what is no picture, and for a question that the model cannot answer."""
-        measure_picture(request.picture)
+        for picture in request.pictures:
+            measure_picture(picture)
         config = read_optional_json(folder / "config.json")
         kind = find_reader(str((config.get("architectures") or [""])[0]))
         if request.question is not None and kind.captions:
@@ -107,6 +119,8 @@ class Describe(Modality[DescribeRequest]):
                 f"{request.model} says what a picture shows and answers no question",
                 hint="-m blip-vqa answers in a few words, -m llava at length",
             )
+        if request.also is not None and not kind.takes_several:
+            raise InputError(f"{request.model} takes one picture", hint="-m llava takes two; leave --also out")
         if request.question is None and kind.needs_question:
             raise InputError(
                 f"{request.model} answers questions, and none was asked", hint='--question "What colour is the car?"'
@@ -115,11 +129,14 @@ class Describe(Modality[DescribeRequest]):
     def generate(self, requests: Sequence[DescribeRequest], emit: Emit) -> list[Result | GenaiError]:
         """A text for each picture. All share a question. Raises InputError for what the model does not take."""
         says = [tag_item(emit, place) for place in range(len(requests))]
-        images = [read_image(request.picture, say) for request, say in zip(requests, says, strict=True)]
+        images = [
+            [read_image(picture, say) for picture in request.pictures]
+            for request, say in zip(requests, says, strict=True)
+        ]
         question = requests[0].question
         if question is None and isinstance(self.reader, ChatReader):
             question = ASKED
-        inputs = self.reader.prepare([question] * len(requests), [[image] for image in images])
+        inputs = self.reader.prepare([question] * len(requests), images)
         self.stated.report(emit)
         length = self.reader.count_prompt(inputs)
         limit = self.find_limit(requests[0], length, emit)
