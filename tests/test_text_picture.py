@@ -1,7 +1,9 @@
 """genai text --picture: a chat model that sees answers about a picture, and without one as any other."""
 
+import base64
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy
 import pytest
@@ -75,3 +77,28 @@ def test_what_sees_nothing_says_so(run_main: RunMain, llava: Path, picture: Path
     broken = run_main("text", PROMPT, "--picture", tmp_path / "notes.txt", "-m", llava, *FEW)
     assert broken.code == 2
     assert "notes.txt cannot be read" in broken.stderr
+
+
+def test_a_request_in_openai_s_format_holds_its_picture(run_main: RunMain, llava: Path, picture: Path) -> None:
+    data = base64.b64encode(picture.read_bytes()).decode()
+
+    def ask(address: str) -> dict[str, Any]:
+        parts = [{"type": "image_url", "image_url": {"url": address}}, {"type": "text", "text": PROMPT}]
+        body = {"model": "any", "messages": [{"role": "user", "content": parts}], "temperature": 0, "max_tokens": 6}
+        return {"custom_id": "1", "method": "POST", "url": "/v1/chat/completions", "body": body}
+
+    write_rows(Path("requests.jsonl"), [ask(f"data:image/png;base64,{data}")])
+    command = ("batch", "requests.jsonl", "-m", llava, "--format", "openai", "-o", "results.jsonl")
+    done = run_main(*command)
+    assert done.code == 0, done.stderr
+    answer = json.loads(Path("results.jsonl").read_text())["response"]["body"]["choices"][0]["message"]["content"]
+    alone = run_main("text", PROMPT, "--picture", picture, "-m", llava, "--temperature", "0", *FEW, "--json")
+    assert answer == json.loads(alone.stdout)["text"]
+    for address, words in {
+        "http://127.0.0.1/a.png": "nothing is fetched",
+        "data:image/png;base64,?": "not base64",
+    }.items():
+        write_rows(Path("requests.jsonl"), [ask(address)])
+        refused = run_main(*command)
+        assert refused.code == 2
+        assert words in refused.stderr
