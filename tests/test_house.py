@@ -36,6 +36,7 @@ def test_a_task_is_named_in_its_own_file_and_in_the_registry_alone() -> None:
     # Words that are a task's name by chance: fields of records and bodies, the types of values, kinds of progress.
     chance = {
         ("content", "text.py"): {"text"},
+        ("content", "description.py"): {"text"},
         ("content", "openai_answers.py"): {"text"},
         ("content", "segments.py"): {"text"},
         ("content", "transcript.py"): {"text"},
@@ -53,6 +54,7 @@ def test_a_task_is_named_in_its_own_file_and_in_the_registry_alone() -> None:
         ("request", "records.py"): {"text"},
         ("gallery", "collecting.py"): {"text"},
         ("diffusion", "pipelines.py"): {"image"},
+        ("seeing", "readers.py"): {"image"},
         ("diffusion", "editing.py"): {"image"},
         ("diffusion", "ways.py"): {"image"},
     }

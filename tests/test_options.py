@@ -148,14 +148,14 @@ def test_the_shell_completes_values(genai: Genai, words: list[str], completed: l
 def test_cached_models_and_folders_are_completed(genai: Genai, environment: Path) -> None:
     (environment / "huggingface" / "hub" / "models--owner--name").mkdir(parents=True)
     (genai.cwd / "my-model").mkdir()
-    for word, completed in {"ow": "owner/name", "my": "my-model/"}.items():
+    for word, completed in {"own": "owner/name", "my": "my-model/"}.items():
         env = {"_GENAI_COMPLETE": "complete_bash", "COMP_WORDS": f"genai text -m {word}", "COMP_CWORD": "3"}
         assert genai(env=env).lines == [completed]
 
 
 def test_the_cache_is_looked_for_where_the_desktop_keeps_caches(genai: Genai, tmp_path: Path) -> None:
     (tmp_path / "caches/huggingface/hub/models--owner--name").mkdir(parents=True)
-    env = {"_GENAI_COMPLETE": "complete_bash", "COMP_WORDS": "genai text -m ow", "COMP_CWORD": "3"}
+    env = {"_GENAI_COMPLETE": "complete_bash", "COMP_WORDS": "genai text -m own", "COMP_CWORD": "3"}
     assert genai(env={**env, "HF_HOME": "", "XDG_CACHE_HOME": str(tmp_path / "caches")}).lines == ["owner/name"]
 
 

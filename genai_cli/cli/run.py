@@ -38,7 +38,7 @@ from genai_cli.work.engines.engine import LOCAL, Engine
 from genai_cli.work.engines.keeping import Keeping
 from genai_cli.work.orders import Defaults, Orders, Survey
 from genai_cli.work.report import Report
-from genai_cli.work.results import FILE_TYPES, KINDS, Form, place_results
+from genai_cli.work.results import FILE_TYPES, Form, find_kind, list_wholes, place_results
 from genai_cli.work.runner import Finished, RunSettings, Todo, list_jobs, run
 
 TO_STDOUT = "-"
@@ -171,9 +171,7 @@ def check_model_name(survey: Survey) -> None:
 def select_form(rows: Rows, survey: Survey, options: RunOptions, is_openai: bool) -> Form | None:
     """How all results stand in the one file that -o names; None where each has a file of its own. Raises InputError."""
     path = Path(options.output.output or "").expanduser()
-    gathered = {suffix for task in survey.tasks for suffix in find_content(task).gathered}
-    is_gathered = len(survey.tasks) == 1 and path.suffix.lower() in gathered
-    suffix = path.suffix.lower() if is_gathered else KINDS.get(path.suffix.lower())
+    suffix = find_kind(path.name, survey.tasks)
     is_file = suffix is not None and not path.is_dir() and not set(str(path)) & set("{}")
     if survey.items == 1 and all(path.suffix.lower() in find_content(task).suffixes for task in survey.tasks):
         is_file = False  # a type of the medium itself, such as the TSV of a transcript
@@ -188,7 +186,7 @@ def select_form(rows: Rows, survey: Survey, options: RunOptions, is_openai: bool
         raise InputError("a table holds results of one kind", hint="-o out.jsonl takes several, -o out/ all")
     source = unwrap(rows)
     is_table = suffix == ".csv" or (isinstance(source, FileRows) and source.reading.source is not None)
-    return Form(suffix, is_table, is_openai, TAB if path.suffix.lower() == ".tsv" else COMMA, is_gathered)
+    return Form(suffix, is_table, is_openai, TAB if path.suffix.lower() == ".tsv" else COMMA)
 
 
 def are_printed(tasks: set[str]) -> bool:
@@ -261,7 +259,7 @@ def select_destination(tasks: set[str], options: RunOptions, items: int) -> Dest
     """Where files go: None where there are none (`-o -`; labels without -o). Raises InputError."""
     output = options.output.output
     suffixes = tuple(dict.fromkeys(suffix for task in sorted(tasks) for suffix in find_content(task).suffixes))
-    suffixes += FILE_TYPES if are_printed(tasks) else ()
+    suffixes += (*FILE_TYPES, *list_wholes(tasks)) if are_printed(tasks) else ()
     if output == TO_STDOUT:
         if options.messages.json and not are_printed(tasks):
             raise InputError("-o - and --json both want stdout", hint="give one of them")
@@ -368,10 +366,11 @@ def show(finished: Finished, form: Form | None, as_json: bool, console: Console)
         if finished.file is not None:  # None: it stands in the manifest
             console.result(str(finished.file))
     elif modality.content.printed:
-        if modality.streams and console.items > 1:
+        if modality.streams and modality.content.apart and console.items > 1:
             console.separate()
-        lines = modality.content.lines(finished.record, request.title if console.items > 1 else None)
-        console.result("\n".join(lines))
+        lines = list(modality.content.lines(finished.record, request.title if console.items > 1 else None))
+        if lines:  # none where nothing was found
+            console.result("\n".join(lines))
     elif finished.file is not None:
         console.result(str(finished.file))
     else:

@@ -27,11 +27,11 @@ class FilteredError(ResultError):
 
 @dataclass(frozen=True)
 class Gathered:
-    """All results of a run as the pieces of one file, and of the file that stands beside it."""
+    """All results of a run as the pieces of one file, and of another that stands beside it, if there is one."""
 
     pieces: Iterable[bytes]
-    beside: Iterable[bytes]
-    suffix: str
+    beside: Iterable[bytes] | None = None
+    suffix: str = ""
     """What the name of the file beside it has more."""
 
 
@@ -46,10 +46,12 @@ class Content(ABC):
     """Whether results are shown on stdout, and many of them may stand in one file."""
     written: ClassVar[bool] = True
     """Whether a result becomes a file in the current folder where the user names no place."""
-    gathered: ClassVar[tuple[str, ...]] = ()
-    """The file types that hold all results of a run, beside JSON lines and tables."""
+    apart: ClassVar[bool] = True
+    """Whether a rule stands between several results that were shown as they were made."""
     record_beside: ClassVar[bool] = False
     """Whether a file has no place for the record, so that it stands in NAME.json beside it."""
+    wholes: ClassVar[tuple[str, ...]] = ()
+    """The ends of names of files that hold all results in a form of the medium, which `gather` writes."""
 
     @abstractmethod
     def check(self) -> None:
@@ -104,10 +106,10 @@ class Content(ABC):
         yield from ()
 
     @classmethod
-    def gather(cls, records: Callable[[], Iterator[JsonObject]], count: int) -> Gathered:
-        """All results in one file of a type that is `gathered`; `records` gives them anew. Raises InputError."""
+    def gather(cls, suffix: str, records: Callable[[], Iterator[JsonObject]], count: int) -> Gathered:
+        """So many results in one file of a type of `wholes`; each call of `records` gives them. Raises InputError."""
         del records, count
-        raise InputError(f"{cls.__name__.lower()} cannot stand in one file")
+        raise InputError(f"{cls.__name__.lower()} cannot be written as {suffix}")
 
     @classmethod
     def count_cells(cls, record: Mapping[str, object]) -> int:
@@ -138,3 +140,8 @@ class Content(ABC):
         """A result under those columns; None where it has no answer."""
         del record, count
         return []
+
+    @classmethod
+    def rows(cls, record: Mapping[str, object], count: int) -> list[list[object]]:
+        """The rows of a table that a result takes, each with its cells: one, unless a result is a list of things."""
+        return [cls.cells(record, count)]

@@ -27,7 +27,7 @@ XMP = """<?xpacket begin="\N{ZERO WIDTH NO-BREAK SPACE}" id="W5M0MpCehiHzreSzNTc
     xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
     xmlns:genai="urn:genai:">
    <xmp:CreatorTool>genai {version}</xmp:CreatorTool>
-   <Iptc4xmpExt:DigitalSourceType>{source_type}</Iptc4xmpExt:DigitalSourceType>{record}
+   {source}{record}
   </rdf:Description>
  </rdf:RDF>
 </x:xmpmeta>
@@ -125,9 +125,13 @@ def png_texts(record: Record, mark: str | None) -> "PngInfo":
 
 
 def xmp_packet(record: Record, mark: str | None, *, with_record: bool) -> str:
-    """An XMP packet that marks the file as generated (IPTC DigitalSourceType), on request with the record in it."""
+    """An XMP packet that marks the file as generated (IPTC DigitalSourceType), on request with the record in it.
+
+    Without a mark it says nothing of how the picture came about.
+    """
     from xml.sax.saxutils import escape
 
     # ASCII JSON: every character of a prompt is then allowed in XML.
     text = f"\n   <genai:record>{escape(to_json(record, ascii_only=True))}</genai:record>" if with_record else ""
-    return XMP.format(version=escape(record["genai"]), source_type=mark or "", record=text)
+    source = f"<Iptc4xmpExt:DigitalSourceType>{mark}</Iptc4xmpExt:DigitalSourceType>" if mark else ""
+    return XMP.format(version=escape(record["genai"]), source=source, record=text)

@@ -50,7 +50,7 @@ class Vector(Content):
     printed: ClassVar[bool] = True
     written: ClassVar[bool] = False
     record_beside: ClassVar[bool] = True
-    gathered: ClassVar[tuple[str, ...]] = (".npy",)
+    wholes: ClassVar[tuple[str, ...]] = (".npy",)
 
     values: "NDArray[np.float32]"
     encoding: str = FLOAT
@@ -100,11 +100,12 @@ class Vector(Content):
         return True
 
     @classmethod
-    def gather(cls, records: Callable[[], Iterator[JsonObject]], count: int) -> Gathered:
+    def gather(cls, suffix: str, records: Callable[[], Iterator[JsonObject]], count: int) -> Gathered:
         """An NPY file of shape (count, width), and a line for each row beside it: its record without the vector.
 
         A row that failed is NaN. Memory does not grow with the rows.
         """
+        del suffix
         first = next((record for record in records() if EMBEDDING in record), None)
         if first is None:
             raise InputError("an NPY file holds vectors, and a search finds rows", hint="-o found.jsonl holds them")

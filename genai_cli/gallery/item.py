@@ -55,8 +55,8 @@ class Item:
 
     @property
     def labels(self) -> list[tuple[str, float]]:
-        """Labels with their scores."""
-        stated = self.record.get("labels")
+        """Labels with their scores, those of boxes too."""
+        stated = self.record.get("labels", self.record.get("boxes"))
         pairs = [pair for pair in stated if isinstance(pair, dict)] if isinstance(stated, list) else []
         scored = [(pair.get("label"), pair.get("score")) for pair in pairs]
         return [(str(label or ""), float(score)) for label, score in scored if isinstance(score, int | float)]

@@ -53,7 +53,10 @@ class ModelKind:
     class_suffixes: tuple[str, ...] = ()
     """Ends of class names that tell the task: "ForCausalLM". A whole class name is allowed too."""
     mapping: str | None = None
-    """For class names that do not tell: the part CAUSAL_LM of transformers' MODEL_FOR_CAUSAL_LM_MAPPING_NAMES."""
+    """For class names that do not tell: the part CAUSAL_LM of transformers' MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.
+
+    Several parts have spaces between them.
+    """
     known: tuple[KnownModel, ...] = ()
     """The models that have a short name: "gpt2" is "openai-community/gpt2". The first is the task's own."""
     built_in: Path | None = None

@@ -17,7 +17,6 @@ OTHER_KINDS = {
     "ForCTC": "a speech recogniser",
     "ForAudioClassification": "an audio classifier",
     "ForSemanticSegmentation": "an image segmenter",
-    "ForObjectDetection": "an object detector",
     "SpeechT5ForTextToSpeech": "a spectrogram model that needs a vocoder beside it",
 }
 PIPELINES = "diffusers"  # the library whose checkpoints name a pipeline (`_class_name`), not architectures
@@ -69,8 +68,11 @@ def list_architectures(kind: ModelKind) -> Collection[str]:
     with collector_off():
         from transformers.models.auto import modeling_auto
 
-    names = getattr(modeling_auto, f"MODEL_FOR_{kind.mapping}_MAPPING_NAMES").values()
-    return {name for value in names for name in (value if isinstance(value, tuple) else (value,))}
+    found: set[str] = set()
+    for part in kind.mapping.split():
+        for value in getattr(modeling_auto, f"MODEL_FOR_{part}_MAPPING_NAMES").values():
+            found.update(value if isinstance(value, tuple) else (value,))
+    return found
 
 
 def wrong_kind(name: str, words: str, architecture: str, kind: ModelKind | None, catalog: Catalog) -> InputError:

@@ -7,11 +7,13 @@ Of pictures, parameters and sizes are of all parts, with the safety checker of t
 
 from genai_cli.hub.catalog import KnownModel
 
+BSD = "bsd-3-clause"
 OPENRAIL, NC = "creativeml-openrail-m", "cc-by-nc-4.0"
 SD15 = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 SDXL = "stabilityai/stable-diffusion-xl-base-1.0"
 SST2 = "distilbert/distilbert-base-uncased-finetuned-sst-2-english"
 SENTIMENTS = "lxyuan/distilbert-base-multilingual-cased-sentiments-student"
+DINO = "IDEA-Research/grounding-dino-tiny"
 STARS = "nlptown/bert-base-multilingual-uncased-sentiment"
 ZERO_SHOT = "MoritzLaurer/deberta-v3-base-zeroshot-v2.0"
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
@@ -84,4 +86,23 @@ SPEECH = (
     KnownModel("whisper-tiny", "openai/whisper-tiny", "speech in 99 languages, quick", 38, 151, "apache-2.0"),
     KnownModel("moonshine", "UsefulSensors/moonshine-base", "English speech, short sounds", 61, 246, "mit"),
     KnownModel("wav2vec2", "facebook/wav2vec2-base-960h", "English speech, in capitals", 94, 378, "apache-2.0"),
+)
+
+DESCRIBERS = (
+    KnownModel("blip", "Salesforce/blip-image-captioning-base", "a sentence about a picture", 247, 990, BSD),
+    KnownModel("blip-vqa", "Salesforce/blip-vqa-base", "short answers about a picture", 385, 1540, BSD),
+    KnownModel(
+        "vit-gpt2", "nlpconnect/vit-gpt2-image-captioning", "a sentence about a picture", 239, 982, "apache-2.0"
+    ),
+    KnownModel("llava", "llava-hf/llava-1.5-7b-hf", "long answers about pictures", 7063, 14130, "llama2"),
+)
+
+DETECTORS = (
+    KnownModel("rtdetr", "PekingU/rtdetr_r18vd", "80 kinds of everyday things (COCO)", 20, 81, "apache-2.0"),
+    KnownModel("rtdetr-large", "PekingU/rtdetr_r50vd", "80 kinds of everyday things, better", 43, 172, "apache-2.0"),
+    KnownModel("yolos", "hustvl/yolos-tiny", "80 kinds of everyday things; smallest", 6, 26, "apache-2.0"),
+    KnownModel("owlvit", "google/owlvit-base-patch32", "whatever --labels names", 153, 613, "apache-2.0"),
+    KnownModel(
+        "grounding-dino", "IDEA-Research/grounding-dino-tiny", "whatever --labels names", 172, 690, "apache-2.0"
+    ),
 )

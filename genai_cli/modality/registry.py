@@ -49,6 +49,14 @@ REGISTRY = (
         "genai_cli.modality.embed:Embed",
         "Turn texts and pictures into vectors: JSON lines, or NPY with -o; --near finds.",
     ),
+    Entry(
+        "describe", "genai_cli.modality.describe:Describe", "Say what a picture shows, or answer a question about it."
+    ),
+    Entry(
+        "detect",
+        "genai_cli.modality.detect:Detect",
+        "Find things in pictures: LABEL SCORE X Y WIDTH HEIGHT, a line each, and boxes drawn with -o.",
+    ),
     Entry("audio", "genai_cli.modality.audio:Audio", "Make sound: WAV, or FLAC, Ogg and MP3 by the name given."),
     Entry(
         "transcribe",

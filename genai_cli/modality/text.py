@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from genai_cli.content import text as content
@@ -18,6 +19,7 @@ from genai_cli.modality.decoding.chat import render_chat
 from genai_cli.modality.decoding.context import find_context, list_ropes
 from genai_cli.modality.decoding.group import Group
 from genai_cli.modality.decoding.incremental import IncrementalDecoder, list_special_tokens
+from genai_cli.modality.decoding.inputs import keep_positions_below, list_ends, pad_left
 from genai_cli.modality.decoding.likeliest import Likeliest
 from genai_cli.modality.decoding.reading import find_unread, report_words
 from genai_cli.modality.decoding.sampling import FiniteScores, OwnChance, build_sampling_processors
@@ -35,7 +37,9 @@ from genai_cli.modality.decoding.settings import (
 from genai_cli.modality.decoding.streaming import PieceStream, StopEndedItems
 from genai_cli.modality.known_models import TEXTS
 from genai_cli.modality.modality import TINY, Modality, Result
+from genai_cli.modality.seeing.eyes import Eyes, check_sight, choose_class, place_seen
 from genai_cli.modality.service import Service
+from genai_cli.request.input import Input
 from genai_cli.request.openai_rows import CONVERSATION, PROMPTS, Endpoint, read_conversation, read_prompts
 from genai_cli.request.option import Option
 from genai_cli.request.request import QuantizableRequest, Request
@@ -43,8 +47,7 @@ from genai_cli.request.sampling import DEFAULT_NEW_TOKENS, MaxNewTokens, Tempera
 from genai_cli.types import JsonObject
 
 if TYPE_CHECKING:
-    from torch import Tensor
-    from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import GenerationConfig
 
     from genai_cli.device.placement import Placement
     from genai_cli.hub.fetching import ModelFiles
@@ -85,6 +88,10 @@ class TextRequest(QuantizableRequest):
     chat: Annotated[
         bool | None, Option("--chat/--no-chat", help="Use the model's chat template.", default="where it has one")
     ] = None
+    picture: Annotated[
+        Input | None,
+        Option("--picture", metavar="FILE", help="What the prompt is about, for models that see."),
+    ] = None
     echo: Annotated[bool, Option("--echo/--no-echo", help="Show the prompt before what a base model adds.")] = True
     probabilities: Annotated[
         bool,
@@ -97,6 +104,8 @@ class TextRequest(QuantizableRequest):
             raise InputError("--stop is empty")
         if self.system is not None and self.chat is False:
             raise InputError("--system needs a chat, and --no-chat asks for none")
+        if self.picture is not None and self.chat is False:
+            raise InputError("--picture needs a chat, and --no-chat asks for none")
         if self.messages and self.chat is False:
             raise InputError("messages are a chat, and --no-chat asks for none")
         for message in self.messages:
@@ -120,6 +129,8 @@ class Prepared:
 
     used: TextRequest
     tokens: list[int]
+    seen: JsonObject
+    """What else the model reads: tensors of its picture."""
 
 
 class Text(Modality[TextRequest]):
@@ -132,7 +143,7 @@ class Text(Modality[TextRequest]):
         words="a text model",
         library="transformers",
         class_suffixes=("LMHeadModel", "ForCausalLM"),
-        mapping="CAUSAL_LM",
+        mapping="CAUSAL_LM IMAGE_TEXT_TO_TEXT",
         known=TEXTS,
         built_in=TINY / "text",
     )
@@ -177,7 +188,8 @@ class Text(Modality[TextRequest]):
         from genai_cli.device.loading import load_companion, load_model
 
         self.tokenizer = load_companion("AutoTokenizer", files)
-        self.model = load_model("AutoModelForCausalLM", files, placement)
+        self.model = load_model(choose_class(files.architecture), files, placement)
+        self.eyes = Eyes(files)
         config = self.model.config.get_text_config()
         self.context = find_context(config)
         self.ends = list_ends(self.model.generation_config, self.tokenizer)
@@ -197,9 +209,15 @@ class Text(Modality[TextRequest]):
         ropes = {rope.get("rope_type") for rope in list_ropes(self.model.config.get_text_config())}
         return not is_stateful(self.model) and not ropes & {"dynamic", "longrope"}
 
+    @classmethod
+    def check(cls, folder: Path, request: TextRequest) -> None:
+        """Raise InputError for a picture that cannot be read, or that the model cannot see."""
+        if request.picture is not None:
+            check_sight(folder, request.picture, request.model)
+
     def generate(self, requests: Sequence[TextRequest], emit: Emit) -> list[Result | GenaiError]:
         """A text for each request, or why there is none. Their pieces are emitted as they are made."""
-        if len(requests) > 1 and not self.takes_several:
+        if len(requests) > 1 and (not self.takes_several or any(request.picture for request in requests)):
             alone = [self.generate([request], shift_items(emit, place)) for place, request in enumerate(requests)]
             return [result for (result,) in alone]
         says = [tag_item(emit, place) for place in range(len(requests))]
@@ -212,7 +230,7 @@ class Text(Modality[TextRequest]):
         """What is known of a request before anything is generated, or what is wrong with it."""
         try:
             chat = self.uses_chat(request)
-            tokens = self.encode_prompt(request, chat, emit)
+            tokens, seen = self.encode_prompt(request, chat, emit)
             room = self.find_room(len(tokens))
         except GenaiError as error:
             return error
@@ -228,10 +246,12 @@ class Text(Modality[TextRequest]):
             chat=chat,
             echo=request.echo and not chat,
         )
-        return Prepared(used, tokens)
+        return Prepared(used, tokens, seen)
 
     def uses_chat(self, request: TextRequest) -> bool:
         """Whether the prompt goes through the model's chat template. Raises InputError where it has none to use."""
+        if request.picture is not None:
+            return True  # its processor has the template
         has_template = bool(self.tokenizer.chat_template)
         if not has_template and (request.chat or request.system is not None or request.messages):
             option = "--chat" if request.chat else "--system" if request.system is not None else "a list of messages"
@@ -240,14 +260,16 @@ class Text(Modality[TextRequest]):
             )
         return has_template if request.chat is None else request.chat
 
-    def encode_prompt(self, request: TextRequest, chat: bool, emit: Emit) -> list[int]:
-        """The prompt as token ids."""
+    def encode_prompt(self, request: TextRequest, chat: bool, emit: Emit) -> tuple[list[int], JsonObject]:
+        """The prompt as token ids, and what the model reads of its picture."""
         if not chat:
-            return list(self.tokenizer(request.prompt).input_ids)
+            return list(self.tokenizer(request.prompt).input_ids), {}
         system = [{"role": "system", "content": request.system}] if request.system is not None else []
         messages = [*system, *request.messages, {"role": "user", "content": request.prompt}]
+        if request.picture is not None:
+            return self.eyes.encode(messages, request.picture, emit)
         # The template writes its own special tokens.
-        return list(self.tokenizer(render_chat(self.tokenizer, messages, emit), add_special_tokens=False).input_ids)
+        return list(self.tokenizer(render_chat(self.tokenizer, messages, emit), add_special_tokens=False).input_ids), {}
 
     def find_room(self, length: int) -> int | None:
         """How many new tokens the context leaves (None: no limit). Raises InputError where the prompt fills it."""
@@ -286,6 +308,7 @@ class Text(Modality[TextRequest]):
             self.model.generate(
                 tokens.to(device),
                 attention_mask=mask.to(device),
+                **place_seen(items[0].seen, self.model),
                 generation_config=config,
                 logits_processor=[
                     finite,
@@ -347,20 +370,6 @@ def say_piece(say: Emit, piece: str) -> None:
     say(TextPiece(piece))
 
 
-def keep_positions_below(model: "PreTrainedModel", context: int) -> None:
-    """Items that have ended are read on until the last one has, past the positions that the model knows.
-
-    What comes of them there is thrown away; it only must not fail.
-    """
-
-    def hold(_model: "PreTrainedModel", arguments: tuple[object, ...], options: JsonObject) -> object:
-        if options.get("position_ids") is not None:
-            options["position_ids"] = options["position_ids"].clamp(max=context - 1)
-        return arguments, options
-
-    model.register_forward_pre_hook(hold, with_kwargs=True)
-
-
 def build_result(item: Prepared, stream: PieceStream, applied: JsonObject, facts: JsonObject) -> Result:
     """An item's text, as its stream took it; `applied` is what else the checkpoint states and is done."""
     text = (item.used.prompt if item.used.echo else "") + stream.text
@@ -369,25 +378,6 @@ def build_result(item: Prepared, stream: PieceStream, applied: JsonObject, facts
     if applied:
         parameters["generation_config"] = dict(applied)
     return Result(content.Text(text, stream.text, stream.finish_reason, tokens), parameters, facts)
-
-
-def pad_left(prompts: Sequence[Sequence[int]], padding: int) -> "tuple[Tensor, Tensor]":
-    """Token ids and attention mask of shape (items, longest)."""
-    import torch
-
-    longest = max(map(len, prompts))
-    tokens = torch.full((len(prompts), longest), padding)
-    mask = torch.zeros_like(tokens)
-    for position, prompt in enumerate(prompts):
-        tokens[position, longest - len(prompt) :] = torch.tensor(prompt)
-        mask[position, longest - len(prompt) :] = 1
-    return tokens, mask
-
-
-def list_ends(stated: "GenerationConfig", tokenizer: "PreTrainedTokenizerBase") -> list[int]:
-    """The tokens that end a text."""
-    end = stated.eos_token_id if stated.eos_token_id is not None else tokenizer.eos_token_id
-    return list(end) if isinstance(end, list) else [] if end is None else [end]
 
 
 def fill_settings(stated: StatedSettings, request: TextRequest) -> TextRequest:

@@ -3,11 +3,13 @@
 https://platform.openai.com/docs/api-reference/batch/request-input
 """
 
+import base64
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from genai_cli.errors import InputError
+from genai_cli.request.input import Input
 from genai_cli.request.request import PROMPT
 from genai_cli.types import JsonObject
 
@@ -68,11 +70,25 @@ PROMPTS: JsonObject = {
         "anyOf": [{"type": "string", "minLength": 1}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]
     }
 }
+IMAGE_URL = "image_url"
+PICTURE_PART: JsonObject = {
+    "type": "object",
+    "properties": {
+        "type": {"const": IMAGE_URL},
+        IMAGE_URL: {
+            "type": "object",
+            "properties": {"url": {"type": "string", "pattern": "^data:[^,]*;base64,"}},
+            "required": ["url"],
+        },
+    },
+    "required": ["type", IMAGE_URL],
+}
 TEXT_PART: JsonObject = {
     "type": "object",
     "properties": {"type": {"const": "text"}, "text": {"type": "string"}},
     "required": ["type", "text"],
 }
+PART: JsonObject = {"anyOf": [TEXT_PART, PICTURE_PART]}
 CONVERSATION: JsonObject = {
     "messages": {
         "type": "array",
@@ -81,7 +97,7 @@ CONVERSATION: JsonObject = {
             "type": "object",
             "properties": {
                 "role": {"enum": [*SYSTEM_ROLES, "user", "assistant"]},
-                "content": {"anyOf": [{"type": "string"}, {"type": "array", "items": TEXT_PART, "minItems": 1}]},
+                "content": {"anyOf": [{"type": "string"}, {"type": "array", "items": PART, "minItems": 1}]},
             },
             "required": ["role", "content"],
             "additionalProperties": False,
@@ -248,7 +264,8 @@ def read_conversation(body: JsonObject) -> list[JsonObject]:
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
         raise InputError("messages must be a list of messages")
-    turns = [read_message(message) for message in messages]
+    last, picture = take_picture(messages[-1])
+    turns = [read_message(message) for message in [*messages[:-1], last]]
     if turns[-1]["role"] == "assistant":
         what = "the last message is the assistant's, and an answer that was begun cannot be continued"
         hint = "end with the user's message; /v1/completions continues a text as it is"
@@ -256,12 +273,39 @@ def read_conversation(body: JsonObject) -> list[JsonObject]:
     if turns[-1]["role"] != "user":
         raise InputError("the last message must be the user's")
     first = next(index for index, turn in enumerate(turns) if turn["role"] != "system")
-    row: JsonObject = {PROMPT: turns[-1]["content"]}
+    row: JsonObject = {PROMPT: turns[-1]["content"], **({"picture": picture} if picture is not None else {})}
     if first:
         row["system"] = "\n\n".join(turn["content"] for turn in turns[:first])
     if turns[first:-1]:
         row["messages"] = turns[first:-1]
     return [row]
+
+
+def take_picture(message: object) -> tuple[object, Input | None]:
+    """A message without its picture, and that picture. Raises InputError for several, and for one on the network."""
+    content = message.get("content") if isinstance(message, dict) else None
+    if not isinstance(message, dict) or not isinstance(content, list):
+        return message, None
+    words = [part for part in content if not (isinstance(part, dict) and part.get("type") == IMAGE_URL)]
+    found = [part.get(IMAGE_URL) for part in content if part not in words]
+    if not found:
+        return message, None
+    if len(found) > 1:
+        raise InputError(f"a message may have one picture, not {len(found)}")
+    return {**message, "content": words}, read_data_url(found[0])
+
+
+def read_data_url(stated: object) -> Input:
+    """The picture in a data URL (RFC 2397), or an object's `url`. Raises InputError for another address."""
+    address = stated.get("url") if isinstance(stated, dict) else stated
+    head, comma, data = str(address).partition(",")
+    if not (head.startswith("data:") and head.endswith(";base64") and comma):
+        what = f"the {IMAGE_URL!r} of a message must be a data URL: nothing is fetched from the network"
+        raise InputError(what, hint="data:image/png;base64,...")
+    try:
+        return Input.hold(base64.b64decode(data, validate=True), "picture")
+    except ValueError:
+        raise InputError("the data URL of a picture is not base64") from None
 
 
 def read_message(message: object) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from genai_cli.content.content import FilteredError
 from genai_cli.content.record import Origin, build_record, choose_mark, without_prompt
-from genai_cli.errors import OutputError, ResultError
+from genai_cli.errors import InputError, OutputError, ResultError
 from genai_cli.modality.modality import Result
 from genai_cli.modality.registry import find_modality
 from genai_cli.work.assignment import Delivery
@@ -27,6 +27,6 @@ def finish(job: Job, result: Result, origin: Origin, seconds: float, delivery: D
         data = content.encode(kept, suffix, mark)
         beside = {one: None if content.holds_record(one) else kept for one in (suffix, *more)}
         others = tuple((one, content.encode(kept, one, mark), beside[one]) for one in more)
-    except OutputError as error:
+    except (OutputError, InputError) as error:  # the second where the file that a result is about is gone
         return Failure(job, error)
     return Artifact(job, record, data, beside[suffix], suffix, others)

@@ -6,11 +6,11 @@ import json
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from genai_cli.content.content import Content
 from genai_cli.content.record import to_json
 from genai_cli.modality.registry import find_modality
-from genai_cli.request.request import PROMPT
 from genai_cli.request.rows import BadRow, Row
 from genai_cli.store.one_file import OneFile
 from genai_cli.types import JsonObject
@@ -26,16 +26,27 @@ ERROR = "error"
 PREFIX = "genai_"  # of the added columns, where the input has one of these names
 
 
+def list_wholes(tasks: Iterable[str]) -> tuple[str, ...]:
+    """The forms of their medium that results of one task can be written in, all in one file; none for several tasks."""
+    contents = [find_modality(task).content for task in tasks]
+    return contents[0].wholes if len(contents) == 1 else ()
+
+
+def find_kind(name: str, tasks: Iterable[str]) -> str | None:
+    """The kind of the one file of all results that a name stands for; None where it stands for none."""
+    whole = next((suffix for suffix in list_wholes(tasks) if name.lower().endswith(suffix)), None)
+    return whole or KINDS.get(Path(name).suffix.lower())
+
+
 @dataclass(frozen=True)
 class Form:
-    """How results stand in one file: .jsonl or .csv, whether its lines are the rows of a table, or OpenAI's."""
+    """How results stand in one file: .jsonl, .csv or a form of the medium, whether its lines are the rows of a table,
+    or OpenAI's."""
 
     suffix: str
     is_table: bool
     is_openai: bool = False
     delimiter: str = ","
-    is_gathered: bool = False
-    """Whether it is a type of the medium's own."""
 
 
 class Results:
@@ -79,11 +90,12 @@ def place_results(orders: Orders, references: References, file: OneFile, form: F
 def list_files(form: Form, results: "Results") -> dict[str, Iterable[bytes]]:
     """The pieces of the file, by "", and of one that stands beside it, by what its name has more."""
     survey = results.orders.survey
-    if not form.is_gathered:
-        return {"": (line.encode(errors="replace") for line in choose_lines(form, survey)(results))}
     content = find_modality(next(iter(survey.tasks))).content
-    gathered = content.gather(results.records, len(results.offsets))
-    return {gathered.suffix: gathered.beside, "": gathered.pieces}
+    if form.suffix not in content.wholes:
+        return {"": (line.encode(errors="replace") for line in choose_lines(form, survey)(results))}
+    gathered = content.gather(form.suffix, results.records, len(results.offsets))
+    beside = {} if gathered.beside is None else {gathered.suffix: gathered.beside}
+    return {**beside, "": gathered.pieces}
 
 
 def choose_lines(form: Form, survey: Survey) -> Callable[[Results], Iterator[str]]:
@@ -98,7 +110,7 @@ def choose_lines(form: Form, survey: Survey) -> Callable[[Results], Iterator[str
 def table_lines(results: Results, survey: Survey, form: Form) -> Iterator[str]:
     """The rows as they stood, with what was made of them in columns of their own; an error's where there is one."""
     content: type[Content] = find_modality(next(iter(survey.tasks))).content
-    columns = survey.columns or (PROMPT,)
+    columns = survey.columns or (find_modality(next(iter(survey.tasks))).request.subject,)
     count, has_error = 1, survey.bad > 0
     found: dict[str, None] = {}
     for record in results.records():
@@ -113,14 +125,14 @@ def table_lines(results: Results, survey: Survey, form: Form) -> Iterator[str]:
         yield csv_line([*columns, *names], form.delimiter)
     names_in_json = tell_apart(columns)
     for row, record in results:
-        answers = [*content.cells(record, count), *content.own_cells(record, own_names)]
-        answers += [record.get(ERROR)] if has_error else []
-        if form.suffix == ".csv":
-            yield csv_line([*arrange_cells(row, columns), *answers], form.delimiter)
-        else:
-            own = names_in_json if row.columns == columns else row.columns
-            stood = dict(zip(own, row.cells, strict=False)) or dict(row.fields)
-            yield f"{to_json({**stood, **dict(zip(names, answers, strict=True))})}\n"
+        for cells in content.rows(record, count):
+            answers = [*cells, *content.own_cells(record, own_names), *([record.get(ERROR)] if has_error else [])]
+            if form.suffix == ".csv":
+                yield csv_line([*arrange_cells(row, columns), *answers], form.delimiter)
+            else:
+                own = names_in_json if row.columns == columns else row.columns
+                stood = dict(zip(own, row.cells, strict=False)) or dict(row.fields)
+                yield f"{to_json({**stood, **dict(zip(names, answers, strict=True))})}\n"
 
 
 def arrange_cells(row: Row, columns: Sequence[str]) -> list[object]:
