@@ -45,6 +45,8 @@ class Listening:
         self.seconds = self.stream.shape.seconds
         self.reached = 0.0
         """Up to where the sound was read, in seconds."""
+        self.kept = 0.0
+        """Up to where it was heard."""
         self.rests: deque[tuple[Window, int]] = deque()
         self.collected: dict[int, list[Segment]] = {}
         self.told = 0
@@ -72,6 +74,7 @@ class Listening:
             for window in self.windows:
                 if window.index not in self.parts.windows:
                     return window, 0
+                self.kept = max(self.kept, window.end)
                 self.tell()
         except GenaiError as error:
             self.error = error
@@ -87,6 +90,7 @@ class Listening:
             self.rests.append((said.rest, times + 1))
             return
         self.parts.add(window.index, tuple(self.collected.pop(window.index)), self.wish.language)
+        self.kept = max(self.kept, window.end)
         self.tell()
 
     def tell(self) -> None:
@@ -100,7 +104,7 @@ class Listening:
 
     def measure(self) -> float:
         """How many seconds of the sound are done, as far as is known."""
-        return self.seconds if self.is_read and not self.rests and self.seconds else self.reached
+        return self.seconds if self.is_read and not self.rests and self.seconds else self.kept
 
     def list_segments(self) -> list[Segment]:
         """All segments in their order."""
@@ -121,7 +125,7 @@ def listen(hearer: Hearer, sounds: Sequence[Listening], label: str, emit: Emit) 
             if total:
                 emit(Progress(label, min(int(done), int(total) - 1), int(total), len(sounds), "seconds"))
     except BaseException:
-        kept = sum(one.reached for one in sounds if one.parts.windows)
+        kept = sum(one.kept for one in sounds)
         if kept and total:
             emit(Notice(f"{clock(kept)} of {clock(total)} are kept; the same command goes on there", once=True))
         raise
