@@ -28,7 +28,7 @@ from genai_cli.types import JsonObject
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
     from torch import nn
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixin
+    from transformers import BaseImageProcessor, PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixin
 
 
 def quiet_libraries() -> None:
@@ -226,6 +226,23 @@ def load_companion(class_name: str, files: ModelFiles) -> "PreTrainedTokenizerBa
     return getattr(transformers, class_name).from_pretrained(
         files.folder, local_files_only=True, trust_remote_code=False
     )
+
+
+def load_beside(class_name: str, file: Path, **options: object) -> "PreTrainedModel | BaseImageProcessor":
+    """What transformers makes of the configurations and the weights beside a file, by the name of its auto class.
+
+    Raises ModelError where weights are missing.
+    """
+    import transformers
+
+    def refuse(loaded: type, missing: set[str]) -> None:
+        if missing:
+            raise ModelError(f"{file.parent.name} lacks weights of {loaded.__name__}: {min(missing)}")
+
+    with watch_loading(refuse):
+        return getattr(transformers, class_name).from_pretrained(
+            file.parent, local_files_only=True, trust_remote_code=False, **options
+        )
 
 
 def speed_up(part: "nn.Module", files: ModelFiles, placement: Placement) -> None:
