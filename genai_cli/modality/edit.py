@@ -124,8 +124,23 @@ class EditRequest(ControlledRequest):
         ),
     ] = None
 
+    upscale: Annotated[
+        int | None,
+        Option(
+            "--upscale",
+            metavar="2|4",
+            help="Make the picture so many times as large and change nothing, as genai upscale does; takes no prompt.",
+            low=2,
+            high=8,
+            recorded=False,
+            turns_to="upscale",
+        ),
+    ] = None
+
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.upscale is not None:
+            raise InputError("in rows, upscale is a task of its own", hint='{"task": "upscale", "picture": FILE}')
         if self.mask is not None and self.mask_alpha:
             raise InputError("--mask FILE and --mask alpha are two masks", hint="leave one of them out")
         if self.region not in (AUTO, WHOLE):

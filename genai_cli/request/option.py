@@ -61,6 +61,8 @@ class Option:
     parse: Callable[[str], tuple[object, ...]] | None = None
     instead: tuple[str, str] | None = None
     """A word that is no value of the field but switches on another one: `alpha` in place of a file."""
+    turns_to: str | None = None
+    """The task that the command is of where the option is given: another one, with another kind of model."""
     unset: object = None
     """A value that stands for None, as other programs write it: seed -1 means "draw one"."""
     extra: tuple[str, str] | None = None
