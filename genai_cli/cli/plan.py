@@ -46,7 +46,7 @@ def show_plan(orders: Orders, todo: Todo, settings: RunSettings, as_json: bool, 
     """
     survey = orders.survey
     if all(settings.access.offline or adapter.sha256 for adapter in survey.adapters):
-        orders.adapters = find_adapters(survey.adapters, settings.access, console.emit)
+        orders.adapters = find_adapters(survey.adapters, settings.access, load_catalog(), console.emit)
     references, problems = look_up(survey.needs, settings, console.emit)
     models = [*plan_models(survey, references, problems, settings)]
     to_make = survey.items

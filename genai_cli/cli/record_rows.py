@@ -1,7 +1,7 @@
 """What a file says of how it was made, as a row that makes it again: genai's record, or what another tool left."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
 from pathlib import Path
 
@@ -56,12 +56,16 @@ def build_row(record: Record, changes: Mapping[str, object], file: Path, given_i
     request_class = list_requests()[record["task"]]
     replaced, declared = find_replaced(changes, request_class, file), declared_options(request_class)
     kept = set(list_parameters(request_class)) - replaced
-    names = list_inputs(request_class)
+    names, adapters = list_inputs(request_class), record.get("adapters", {})
+    guides = list_guides(adapters, changes)
     stated_files = {
-        name: stated for name, stated in record.get("inputs", {}).items() if name in names and name not in changes
+        name: stated
+        for name, stated in record.get("inputs", {}).items()
+        if name in guides or (name in names and name not in changes)
     }
     files = find_files(stated_files, file, given_input)
-    if any(name in changes for name in names) or holds_others(files, stated_files):
+    is_changed = any(name in changes for name in (*names, *guided_fields(adapters)))
+    if is_changed or holds_others(files, stated_files):
         kept -= set(request_class.derived)
     row = {name: value for name, value in record["parameters"].items() if name in kept}
     for name, value in row.items():
@@ -75,9 +79,21 @@ def build_row(record: Record, changes: Mapping[str, object], file: Path, given_i
     for subject in (request_class.subject, request_class.last):
         if subject is not None and subject not in names and subject in record:
             row[subject] = record[subject]  # type: ignore[literal-required]
-    paths = {name: str(path) for name, path in files.items()}
-    adapters = name_adapters(record, set(list_adapters(request_class)) - set(changes), file, changes.get("lora_dir"))
-    return {"task": record["task"], "model": name, **row, **paths, **adapters, **changes}
+    paths = {name: str(path) for name, path in files.items() if name in names}
+    fields = set(list_adapters(request_class)) - set(changes)
+    named = name_adapters(record, fields, file, changes.get("lora_dir"), files)
+    return {"task": record["task"], "model": name, **row, **paths, **named, **changes}
+
+
+def guided_fields(adapters: Mapping[str, Sequence[JsonObject]]) -> list[str]:
+    """The fields of adapters that go with a picture."""
+    return [name for name, several in adapters.items() if any("input" in stated for stated in several)]
+
+
+def list_guides(adapters: Mapping[str, Sequence[JsonObject]], changes: Mapping[str, object]) -> set[str]:
+    """The names of the inputs that go with adapters, those left out that are changed."""
+    kept = [name for name in guided_fields(adapters) if name not in changes]
+    return {str(stated.get("input")) for name in kept for stated in adapters[name]}
 
 
 def find_files(stated_files: Mapping[str, JsonObject], file: Path, given: Path | None) -> dict[str, Path]:
@@ -104,7 +120,9 @@ def find_made_in(record: Record, changes: Mapping[str, object]) -> MadeIn | None
     return MadeIn(device, str(dtype), variant)
 
 
-def name_adapters(record: Record, fields: set[str], file: Path, folder: object) -> JsonObject:
+def name_adapters(
+    record: Record, fields: set[str], file: Path, folder: object, files: Mapping[str, Path]
+) -> JsonObject:
     """The files that changed the model, named so that they are found again. Raises InputError for one that is not."""
     types = {name: accepted_types(hint) for name, hint in field_types(list_requests()[record["task"]]).items()}
     found: JsonObject = {}
@@ -113,7 +131,8 @@ def name_adapters(record: Record, fields: set[str], file: Path, folder: object) 
             continue
         wanted, item, _ = types[field]
         kind: type[Adapter] = item if wanted is tuple else wanted
-        texts = [kind.write(stated, find_adapter(stated, file, folder, find_long_name(field))) for stated in several]
+        option = find_long_name(field)
+        texts = [kind.write(stated, find_adapter(stated, file, folder, option), files) for stated in several]
         found[field] = texts if wanted is tuple else texts[0]
     return found
 
@@ -124,7 +143,9 @@ def find_adapter(stated: JsonObject, file: Path, folder: object, option: str) ->
     if revision:
         return f"{name}@{revision}"
     base = Path(name).name
+    inside = Path(*Path(name).parts[-2:])  # the weights in a folder that was named
     places = [file.parent / base, Path(base)]
+    places += [file.parent / inside, inside] if ".." not in inside.parts and not inside.is_absolute() else []
     places += sorted(Path(str(folder)).expanduser().rglob(base)) if folder else []
     for path in places:
         if path.is_file() and Input.read(path, base).sha256 == sha256:

@@ -8,7 +8,7 @@ from genai_cli.cli.options import RUN_OPTIONS, InsteadOptions, PromptOptions, Re
 from genai_cli.errors import InputError
 from genai_cli.modality.registry import Entry, find_modality
 from genai_cli.request.input import STDIN
-from genai_cli.request.option import declared_options
+from genai_cli.request.option import declared_options, fields_by_word
 from genai_cli.request.request import PROMPT, Request, list_inputs
 from genai_cli.types import JsonObject
 
@@ -32,6 +32,9 @@ def make_command(entry: Entry) -> Command:
         from genai_cli.cli.screen.previewing import PREVIEW
         from genai_cli.work.orders import Defaults
 
+        other = find_other_task(request_class, given)
+        if other is not None:
+            return run_other(other, request_class, given)
         asked, notices = read_asked(modality, given)
         options, fields = RunOptions.read(given), collect_fields(request_class, given)
         if options.previews.keeps and PREVIEW in declared_options(request_class):
@@ -54,6 +57,36 @@ def make_command(entry: Entry) -> Command:
 def find_subject(request_class: type[Request], given: Given) -> str:
     """The field that the arguments fill: the task's subject, or what may stand in its place."""
     return (request_class.instead if given.values.get("pictures") else None) or request_class.subject
+
+
+def find_other_task(request_class: type[Request], given: Given) -> "type[Modality[Request]] | None":
+    """The modality that an option of the command turns to, where it is given."""
+    for name, declared in declared_options(request_class).items():
+        if declared.option.turns_to is not None and given.values[name] is not None:
+            return find_modality(declared.option.turns_to)
+    return None
+
+
+def run_other(modality: "type[Modality[Request]]", request_class: type[Request], given: Given) -> int:
+    """What another task's command does with the arguments and the options of this one. Raises InputError."""
+    from genai_cli.cli.run import RunOptions, run_rows
+    from genai_cli.work.orders import Defaults
+
+    other, own = modality.request, declared_options(request_class)
+    turning = next(declared.option.long for declared in own.values() if declared.option.turns_to == other.task)
+    words = fields_by_word(other)
+    fields: JsonObject = {}
+    for name, value in collect_fields(request_class, given).items():
+        target = words.get(own[name].option.long.removeprefix("--").replace("-", "_"))
+        if name == "model" and name not in given.named:  # that is of this task
+            continue
+        if target is None:
+            raise InputError(f"{own[name].option.long} means nothing with {turning}", hint="leave it out")
+        fields[target] = value
+    asked, notices = read_asked(modality, given)
+    options = RunOptions.read(given)
+    rows = vary_rows(asked, given.read(VaryOptions), other, fields, other.subject)
+    return run_rows(rows, Defaults({other.task: other}, fields, options.output.num), options, notices=notices)
 
 
 def read_asked(modality: "type[Modality[Request]]", given: Given) -> "tuple[Rows, Sequence[Event]]":

@@ -12,6 +12,8 @@ from genai_cli.types import JsonObject
 SHA256_LENGTH = 64  # hexadecimal digits; the revision of a model on the hub has fewer
 SHORT_HASH = 10
 WORD_HASH = 12
+CONTROL_HASH = 8
+PLAIN_NAMES = ("diffusion_pytorch_model", "model")  # of weights in a folder that has a name
 # The names under which image tools know the schedulers.
 SAMPLER_NAMES = {
     "pndm": "PNDM",
@@ -42,6 +44,7 @@ def parameters_text(record: Record) -> str:
         "Denoising strength": parameters.get("strength"),
         **name_model(record["model"]),
         **name_adapters(record),
+        **name_controls(record),
         "Clip skip": parameters.get("clip_skip"),
     }
     negative = f"\nNegative prompt: {parameters['negative_prompt']}" if parameters.get("negative_prompt") else ""
@@ -71,6 +74,17 @@ def name_adapters(record: Record) -> dict[str, str | None]:
     }
 
 
+def name_controls(record: Record) -> dict[str, str]:
+    """The ControlNets, in the form of the extension sd-webui-controlnet."""
+    scales = record["parameters"].get("control_scale") or ()
+    stated = record.get("adapters", {}).get("control", ())
+    return {
+        f"ControlNet {place}": f"Module: {one.get('kind') or 'none'}, "
+        f"Model: {name_file(one)} [{one['sha256'][:CONTROL_HASH]}], Weight: {scale:g}"
+        for place, (one, scale) in enumerate(zip(stated, scales, strict=False))
+    }
+
+
 def tag_loras(record: Record) -> str:
     """The LoRAs that are not in the prompt, in the form of one: `<lora:name:0.8>`."""
     loras = record.get("adapters", {}).get("lora", ())
@@ -79,8 +93,10 @@ def tag_loras(record: Record) -> str:
 
 
 def name_file(stated: JsonObject) -> str:
-    """The name of an adapter's file without its suffix; of one from the hub that of its repository."""
-    return PurePath(str(stated["name"])).name.removesuffix(".safetensors").rpartition(":")[2]
+    """The name of an adapter's file without its suffix; of one from the hub or a folder the name of that."""
+    path = PurePath(str(stated["name"]))
+    is_plain = path.name.partition(".")[0] in PLAIN_NAMES and path.parent.name
+    return path.parent.name if is_plain else path.name.removesuffix(".safetensors").rpartition(":")[2]
 
 
 def quoted(value: object) -> str:

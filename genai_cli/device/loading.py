@@ -246,6 +246,23 @@ def load_image_processor(files: ModelFiles) -> "BaseImageProcessor":
     )
 
 
+def load_beside(class_name: str, file: Path, **options: object) -> "PreTrainedModel | BaseImageProcessor":
+    """What transformers makes of the configurations and the weights beside a file, by the name of its auto class.
+
+    Raises ModelError where weights are missing.
+    """
+    import transformers
+
+    def refuse(loaded: type, missing: set[str]) -> None:
+        if missing:
+            raise ModelError(f"{file.parent.name} lacks weights of {loaded.__name__}: {min(missing)}")
+
+    with watch_loading(refuse):
+        return getattr(transformers, class_name).from_pretrained(
+            file.parent, local_files_only=True, trust_remote_code=False, **options
+        )
+
+
 def speed_up(part: "nn.Module", files: ModelFiles, placement: Placement) -> None:
     """Have a model, or a pipeline's part, multiply in the fastest way that torch has on the CPU.
 

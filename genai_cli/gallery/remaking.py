@@ -21,6 +21,10 @@ def build_command(item: Item, file: Path | None) -> str | None:
     parameters = item.record.get("parameters")
     if request_class is None or not isinstance(parameters, dict) or not item.text("model", "id"):
         return None
+    if (
+        item.record.get("adapters") and file is not None
+    ):  # which `genai rerun` finds, with the pictures that go with them
+        return shlex.join(["genai", "rerun", "--", str(file)])
     declared = declared_options(request_class)
     stated = {name: value for name, value in parameters.items() if name in list_parameters(request_class)}
     if any(value not in (None, [], ()) and name not in declared for name, value in stated.items()):

@@ -7,7 +7,9 @@ from pathlib import Path
 from genai_cli.errors import GenaiError, InputError, ModelError, RefusedError
 from genai_cli.events import Emit
 from genai_cli.hub.access import Access
+from genai_cli.hub.catalog import Catalog
 from genai_cli.hub.client import allow_requests, forbid_requests
+from genai_cli.hub.control_nets import name_control_net
 from genai_cli.hub.download import Repository
 from genai_cli.hub.failures import explain_failure, name_model, not_cached
 from genai_cli.hub.fetching import is_offline, resolve
@@ -16,27 +18,33 @@ from genai_cli.hub.hashes import hash_after, hash_file
 from genai_cli.hub.license import check_license, read_license
 from genai_cli.hub.reference import ModelReference
 from genai_cli.hub.storage import locate_snapshot, remember_branch
-from genai_cli.hub.weight_kinds import is_embedding, is_lora, is_vae, refuse
+from genai_cli.hub.weight_kinds import is_controlnet, is_embedding, is_lora, is_vae, refuse
 from genai_cli.hub.weights_file import SUFFIX, Header, read_header
 from genai_cli.request.adapter import Adapter, Embedding, Lora, Vae
+from genai_cli.request.control import Control, DepthEstimator
 
 # The names under which libraries save an adapter alone in a repository.
 USUAL_NAMES = {
     Lora: ("pytorch_lora_weights.safetensors",),
     Embedding: ("learned_embeds.safetensors",),
     Vae: ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.fp16.safetensors"),
+    Control: ("diffusion_pytorch_model.fp16.safetensors", "diffusion_pytorch_model.safetensors"),
+    DepthEstimator: ("model.safetensors",),
 }
-CHECKS = {Lora: is_lora, Embedding: is_embedding, Vae: is_vae}
-CONFIGURATION = "config.json"
+CHECKS = {Lora: is_lora, Embedding: is_embedding, Vae: is_vae, Control: is_controlnet}
+CONFIGURATIONS = ("config.json", "preprocessor_config.json")
 AUTOV3 = 12  # hexadecimal digits: https://github.com/civitai/civitai/wiki/REST-API-Reference, "AutoV3"
 SHOWN = 5
 
 
-def find_adapters(adapters: Iterable[Adapter], access: Access, emit: Emit) -> dict[Adapter, Adapter]:
+def find_adapters(adapters: Iterable[Adapter], access: Access, catalog: Catalog, emit: Emit) -> dict[Adapter, Adapter]:
     """Each adapter with its file on this machine and its SHA-256. Raises GenaiError for one that cannot be used."""
     found: dict[Adapter, Adapter] = {}
     for adapter in sorted(adapters, key=lambda adapter: (adapter.name, adapter.sha256)):
-        known = adapter if adapter.sha256 else fetch_adapter(adapter, access, emit)
+        named = adapter
+        if isinstance(adapter, Control) and adapter.is_bare:
+            named = name_control_net(adapter, access, catalog, emit)
+        known = named if named.sha256 else fetch_adapter(named, access, emit)
         if known.path is not None:
             header = read_header(known.path)
             check_header(known, header)
@@ -99,8 +107,8 @@ def download_adapter(adapter: Adapter, reference: ModelReference, file: str, acc
             if CARD in listed.sizes:
                 listed.ensure(CARD)
             check_license(reference.id, read_license(listed.folder), access.licenses)
-            beside = f"{chosen.rpartition('/')[0]}/{CONFIGURATION}".lstrip("/")
-            small = (beside,) if beside in listed.sizes else ()
+            beside = [f"{chosen.rpartition('/')[0]}/{name}".lstrip("/") for name in CONFIGURATIONS]
+            small = [name for name in beside if name in listed.sizes]
             listed.fetch(FileChoice((*small, chosen), None), emit)
     except Exception as error:
         raise explain_failure(error, reference) from (None if isinstance(error, GenaiError) else error)

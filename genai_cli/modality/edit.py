@@ -12,7 +12,8 @@ from genai_cli.content.record import COMPOSITE
 from genai_cli.errors import InputError
 from genai_cli.events import Detail, Emit, Notice
 from genai_cli.hub.catalog import ModelKind
-from genai_cli.modality.diffusion.adaptable import AdaptableRequest
+from genai_cli.modality.diffusion.controlled import ControlledRequest
+from genai_cli.modality.diffusion.controlling import check_controls
 from genai_cli.modality.diffusion.editing import (
     Editor,
     Work,
@@ -48,7 +49,7 @@ SOFT = 1 / 64  # of the shorter side of the masked part, over which an edit begi
 
 
 @dataclass(frozen=True, kw_only=True)
-class EditRequest(AdaptableRequest):
+class EditRequest(ControlledRequest):
     """A picture, what is to become of it, and where. Sizes are those at which the model works."""
 
     task: ClassVar[str] = "edit"
@@ -123,8 +124,23 @@ class EditRequest(AdaptableRequest):
         ),
     ] = None
 
+    upscale: Annotated[
+        int | None,
+        Option(
+            "--upscale",
+            metavar="2|4",
+            help="Make the picture so many times as large and change nothing, as genai upscale does; takes no prompt.",
+            low=2,
+            high=8,
+            recorded=False,
+            turns_to="upscale",
+        ),
+    ] = None
+
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.upscale is not None:
+            raise InputError("in rows, upscale is a task of its own", hint='{"task": "upscale", "picture": FILE}')
         if self.mask is not None and self.mask_alpha:
             raise InputError("--mask FILE and --mask alpha are two masks", hint="leave one of them out")
         if self.region not in (AUTO, WHOLE):
@@ -228,9 +244,12 @@ class Edit(Painter[EditRequest]):
     def check(cls, folder: Path, request: EditRequest) -> None:
         """Raise InputError for files that are no pictures or do not fit together, and for what the model cannot do."""
         super().check(folder, request)
+        check_controls(folder, request, from_picture=True)
         size = measure_picture(request.picture)
+        for guide in (one.picture for one in request.control if one.picture is not None):
+            check_shape(f"the control {guide.name}", measure_picture(guide), grow(request, size))
         if request.mask is not None:
-            check_mask_size(request.mask, measure_picture(request.mask), size)
+            check_shape(f"the mask {request.mask.name}", measure_picture(request.mask), size)
         if request.strength is not None or request.outpaint is None:
             check_strength(folder, request, request.strength)
         if request.image_guidance_scale is not None and read_way(folder) not in (Way.INSTRUCTION, None):
@@ -259,7 +278,11 @@ class Edit(Painter[EditRequest]):
         size = shared.width or fitted[0], shared.height or fitted[1]
         emit(Detail(f"of {width}x{height} pixels the model sees {region}, at {size[0]}x{size[1]}"))
         pixels, mask = canvas.pixels[region.slices], canvas.mask[region.slices]
-        work = Work([resize(pixels, size)] * len(requests), cover(mask, size))
+        work = Work(
+            [resize(pixels, size)] * len(requests),
+            cover(mask, size),
+            lambda guide: resize(guide, (width, height))[region.slices],
+        )
         pictures, used = paint_over(self, self.editor, requests, work, given, emit)
         feather = shared.feather if shared.feather is not None else round(min(masked.width, masked.height) * SOFT, 1)
         soft = feather_mask(canvas.mask, feather)[region.slices]
@@ -273,11 +296,19 @@ class Edit(Painter[EditRequest]):
         return results
 
 
-def check_mask_size(mask: Input, size: tuple[int, int], wanted: tuple[int, int]) -> None:
-    """Raise InputError for a mask that is of another shape than the picture; a smaller or larger one is fitted."""
+def check_shape(what: str, size: tuple[int, int], wanted: tuple[int, int]) -> None:
+    """Raise InputError for what is of another shape than the picture; a smaller or larger one is fitted."""
     if abs(size[0] * wanted[1] - size[1] * wanted[0]) > 0.02 * size[0] * wanted[1]:
         shown = f"{size[0]}x{size[1]}, and the picture {wanted[0]}x{wanted[1]}"
-        raise InputError(f"the mask {mask.name} is {shown}", hint="they need the same shape")
+        raise InputError(f"{what} is {shown}", hint="they need the same shape")
+
+
+def grow(request: EditRequest, size: tuple[int, int]) -> tuple[int, int]:
+    """The size (width, height) of a request's picture of that size, where it is made larger."""
+    if request.outpaint is None:
+        return size
+    left, top, right, bottom = parse_margins(request.outpaint)
+    return size[0] + left + right, size[1] + top + bottom
 
 
 def read_canvas(request: EditRequest, emit: Emit) -> Canvas:

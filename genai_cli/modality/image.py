@@ -12,8 +12,9 @@ from genai_cli.content.picture_reading import measure_picture
 from genai_cli.errors import InputError
 from genai_cli.events import Emit, tag_item
 from genai_cli.hub.catalog import ModelKind
-from genai_cli.modality.diffusion.adaptable import AdaptableRequest
-from genai_cli.modality.diffusion.editing import Editor, check_strength, edit_whole, find_size, read_way
+from genai_cli.modality.diffusion.controlled import ControlledRequest
+from genai_cli.modality.diffusion.controlling import check_controls
+from genai_cli.modality.diffusion.editing import Editor, check_strength, choose_size, edit_whole, find_size, read_way
 from genai_cli.modality.diffusion.painter import Painter
 from genai_cli.modality.diffusion.pipelines import makes_pictures
 from genai_cli.modality.diffusion.service import SERVICE
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageRequest(AdaptableRequest):
+class ImageRequest(ControlledRequest):
     """One picture from a text."""
 
     task: ClassVar[str] = "image"
@@ -102,6 +103,7 @@ class Image(Painter[ImageRequest]):
     def check(cls, folder: Path, request: ImageRequest) -> None:
         """Raise InputError for options that the model cannot take, or a file to start from that is no picture."""
         super().check(folder, request)
+        check_controls(folder, request, from_picture=request.picture is not None)
         if request.picture is not None:
             measure_picture(request.picture)
             if read_way(folder) is not Way.NOISE:
@@ -115,12 +117,18 @@ class Image(Painter[ImageRequest]):
 
     def generate(self, requests: Sequence[ImageRequest], emit: Emit) -> list[Result]:
         """Make one picture for each request. Raises InputError for what the pipeline refuses."""
-        shared, pipeline = requests[0], self.pipeline
+        shared = requests[0]
         sources = [request.picture for request in requests if request.picture is not None]
         if sources:
             return edit_whole(self, self.editor, requests, sources, {"strength": shared.strength}, emit)
-        size = {"width": shared.width, "height": shared.height}
-        arguments = self.choose_arguments(pipeline, shared, size, len(requests), emit)
+        pipeline = self.controlling.guide(shared, from_picture=False)
+        width, height = shared.width, shared.height
+        if shared.control and shared.control[0].picture is not None:
+            width, height = choose_size(self, shared, measure_picture(shared.control[0].picture))
+        given = {"width": width, "height": height}
+        if width and height:
+            given |= self.controlling.argue(shared, (width, height), emit, from_picture=False)
+        arguments = self.choose_arguments(pipeline, shared, given, len(requests), emit)
         facts = self.place_scheduler(pipeline, shared, arguments.get("num_inference_steps"), emit)
         for place, request in enumerate(requests):
             self.report_unread(request, tag_item(emit, place))

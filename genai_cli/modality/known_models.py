@@ -40,6 +40,11 @@ PICTURES = (
     ),
 )
 
+ENLARGERS = (
+    KnownModel("swin2sr", "caidas/swin2SR-classical-sr-x2-64", "larger pictures, 2 times", 12, 49, "apache-2.0"),
+    KnownModel("swin2sr-x4", "caidas/swin2SR-classical-sr-x4-64", "larger pictures, 4 times", 12, 49, "apache-2.0"),
+)
+
 TEXTS = (
     KnownModel("gpt2", "openai-community/gpt2", "continues English text", 124, 548, "mit", memory=948),
     KnownModel("gpt2-xl", "openai-community/gpt2-xl", "continues English text, better", 1558, 6432, "mit"),

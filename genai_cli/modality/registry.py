@@ -36,6 +36,7 @@ class Entry:
 REGISTRY = (
     Entry("image", "genai_cli.modality.image:Image", "Make pictures: PNG, or JPEG and WebP by the name given."),
     Entry("edit", "genai_cli.modality.edit:Edit", "Change pictures: whole, a masked part, or by an instruction."),
+    Entry("upscale", "genai_cli.modality.upscale:Upscale", "Make pictures 2 or 4 times as large."),
     Entry(
         "text", "genai_cli.modality.text:Text", "Continue a prompt, or answer it: streamed to stdout, and TXT with -o."
     ),

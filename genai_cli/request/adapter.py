@@ -59,7 +59,10 @@ class Adapter:
         path = find_file(named, folder, cls.takes_folder)
         if path is not None:
             source = Input.read(path, path.name)
-            return cls(sha256=source.sha256, name=path.name, path=source.path, **options)
+            is_inside = (folder / Path(named).expanduser()).is_dir()
+            # Those in folders are all called alike.
+            name = f"{source.path.parent.name}/{path.name}" if is_inside else path.name
+            return cls(sha256=source.sha256, name=name, path=source.path, **options)
         is_file = ":" not in named and named.lower().endswith(SUFFIX)
         if HUB_FILE.fullmatch(named) and ".." not in named and not is_file:
             return cls(wanted=named, name=named.partition("@")[0], **options)
@@ -72,6 +75,15 @@ class Adapter:
         """Whether it is named by a word that is neither a path nor a name on the hub."""
         return bool(self.wanted) and "/" not in self.wanted
 
+    def alone(self) -> Self:
+        """What is to be found out about: the same for all requests that use the file."""
+        return self
+
+    def take(self, found: "Adapter") -> "Adapter":
+        """What was found out about the file, as this request uses it."""
+        del self
+        return found
+
     def identity(self) -> JsonObject:
         """What a job's key knows it by."""
         own = {item.name: getattr(self, item.name) for item in fields(self) if item.compare and item.name != "wanted"}
@@ -83,9 +95,9 @@ class Adapter:
         return {"name": self.name, **{name: value for name, value in known.items() if value}, **self.identity()}
 
     @classmethod
-    def write(cls, record: Mapping[str, object], place: str) -> str:
-        """The text that names the adapter of a record again, at a place."""
-        del record
+    def write(cls, record: Mapping[str, object], place: str, files: Mapping[str, Path]) -> str:
+        """The text that names the adapter of a record again, at a place; `files` are the record's inputs by name."""
+        del record, files
         return place
 
 
@@ -106,7 +118,8 @@ class Lora(Adapter):
         return named, {"weight": read_weight(text, value)}
 
     @classmethod
-    def write(cls, record: Mapping[str, object], place: str) -> str:
+    def write(cls, record: Mapping[str, object], place: str, files: Mapping[str, Path]) -> str:
+        del files
         return f"{place}={record.get('weight', 1.0)}"
 
 
@@ -129,7 +142,8 @@ class Embedding(Adapter):
         return named, {"token": token}
 
     @classmethod
-    def write(cls, record: Mapping[str, object], place: str) -> str:
+    def write(cls, record: Mapping[str, object], place: str, files: Mapping[str, Path]) -> str:
+        del files
         return f"{place}={record['token']}" if record.get("token") else place
 
 

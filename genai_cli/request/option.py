@@ -61,6 +61,8 @@ class Option:
     parse: Callable[[str], tuple[object, ...]] | None = None
     instead: tuple[str, str] | None = None
     """A word that is no value of the field but switches on another one: `alpha` in place of a file."""
+    turns_to: str | None = None
+    """The task that the command is of where the option is given: another one, with another kind of model."""
     unset: object = None
     """A value that stands for None, as other programs write it: seed -1 means "draw one"."""
     extra: tuple[str, str] | None = None
@@ -106,9 +108,13 @@ class Option:
             module, extra = self.extra
             hint = f"pip install 'genai-cli[{extra}]'"
             raise InputError(f"{self.long} needs {module}, which is not installed", hint=hint)
-        if self.low is None or not isinstance(value, int | float) or isinstance(value, bool):
-            return
-        too_low = value <= self.low if self.above else value < self.low
+        for number in value if isinstance(value, tuple) else (value,):
+            if self.low is not None and isinstance(number, int | float) and not isinstance(number, bool):
+                self.check_range(number, self.low)
+
+    def check_range(self, value: float, low: float) -> None:
+        """Raise InputError where a number is out of range."""
+        too_low = value <= low if self.above else value < low
         is_nan = isinstance(value, float) and math.isnan(value)  # which takes no large whole number
         if too_low or value > self.high or is_nan:
             raise InputError(f"{self.long} must be {self.range_words()}, not {value}")
@@ -232,9 +238,9 @@ def convert(value: object, hint: object, name: str, folder: Path = Path()) -> ob
     if wanted is Path and isinstance(value, str | Path):
         return Path(value)
     if wanted is tuple:
-        items = [value] if isinstance(value, str) else value
-        if isinstance(items, list | tuple) and all(isinstance(part, item) for part in items):
-            return tuple(items)
+        items = read_items(value, item)
+        if items is not None:
+            return items
     elif wanted is bool and str(value).strip().lower() in FLAGS:
         return FLAGS[str(value).strip().lower()]
     elif type(value) is wanted:
@@ -243,9 +249,18 @@ def convert(value: object, hint: object, name: str, folder: Path = Path()) -> ob
         number = read_number(value, wanted)
         if number is not None:
             return number
-    lists = "a list of objects" if item is dict else "text or a list of texts"
+    lists = {dict: "a list of objects", float: "a number or a list of numbers"}.get(item, "text or a list of texts")
     label = name if name.startswith("-") else f"field {name!r}"
     raise InputError(f"{label} must be {WORDS.get(wanted, lists)}, not {value!r}")
+
+
+def read_items(value: object, item: type) -> tuple[object, ...] | None:
+    """A list, or a single text or number, as a tuple of items of a type; None where it is none."""
+    items = [value] if isinstance(value, str) or (item is float and not isinstance(value, list | tuple)) else value
+    if not isinstance(items, list | tuple):
+        return None
+    read = [None if isinstance(part, bool) else read_number(part, float) for part in items] if item is float else items
+    return tuple(read) if all(isinstance(part, item) for part in read) else None
 
 
 def read_number(value: Any, wanted: type[int] | type[float]) -> int | float | None:

@@ -101,6 +101,12 @@ class Request:
         values = ((field.name, getattr(self, field.name)) for field in fields(self))
         return {name: value for name, value in values if isinstance(value, Input)}
 
+    def carry(self) -> Self:
+        """The request with the content of its files: a worker may be on a machine, or in a folder, without them."""
+        own = list_inputs(type(self))
+        changes: JsonObject = {name: file.carry() for name, file in self.inputs().items() if name in own}
+        return replace(self, **changes) if changes else self
+
     def adapters(self) -> dict[str, tuple[Adapter, ...]]:
         """The files that change the model, by their fields; those of fields that name none are left out."""
         values = {name: getattr(self, name) for name in list_adapters(type(self))}
@@ -111,7 +117,8 @@ class Request:
         """The request with what was found out about its adapters."""
         changes: JsonObject = {}
         for name, adapters in self.adapters().items():
-            found = tuple(known.get(adapter, adapter) for adapter in adapters)
+            pairs = [(adapter, known.get(adapter.alone())) for adapter in adapters]
+            found = tuple(adapter if about is None else adapter.take(about) for adapter, about in pairs)
             changes[name] = found if isinstance(getattr(self, name), tuple) else found[0]
         return replace(self, **changes) if changes else self
 

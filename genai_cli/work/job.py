@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from genai_cli.hub.reference import ModelReference
 from genai_cli.request.request import MAX_SEED, PROMPT, Request
 from genai_cli.request.rows import Row
-from genai_cli.types import JsonObject
 
 KEY_LENGTH = 16  # hexadecimal digits: among a million jobs two alike come by chance once in 37 million
 
@@ -63,9 +62,9 @@ def expand(orders: Iterable[Order], references: References, base_seed: int) -> I
 
 
 def carry_inputs(job: Job) -> Job:
-    """The job with the content of its input files: a worker may be on a machine, or in a folder, without them."""
-    files: JsonObject = {name: file.carry() for name, file in job.request.inputs().items()}
-    return replace(job, request=replace(job.request, **files)) if files else job
+    """The job with the content of its input files."""
+    request = job.request.carry()
+    return job if request is job.request else replace(job, request=request)
 
 
 def hash_content(request: Request, reference: ModelReference) -> str:

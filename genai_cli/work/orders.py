@@ -98,7 +98,8 @@ class Orders:
             survey.needs[needs] = survey.needs.get(needs, 0) + entry.number
             survey.openai += entry.number if is_openai(entry.row.fields) else 0
             survey.suffixes.add(entry.suffix)
-            survey.adapters.update(*entry.request.adapters().values())
+            for several in entry.request.adapters().values():
+                survey.adapters.update(adapter.alone() for adapter in several)
             self.offsets.setdefault(needs, array("q")).append(self.end)
         data = pickle.dumps(entry, pickle.HIGHEST_PROTOCOL)
         self.file.write(data)

@@ -178,7 +178,7 @@ def run(orders: Orders, settings: RunSettings, todo: Todo, emit: Emit) -> Iterat
     models = {needs.model for needs in all_needs}
     # First, as a worker takes its time to start.
     with open_engines(settings.engine, models, settings.key, settings.keep, emit) as produce:
-        orders.adapters = find_adapters(orders.survey.adapters, settings.access, emit)
+        orders.adapters = find_adapters(orders.survey.adapters, settings.access, load_catalog(), emit)
         todo.references, problems = look_up(all_needs, settings, emit)
         for needs, items in all_needs.items():
             jobs = list_jobs(orders.select(needs), todo.references, todo.writer)

@@ -2,7 +2,7 @@
 
 import inspect
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -12,7 +12,7 @@ from genai_cli.content.picture_reading import measure_picture
 from genai_cli.errors import InputError
 from genai_cli.events import Emit, Notice, tag_item
 from genai_cli.modality.checkpoint import read_optional_json
-from genai_cli.modality.diffusion.adaptable import AdaptableRequest
+from genai_cli.modality.diffusion.controlled import ControlledRequest
 from genai_cli.modality.diffusion.masks import FULL, LatentBlending, resize
 from genai_cli.modality.diffusion.painter import Painted, Painter
 from genai_cli.modality.diffusion.pipelines import find_pipeline_class, makes_pictures, read_default_steps
@@ -35,7 +35,7 @@ STATED = "image_to_image"
 TAKES_SEVERAL = ("Pix2Pix",)
 """Pipelines that follow instructions for several pictures at once; to the others several pictures are one input."""
 
-R = TypeVar("R", bound=AdaptableRequest)
+R = TypeVar("R", bound=ControlledRequest)
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,8 @@ class Work:
 
     pictures: "Sequence[NDArray[np.uint8]]"
     mask: "NDArray[np.uint8] | None" = None
+    crop: "Callable[[NDArray[np.uint8]], NDArray[np.uint8]] | None" = None
+    """What cuts out of a whole picture the part that is worked on."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -122,7 +124,10 @@ def paint_group(
     from PIL import Image
 
     shared, items = requests[0], len(requests)
-    pipeline = editor.choose_pipeline(masked=work.mask is not None)
+    if shared.control:
+        pipeline = painter.controlling.guide(shared, from_picture=True)
+    else:
+        pipeline = editor.choose_pipeline(masked=work.mask is not None)
     taken = inspect.signature(pipeline.__call__).parameters
     fills = editor.way is Way.FILL and work.mask is not None
     given = choose_strengths(painter.folder, taken, shared, given, fills=fills)
@@ -132,6 +137,7 @@ def paint_group(
     width, height = work.size
     size = {"width": width, "height": height, "max_area": width * height}
     arguments |= {name: value for name, value in size.items() if name in taken}
+    arguments |= painter.controlling.argue(shared, work.size, emit, from_picture=True, crop=work.crop)
     facts = painter.place_scheduler(pipeline, shared, arguments.get("num_inference_steps"), emit)
     for place, request in enumerate(requests):
         painter.report_unread(request, tag_item(emit, place))
@@ -148,7 +154,7 @@ def paint_group(
 def choose_strengths(
     folder: Path,
     taken: Mapping[str, object],
-    request: AdaptableRequest,
+    request: ControlledRequest,
     given: Mapping[str, object],
     *,
     fills: bool,
@@ -195,7 +201,7 @@ def blend_latents(pipeline: "DiffusionPipeline", arguments: JsonObject, mask: "N
     arguments["callback_on_step_end"] = on_step_end
 
 
-def check_strength(folder: Path, request: AdaptableRequest, strength: float | None) -> None:
+def check_strength(folder: Path, request: ControlledRequest, strength: float | None) -> None:
     """Raise InputError for a strength that the model does not take, or that leaves none of its steps."""
     way = read_way(folder)
     if strength is None and way is Way.NOISE:

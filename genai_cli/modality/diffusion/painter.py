@@ -15,8 +15,9 @@ from genai_cli.device.workload import Work
 from genai_cli.errors import InputError
 from genai_cli.events import Emit, Notice
 from genai_cli.modality.checkpoint import read_optional_json
-from genai_cli.modality.diffusion.adaptable import AdaptableRequest
 from genai_cli.modality.diffusion.adapting import Adapting
+from genai_cli.modality.diffusion.controlled import ControlledRequest
+from genai_cli.modality.diffusion.controlling import Controlling
 from genai_cli.modality.diffusion.distilled import find_distilled
 from genai_cli.modality.diffusion.guidance import explain_unused_negative_prompt, ignores_guidance
 from genai_cli.modality.diffusion.pipelines import (
@@ -50,7 +51,7 @@ TILING, OFFLOAD = "vae_tiling", "cpu_offload"
 BYTES_A_PIXEL = 12_000
 MOST_AT_ONCE = 16
 
-P = TypeVar("P", bound=AdaptableRequest)
+P = TypeVar("P", bound=ControlledRequest)
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,7 @@ class Painter(Modality[P]):
         """What was done since to need less memory."""
         remember_encodings(self.pipeline)
         self.adapting = Adapting(self.pipeline, files.reference.id)
+        self.controlling = Controlling(self.pipeline, placement)
         self.compiled = compile_denoiser(self.pipeline, placement.on_cuda) if placement.compile else None
 
     @classmethod
@@ -245,7 +247,7 @@ class Painter(Modality[P]):
             used["guidance_scale"] = None
             if request.guidance_scale is not None:
                 emit(Notice("--guidance has no effect: this model takes none", once=True))
-        return used
+        return used | ({"control_scale": request.find_scales()} if request.control else {})
 
     def describe(self, request: P, picture: Picture, used: JsonObject, facts: JsonObject) -> Result:
         """The picture with the options that shaped it, defaults filled in, and with what was done for it.
@@ -259,7 +261,7 @@ class Painter(Modality[P]):
         return Result(picture, parameters, {**facts, "memory": list(self.memory)} if self.memory else facts)
 
 
-def report_fast(request: AdaptableRequest, emit: Emit) -> None:
+def report_fast(request: ControlledRequest, emit: Emit) -> None:
     """Say what `--fast` stands for where a LoRA for few steps decides it."""
     if request.fast and (found := find_distilled(request.lora)):
         name, kind = found

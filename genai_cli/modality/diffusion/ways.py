@@ -65,6 +65,14 @@ def has_noise_pipeline(pipeline_class: "type[DiffusionPipeline]") -> bool:
     return find_family(pipeline_class) in AUTO_IMAGE2IMAGE_PIPELINES_MAPPING
 
 
+def has_controlled_pipeline(pipeline_class: "type[DiffusionPipeline]", *, from_picture: bool) -> bool:
+    """Whether a pipeline that ControlNets guide belongs to one that makes pictures from text alone."""
+    from diffusers.pipelines import auto_pipeline as auto
+
+    mapping = auto.AUTO_IMAGE2IMAGE_PIPELINES_MAPPING if from_picture else auto.AUTO_TEXT2IMAGE_PIPELINES_MAPPING
+    return makes_pictures(pipeline_class) and f"{find_family(pipeline_class)}-controlnet" in mapping
+
+
 def has_fill_pipeline(pipeline_class: "type[DiffusionPipeline]") -> bool:
     """Whether a pipeline that changes a masked part belongs to one; it knows how the model packs its latents."""
     from diffusers.pipelines.auto_pipeline import AUTO_INPAINT_PIPELINES_MAPPING
