@@ -78,7 +78,7 @@ def test_a_picture(size: str, fields: dict[str, str]) -> None:
     ("url", "body", "words"),
     [
         ("/v1/responses", {"input": "a"}, "/v1/responses"),
-        ("/v1/embeddings", {"input": "a"}, "/v1/embeddings"),
+        ("/v1/moderations", {"input": "a"}, "/v1/moderations"),
         (CHAT, {"messages": HELLO, "tools": [{"type": "function"}]}, "'tools'"),
         (CHAT, {"messages": HELLO, "logprobs": True}, "'logprobs'"),
         ("/v1/completions", {"prompt": "a", "logprobs": 0}, "'logprobs'"),
