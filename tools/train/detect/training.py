@@ -23,11 +23,13 @@ WIDTH = 128
 GRID = 5
 MEAN = STD = [0.5, 0.5, 0.5]
 BATCH_SIZE = 192
-EXAMPLES = 100_000
+EXAMPLES = 80_000
 LEARNING_RATE = 1e-3
 NOTHING_WEIGHT = 0.2
 HOME_WEIGHT = 4.0
 """What the way from its home costs a token, against a probability of 1, at the start of training."""
+COLOUR_SHIFT, GRAIN = 0.02, 0.06
+"""Changes of a whole picture and of its pixels, drawn anew at every use, in units of half the range of a byte."""
 
 
 def build_model() -> YolosForObjectDetection:
@@ -106,6 +108,9 @@ class Lesson:
         mirrored = torch.rand(self._batch_size, device=self._device) < 0.5
         inputs = torch.where(mirrored[:, None, None, None], inputs.flip(-1), inputs)
         boxes[..., 0] = torch.where(mirrored[:, None], 1 - boxes[..., 0], boxes[..., 0])
+        inputs = inputs + torch.randn(self._batch_size, 3, 1, 1, device=self._device) * COLOUR_SHIFT
+        grain = torch.rand(self._batch_size, 1, 1, 1, device=self._device) * GRAIN
+        inputs = inputs + torch.randn_like(inputs) * grain
         return inputs, boxes, labels
 
     def loss(self, model: nn.Module, step: int, fraction: float) -> Tensor:
