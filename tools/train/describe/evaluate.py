@@ -18,6 +18,7 @@ from tools.train.shared.degraded import degrade
 from tools.train.shared.unknown import HELD_OUT_KIND, TRAINED_KINDS, draw_unknown
 
 COUNT = 200
+MAX_NEW_TOKENS = 30
 SEED = 77_000
 BATCH_SIZE = 50
 
@@ -51,9 +52,10 @@ class Describer:
             text = {"text": [question] * len(part)} if question else {}
             inputs = self._processor(images=part, return_tensors="pt", **text)
             with torch.inference_mode():
-                output = self._model.generate(**inputs)
-            found += self._processor.batch_decode(output, skip_special_tokens=True)
-        return [said.removeprefix(question).strip() for said in found]
+                output = self._model.generate(**inputs, max_new_tokens=MAX_NEW_TOKENS)
+            given = inputs["input_ids"].shape[1] - 1 if question else 1
+            found += self._processor.batch_decode(output[:, given:], skip_special_tokens=True)
+        return [said.strip() for said in found]
 
 
 def _images(pixels: Sequence[Pixels]) -> list[Image.Image]:

@@ -31,7 +31,7 @@ def export(model: BertModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -
     """Write float16 weights, tokenizer and the modules' files. It replaces the folder's old content at the end."""
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
-    save_halves(model, partial)
+    save_halves(_with_pooler(model), partial)
     tokenizer.save_pretrained(partial)
     modules = [
         {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
@@ -47,6 +47,15 @@ def export(model: BertModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -
     make_readable(partial)
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
+
+
+def _with_pooler(model: BertModel) -> BertModel:
+    """The model with a pooler of zeros. Nobody uses it, but programs that load a BERT expect its weights."""
+    whole = type(model)(model.config)
+    whole.load_state_dict(model.state_dict(), strict=False)
+    for parameter in whole.pooler.parameters():
+        parameter.data.zero_()
+    return whole
 
 
 def _write(path: Path, fields: object) -> None:
