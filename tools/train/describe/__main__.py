@@ -20,7 +20,9 @@ from tools.train.shared.loop import load_trained, train
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tools.train.describe", description=__doc__)
     add_training_options(parser, minutes=5.0)
-    parser.add_argument("--pictures", type=Path, help="pictures by the small image model (tools.train.describe.pictures)")
+    parser.add_argument(
+        "--pictures", type=Path, help="pictures by the small image model (tools.train.describe.pictures)"
+    )
     parser.add_argument("--image-model", type=Path, help="the small image model, to describe its pictures at the end")
     return parser.parse_args()
 

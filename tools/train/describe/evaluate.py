@@ -1,4 +1,4 @@
-"""Measure an exported model on pictures that nothing was trained on: `python -m tools.train.describe.evaluate FOLDER`."""
+"""Measure an exported model on pictures not trained on: `python -m tools.train.describe.evaluate FOLDER`."""
 
 from __future__ import annotations
 

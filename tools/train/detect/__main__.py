@@ -8,10 +8,9 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import asdict
-from pathlib import Path
 
-from tools.train.detect.scenes import draw_examples
 from tools.train.detect.report import TrainingFacts, write_card
+from tools.train.detect.scenes import draw_examples
 from tools.train.detect.training import BATCH_SIZE, EXAMPLES, LEARNING_RATE, Lesson, build_model
 from tools.train.shared.device import add_training_options, prepare
 from tools.train.shared.loop import load_trained, train

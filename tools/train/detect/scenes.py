@@ -98,7 +98,7 @@ def draw_scene(rng: np.random.Generator, count: int) -> Drawn:
 
 
 def draw_part(seed: int, count: int) -> Arrays:
-    """`count` examples: pixels (count, SIDE, SIDE, 3), boxes (count, MOST, 4), labels (count, MOST); -1 is no object."""
+    """`count` examples: pixels (count, SIDE, SIDE, 3), boxes (count, MOST, 4), labels (count, MOST) or -1."""
     rng = np.random.default_rng(seed)
     pixels = np.empty((count, SIDE, SIDE, 3), np.uint8)
     boxes = np.zeros((count, MOST, 4), np.float32)

@@ -1,7 +1,7 @@
 """The network and its training: a plain vision transformer with detection tokens, in the layout of YOLOS.
 
-Each detection token has a home in the picture (a grid of GRID x GRID). A token takes the object that is nearest to its
-home and to what it predicts. So tokens need not find their share of the work first, which is what makes DETR slow to train.
+Each detection token has a home in the picture (a grid of GRID x GRID). A token takes the object that is nearest to
+its home and to what it predicts. So tokens need not find their share first, which is what makes DETR slow to train.
 """
 
 from __future__ import annotations
@@ -63,11 +63,13 @@ def generalized_overlap(first: Tensor, second: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def assign(logits: Tensor, predicted: Tensor, boxes: Tensor, labels: Tensor, homes: Tensor, home_weight: float) -> Tensor:
+def assign(
+    logits: Tensor, predicted: Tensor, boxes: Tensor, labels: Tensor, homes: Tensor, home_weight: float
+) -> Tensor:
     """The token of each object, (batch, MOST): object by object the cheapest pair that is left.
 
-    logits (batch, tokens, labels + 1), predicted (batch, tokens, 4), boxes (batch, MOST, 4), labels (batch, MOST) with -1
-    for none, homes (tokens, 2).
+    logits (batch, tokens, labels + 1), predicted (batch, tokens, 4), boxes (batch, MOST, 4), labels (batch, MOST) with
+    -1 for none, homes (tokens, 2).
     """
     count, most = labels.shape
     tokens = len(homes)
@@ -113,7 +115,7 @@ class Lesson:
         inputs = inputs + torch.randn_like(inputs) * grain
         return inputs, boxes, labels
 
-    def loss(self, model: nn.Module, step: int, fraction: float) -> Tensor:
+    def loss(self, model: nn.Module, fraction: float) -> Tensor:
         """Cross entropy of the labels, and L1 and generalised overlap of the boxes, as DETR weighs them."""
         inputs, boxes, labels = self._batch()
         with autocast(self._device):

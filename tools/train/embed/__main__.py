@@ -1,4 +1,4 @@
-"""`python -m tools.train.embed --data DIR --teacher DIR --out DIR`: train, export to DIR/model, measure, write the card.
+"""`python -m tools.train.embed --data DIR --teacher DIR --out DIR`: train, export to DIR/model, measure.
 
 The same command resumes from the checkpoint in DIR. `--stage export` takes the checkpoint as it is.
 """

@@ -42,7 +42,10 @@ def export(model: BertModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -
     _write(partial / "modules.json", modules)
     _write(partial / "1_Pooling" / "config.json", POOLING)
     _write(partial / "sentence_bert_config.json", {"max_seq_length": 2 * MAX_TOKENS, "do_lower_case": False})
-    _write(partial / "config_sentence_transformers.json", {"prompts": {}, "default_prompt_name": None, "similarity_fn_name": "cosine"})
+    _write(
+        partial / "config_sentence_transformers.json",
+        {"prompts": {}, "default_prompt_name": None, "similarity_fn_name": "cosine"},
+    )
     (partial / "2_Normalize" / "README.md").write_text("Vectors are brought to length 1. This step has no settings.\n")
     make_readable(partial)
     shutil.rmtree(folder, ignore_errors=True)

@@ -40,7 +40,7 @@ def load_trained(model: nn.Module, path: Path) -> Trained:
 
 def train(
     model: nn.Module,
-    loss_of: Callable[[nn.Module, int, float], Tensor],
+    loss_of: Callable[[nn.Module, float], Tensor],
     path: Path,
     seconds: float,
     learning_rate: float,
@@ -48,7 +48,7 @@ def train(
 ) -> Trained:
     """Train for `seconds` over all runs, from the checkpoint at `path` if there is one.
 
-    `loss_of(model, step, fraction)` gives the loss of a step; `fraction` is the share of the time that is spent.
+    `loss_of(model, fraction)` gives the loss of a step; `fraction` is the share of the time that is spent.
     """
     model.train()
     average = copy.deepcopy(model).requires_grad_(False)
@@ -70,7 +70,7 @@ def train(
         rate = learning_rate * _scale(step, budget.fraction)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        loss = loss_of(model, step, budget.fraction)
+        loss = loss_of(model, budget.fraction)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
