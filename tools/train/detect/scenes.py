@@ -15,12 +15,12 @@ from tools.train.shared.unknown import draw_unknown
 
 Pixels = NDArray[np.uint8]
 Boxes = NDArray[np.float32]
-SIDE = 128
+SIDE = 64
 MOST = 4
 COUNTS = (0.06, 0.22, 0.22, 0.22, 0.28)
 """Shares of scenes of none to four objects."""
 UNKNOWN_SHARE = 0.06
-RADIUS = (0.07, 0.32)
+RADIUS = (0.1, 0.3)
 STRETCH = 0.3
 COLOUR_JITTER = 7.0
 LABELS = tuple(f"{colour} {shape}" for colour in COLOURS for shape in SHAPES)
