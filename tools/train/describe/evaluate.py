@@ -126,12 +126,13 @@ def main() -> None:
 
 
 def pictures_of(image_model: Path | None) -> tuple[Pixels, list[Scene]] | None:
-    """72 pictures of held-out scenes by the image model in the folder (fewer if it draws some wrong)."""
+    """72 pictures of held-out scenes by the image model in the folder, of those that it drew right."""
     if image_model is None:
         return None
     from tools.train.describe.pictures import held_out_scenes, make
 
-    return make(image_model, held_out_scenes(72, SEED), SEED)
+    pixels, scenes = make(image_model, held_out_scenes(90, SEED), SEED)
+    return pixels[:72], scenes[:72]
 
 
 if __name__ == "__main__":

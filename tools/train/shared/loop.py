@@ -13,7 +13,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from tools.train.shared.budget import Budget
 from tools.train.shared.checkpoint import load_checkpoint, save_checkpoint
-from tools.train.shared.optimizer import MuonWithAdam
+from tools.train.shared.muon32 import FloatMuonWithAdam
 
 SAVE_EVERY_SECONDS = 30.0
 SAY_EVERY_SECONDS = 10.0
@@ -56,9 +56,9 @@ def train(
     """
     model.train()
     average = copy.deepcopy(model).requires_grad_(False)
-    optimizer: MuonWithAdam | _Adam = _Adam(model, learning_rate, weight_decay)
+    optimizer: FloatMuonWithAdam | _Adam = _Adam(model, learning_rate, weight_decay)
     if muon is not None:
-        optimizer = MuonWithAdam(model.named_parameters(), learning_rate, muon)
+        optimizer = FloatMuonWithAdam(model.named_parameters(), learning_rate, muon)
     state = load_checkpoint(path)
     if state is not None:
         model.load_state_dict(state["model"])
@@ -90,7 +90,7 @@ def _scale(step: int, fraction: float) -> float:
 
 
 class _Adam:
-    """AdamW with the calls of MuonWithAdam. Only matrices decay."""
+    """AdamW with the calls of FloatMuonWithAdam. Only matrices decay."""
 
     def __init__(self, model: nn.Module, learning_rate: float, weight_decay: float) -> None:
         self._parameters = list(model.parameters())
@@ -111,7 +111,7 @@ class _Adam:
 
 
 def _save(
-    path: Path, model: nn.Module, average: nn.Module, optimizer: MuonWithAdam | _Adam, step: int, spent: float
+    path: Path, model: nn.Module, average: nn.Module, optimizer: FloatMuonWithAdam | _Adam, step: int, spent: float
 ) -> None:
     state = {"model": model.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict()}
     save_checkpoint(path, {**state, "step": step, "spent": spent})
