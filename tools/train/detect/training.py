@@ -24,7 +24,7 @@ GRID = 4
 MEAN = STD = [0.5, 0.5, 0.5]
 BATCH_SIZE = 32
 EXAMPLES = 16_000
-LEARNING_RATE = 2e-3
+LEARNING_RATE = 8e-4
 NOTHING_WEIGHT = 0.2
 HOME_WEIGHT = 4.0
 """What the way from its home costs a token, against a probability of 1, at the start of training."""
@@ -67,7 +67,11 @@ def take_sight(model: YolosForObjectDetection, seeing: BlipVisionModel) -> None:
     vit.embeddings.patch_embeddings.projection.load_state_dict(seeing.embeddings.patch_embedding.state_dict())
     vit.embeddings.position_embeddings[:, : 1 + patches] = seeing.embeddings.position_embedding
     vit.embeddings.cls_token.copy_(seeing.embeddings.class_embedding)
-    vit.embeddings.detection_tokens.add_(seeing.embeddings.class_embedding)
+    # A detection token stands where its home is, as the patches around it do, so it looks at them from the start.
+    side = SIDE // 8
+    places = seeing.embeddings.position_embedding[:, 1:].reshape(side, side, -1).permute(2, 0, 1)[None]
+    at_home = nn.functional.adaptive_avg_pool2d(places, GRID).flatten(2).mT
+    vit.embeddings.position_embeddings[:, 1 + patches :] = at_home
     vit.layernorm.load_state_dict(seeing.post_layernorm.state_dict())
     layers = list(vit.encoder.layer)
     for mine, theirs in zip(layers, seeing.encoder.layers, strict=False):
