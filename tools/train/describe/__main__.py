@@ -13,14 +13,16 @@ from pathlib import Path
 from tools.train.describe.examples import draw_examples, load_pictures
 from tools.train.describe.report import TrainingFacts, write_card
 from tools.train.describe.training import BATCH_SIZE, EXAMPLES, LEARNING_RATE, Lesson, build_model
-from tools.train.shared.device import add_training_options, prepare
 from tools.train.shared.averaged import load_trained, train
+from tools.train.shared.device import add_training_options, prepare
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tools.train.describe", description=__doc__)
     add_training_options(parser, minutes=5.0)
-    parser.add_argument("--pictures", type=Path, help="pictures by the small image model (tools.train.describe.pictures)")
+    parser.add_argument(
+        "--pictures", type=Path, help="pictures by the small image model (tools.train.describe.pictures)"
+    )
     parser.add_argument("--image-model", type=Path, help="the small image model, to describe its pictures at the end")
     return parser.parse_args()
 

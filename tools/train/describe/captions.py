@@ -1,4 +1,4 @@
-"""What the model says of a picture, in several forms; questions with their answers; and captions read back as scenes."""
+"""What the model says of a picture, in several forms; questions and answers; and captions read back as scenes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,12 @@ PLACES = {
     "top": "at the top",
     "bottom": "at the bottom",
 }
-RELATIONS = {"to the left of": (ROW, False), "to the right of": (ROW, True), "above": (COLUMN, False), "below": (COLUMN, True)}
+RELATIONS = {
+    "to the left of": (ROW, False),
+    "to the right of": (ROW, True),
+    "above": (COLUMN, False),
+    "below": (COLUMN, True),
+}
 QUESTIONS = (
     "what colour is the background ?",
     "what colour is it ?",

@@ -1,4 +1,4 @@
-"""Measure an exported model on pictures that nothing was trained on: `python -m tools.train.describe.evaluate FOLDER`."""
+"""Measure an exported model on pictures not trained on: `python -m tools.train.describe.evaluate FOLDER`."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from tools.train.shared.degraded import degrade
 from tools.train.shared.unknown import HELD_OUT_KIND, TRAINED_KINDS, draw_unknown
 
 COUNT = 200
+MAX_NEW_TOKENS = 30
 SEED = 77_000
 BATCH_SIZE = 50
 
@@ -51,9 +52,10 @@ class Describer:
             text = {"text": [question] * len(part)} if question else {}
             inputs = self._processor(images=part, return_tensors="pt", **text)
             with torch.inference_mode():
-                output = self._model.generate(**inputs)
-            found += self._processor.batch_decode(output, skip_special_tokens=True)
-        return [said.removeprefix(question).strip() for said in found]
+                output = self._model.generate(**inputs, max_new_tokens=MAX_NEW_TOKENS)
+            given = inputs["input_ids"].shape[1] - 1 if question else 1
+            found += self._processor.batch_decode(output[:, given:], skip_special_tokens=True)
+        return [said.strip() for said in found]
 
 
 def _images(pixels: Sequence[Pixels]) -> list[Image.Image]:
@@ -124,12 +126,13 @@ def main() -> None:
 
 
 def pictures_of(image_model: Path | None) -> tuple[Pixels, list[Scene]] | None:
-    """72 pictures of held-out scenes by the image model in the folder (fewer if it draws some wrong)."""
+    """72 pictures of held-out scenes by the image model in the folder, of those that it drew right."""
     if image_model is None:
         return None
     from tools.train.describe.pictures import held_out_scenes, make
 
-    return make(image_model, held_out_scenes(72, SEED), SEED)
+    pixels, scenes = make(image_model, held_out_scenes(90, SEED), SEED)
+    return pixels[:72], scenes[:72]
 
 
 if __name__ == "__main__":

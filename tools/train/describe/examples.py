@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from transformers import BertTokenizer
 
 from tools.train.describe.captions import UNKNOWN, write_answer, write_caption
 from tools.train.describe.tokens import MAX_TOKENS, build_tokenizer
@@ -56,12 +57,12 @@ def _tokens(scene: Scene | None, rng: np.random.Generator, index: int) -> tuple[
 
 
 @functools.cache
-def _tokenizer():  # type: ignore[no-untyped-def]
+def _tokenizer() -> BertTokenizer:
     return build_tokenizer()
 
 
 def write_texts(scene: Scene | None, rng: np.random.Generator) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
-    """(token numbers, numbers to predict) of TEXTS texts, each (TEXTS, MAX_TOKENS). -100 stands where nothing is asked."""
+    """(token numbers, numbers to predict) of TEXTS texts, each (TEXTS, MAX_TOKENS); -100 where nothing is asked."""
     inputs = np.zeros((TEXTS, MAX_TOKENS), np.int16)
     targets = np.full((TEXTS, MAX_TOKENS), -100, np.int16)
     for index in range(TEXTS):
@@ -100,7 +101,10 @@ def draw_examples(count: int, processes: int, seed: int, pictures: Path | None) 
 
 def save_pictures(path: Path, pixels: Pixels, scenes: list[Scene]) -> None:
     """Keep pictures and what they show in one file."""
-    rows = [[s.size, s.place, s.background, *(part for item in s.items for part in (item.shape, item.colour))] for s in scenes]
+    rows = [
+        [s.size, s.place, s.background, *(part for item in s.items for part in (item.shape, item.colour))]
+        for s in scenes
+    ]
     np.savez_compressed(path, pixels=pixels, scenes=np.array([" ".join(row) for row in rows]))
 
 

@@ -17,7 +17,7 @@ MAX_NEW_TOKENS = 30
 
 
 def export(model: BlipForConditionalGeneration, folder: Path) -> None:
-    """Write config, float16 weights, tokenizer and picture processor. It replaces the folder's old content at the end."""
+    """Write config, float16 weights and processor. It replaces the folder's old content at the end."""
     tokenizer = build_tokenizer()
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)

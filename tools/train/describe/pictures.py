@@ -24,7 +24,7 @@ def _as_asked(image: Image.Image, scene: Scene) -> bool:
 
 
 def make(folder: Path, scenes: list[Scene], seed: int) -> tuple[Pixels, list[Scene]]:
-    """Pictures (count, 64, 64, 3) of the scenes by the image model in `folder`; those that show something else are left out."""
+    """Pictures (count, 64, 64, 3) of the scenes by the image model in `folder`, without those that show another."""
     rng = np.random.default_rng(seed)
     images = generate(load_pipeline(folder), [write_caption(scene, rng) for scene in scenes], seed)
     kept = [(image, scene) for image, scene in zip(images, scenes, strict=True) if _as_asked(image, scene)]

@@ -9,6 +9,8 @@ from tools.train.describe.evaluate import Share, figures_table
 from tools.train.describe.tokens import build_tokenizer
 from tools.train.shared.halves import megabytes
 
+DEVICES = {"cuda": "one GPU, shared with other work", "cpu": "one CPU core"}
+
 
 @dataclass(frozen=True)
 class TrainingFacts:
@@ -34,7 +36,7 @@ def write_card(folder: Path, shares: list[Share], facts: TrainingFacts) -> None:
         steps=f"{facts.steps:,}",
         examples=f"{facts.examples:,}",
         batch=facts.batch,
-        device=facts.device,
+        device=DEVICES[facts.device],
         model_pictures=facts.model_pictures,
         table=figures_table(shares),
     )

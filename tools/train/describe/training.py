@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 WIDTH = 128
 MEAN = STD = [0.5, 0.5, 0.5]
 BATCH_SIZE = 256
-EXAMPLES = 160_000
+EXAMPLES = 120_000
 LEARNING_RATE = 1.5e-3
 WAVER = 0.9
 
@@ -28,8 +28,9 @@ def build_model() -> BlipForConditionalGeneration:
     """The untrained networks: 1.1M parameters."""
     tokenizer = build_tokenizer()
     text = {
-        "vocab_size": len(tokenizer), "hidden_size": WIDTH, "encoder_hidden_size": WIDTH, "intermediate_size": 2 * WIDTH,
-        "projection_dim": WIDTH, "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": MAX_TOKENS,
+        "vocab_size": len(tokenizer), "hidden_size": WIDTH, "encoder_hidden_size": WIDTH, "projection_dim": WIDTH,
+        "intermediate_size": 2 * WIDTH, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "max_position_embeddings": MAX_TOKENS,
         "bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.sep_token_id,
         "sep_token_id": tokenizer.sep_token_id, "pad_token_id": tokenizer.pad_token_id,
     }  # fmt: skip
@@ -53,7 +54,7 @@ class Lesson:
         self._batch_size = batch_size
         torch.manual_seed(seed)
 
-    def loss(self, model: nn.Module, step: int, fraction: float) -> Tensor:
+    def loss(self, model: nn.Module, _fraction: float) -> Tensor:
         """The mean cross entropy of the words to predict, of one text a picture."""
         assert isinstance(model, BlipForConditionalGeneration)
         picked = torch.randint(len(self._pixels), (self._batch_size,), device=self._device)

@@ -10,16 +10,19 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from tools.train.detect.scenes import draw_examples
+from transformers import BlipForConditionalGeneration
+
 from tools.train.detect.report import TrainingFacts, write_card
-from tools.train.detect.training import BATCH_SIZE, EXAMPLES, LEARNING_RATE, Lesson, build_model
-from tools.train.shared.device import add_training_options, prepare
+from tools.train.detect.scenes import draw_examples
+from tools.train.detect.training import ADAM_NAMES, BATCH_SIZE, EXAMPLES, LEARNING_RATE, Lesson, build_model, take_sight
 from tools.train.shared.averaged import load_trained, train
+from tools.train.shared.device import add_training_options, prepare
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tools.train.detect", description=__doc__)
     add_training_options(parser, minutes=5.0)
+    parser.add_argument("--seeing", type=Path, help="folder of the model that describes, to start from its eyes")
     return parser.parse_args()
 
 
@@ -29,10 +32,21 @@ def learn(arguments: argparse.Namespace) -> None:
     examples = draw_examples(count, arguments.processes, arguments.seed)
     print(f"{len(examples[0]):,} examples", flush=True)
     lesson = Lesson(examples, arguments.device, batch, arguments.seed)
-    model = build_model().to(arguments.device)
+    model = build_model()
+    if arguments.seeing:
+        take_sight(model, BlipForConditionalGeneration.from_pretrained(arguments.seeing).float().vision_model)
+    model.to(arguments.device)
     facts = TrainingFacts(model.num_parameters(), 0, 0, count, batch, arguments.device)
     (arguments.out / "facts.json").write_text(json.dumps(asdict(facts)))
-    train(model, lesson.loss, arguments.out / "checkpoint.pt", arguments.minutes * 60, LEARNING_RATE)
+    train(
+        model,
+        lesson.loss,
+        arguments.out / "checkpoint.pt",
+        arguments.minutes * 60,
+        LEARNING_RATE,
+        muon=ADAM_NAMES,
+        average_decay=0.99,
+    )
 
 
 def finish(arguments: argparse.Namespace) -> None:

@@ -55,7 +55,9 @@ class Detector:
                 output = self._model(pixel_values=inputs["pixel_values"])
             sizes = [(image.height, image.width) for image in part]
             for one in self._processor.post_process_object_detection(output, threshold, sizes):
-                found.append(Detected(one["boxes"].double().numpy(), one["labels"].numpy(), one["scores"].double().numpy()))
+                found.append(
+                    Detected(one["boxes"].double().numpy(), one["labels"].numpy(), one["scores"].double().numpy())
+                )
         return found
 
 
@@ -108,7 +110,9 @@ def _false_alarms(model: Detector, rng: np.random.Generator, count: int) -> dict
 
 def figures_table(figures: Figures) -> str:
     """The figures as Markdown."""
-    rows = [f"| AP at IoU 0.5, {COUNT} scenes of one to four objects, {n} | {v:.3f} |" for n, v in figures.precision.items()]
+    rows = [
+        f"| AP at IoU 0.5, {COUNT} scenes of one to four objects, {n} | {v:.3f} |" for n, v in figures.precision.items()
+    ]
     rows.append(f"| AP at IoU 0.50 to 0.95, as drawn | {figures.strict_precision:.3f} |")
     rows.append(f"| scenes with exactly the right objects at a threshold of {THRESHOLD} | {figures.exact:.1%} |")
     rows += [f"| of these: scenes of {n} | {v:.1%} |" for n, v in figures.by_count.items()]

@@ -8,6 +8,8 @@ from pathlib import Path
 from tools.train.detect.evaluate import Figures, figures_table
 from tools.train.shared.halves import megabytes
 
+DEVICES = {"cuda": "one GPU, shared with other work", "cpu": "one CPU core"}
+
 
 @dataclass(frozen=True)
 class TrainingFacts:
@@ -31,7 +33,7 @@ def write_card(folder: Path, figures: Figures, facts: TrainingFacts) -> None:
         steps=f"{facts.steps:,}",
         examples=f"{facts.examples:,}",
         batch=facts.batch,
-        device=facts.device,
+        device=DEVICES[facts.device],
         table=figures_table(figures),
     )
     (folder / "README.md").write_text(card, encoding="utf-8")

@@ -15,12 +15,12 @@ from tools.train.shared.unknown import draw_unknown
 
 Pixels = NDArray[np.uint8]
 Boxes = NDArray[np.float32]
-SIDE = 128
+SIDE = 64
 MOST = 4
 COUNTS = (0.06, 0.22, 0.22, 0.22, 0.28)
 """Shares of scenes of none to four objects."""
 UNKNOWN_SHARE = 0.06
-RADIUS = (0.07, 0.32)
+RADIUS = (0.1, 0.3)
 STRETCH = 0.3
 COLOUR_JITTER = 7.0
 LABELS = tuple(f"{colour} {shape}" for colour in COLOURS for shape in SHAPES)
@@ -98,7 +98,7 @@ def draw_scene(rng: np.random.Generator, count: int) -> Drawn:
 
 
 def draw_part(seed: int, count: int) -> Arrays:
-    """`count` examples: pixels (count, SIDE, SIDE, 3), boxes (count, MOST, 4), labels (count, MOST); -1 is no object."""
+    """`count` examples: pixels (count, SIDE, SIDE, 3), boxes (count, MOST, 4), labels (count, MOST) or -1."""
     rng = np.random.default_rng(seed)
     pixels = np.empty((count, SIDE, SIDE, 3), np.uint8)
     boxes = np.zeros((count, MOST, 4), np.float32)

@@ -1,4 +1,4 @@
-"""`python -m tools.train.embed --data DIR --teacher DIR --out DIR`: train, export to DIR/model, measure, write the card.
+"""`python -m tools.train.embed --data DIR --teacher DIR --out DIR`: train, export to DIR/model, measure.
 
 The same command resumes from the checkpoint in DIR. `--stage export` takes the checkpoint as it is.
 """
@@ -15,8 +15,8 @@ from tools.train.embed.sentences import collect
 from tools.train.embed.teacher import targets
 from tools.train.embed.training import BATCH_SIZE, LEARNING_RATE, VOCABULARY, WIDTH, Lesson, build_model
 from tools.train.embed.vocabulary import kept_tokenizer
-from tools.train.shared.device import add_training_options, prepare
 from tools.train.shared.averaged import load_trained, train
+from tools.train.shared.device import add_training_options, prepare
 
 
 def _arguments() -> argparse.Namespace:

@@ -1,4 +1,4 @@
-"""Measure an exported encoder against its teacher on sentences not trained on: `python -m tools.train.embed.evaluate`."""
+"""Measure an exported encoder against its teacher on held-out sentences: `python -m tools.train.embed.evaluate`."""
 
 from __future__ import annotations
 
@@ -84,8 +84,12 @@ def measure(folder: Path, teacher_folder: Path, held_out: list[str]) -> Figures:
     for index, name in enumerate(GROUPS):
         part = slice(index * third, (index + 1) * third)
         pairs = _pairs(teacher[part], rng)
-        found[f"{name}, half of them near each other"] = spearman(_cosines(student[part], pairs), _cosines(teacher[part], pairs))
-    nearest = [np.argsort(-(v @ v.T - 3 * np.eye(len(v), dtype=np.float32)), axis=1)[:, :NEAREST] for v in (student, teacher)]
+        found[f"{name}, half of them near each other"] = spearman(
+            _cosines(student[part], pairs), _cosines(teacher[part], pairs)
+        )
+    nearest = [
+        np.argsort(-(v @ v.T - 3 * np.eye(len(v), dtype=np.float32)), axis=1)[:, :NEAREST] for v in (student, teacher)
+    ]
     shared = [len(set(ours) & set(theirs)) / NEAREST for ours, theirs in zip(*nearest, strict=True)]
     first = [ours[0] in theirs for ours, theirs in zip(*nearest, strict=True)]
     return Figures(found, float(np.mean(first)), float(np.mean(shared)), _plain(folder, teacher_folder))

@@ -19,8 +19,10 @@ DRAWN_SENTENCES = 50_000
 HELD_OUT_SENTENCES = 3_000
 WORDS = (3, 28)
 THING_TEMPLATES = (
-    "{} is here", "Where is {}?", "I like {}", "I do not like {}", "Tell me about {}", "{} and {}", "He talked about {}.",
-    "She was thinking of {} and {}.", "What do you know about {}?", "There is something wrong with {}.", "{}",
+    "{} is here", "Where is {}?", "I like {}", "I do not like {}", "Tell me about {}", "{} and {}",
+    "He talked about {}.", "She was thinking of {} and {}.",
+    "What do you know about {}?", "There is something wrong with {}.",
+    "{}",
     "We need {} today", "They lost {}", "{} was very good", "{} was terrible", "Is {} better than {}?",
     "a picture of {}", "a story about {}", "How much is {}?", "Yesterday I saw {} near {}.",
 )  # fmt: skip

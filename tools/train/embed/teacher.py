@@ -1,4 +1,4 @@
-"""The teacher's vectors, and the teacher made small for a machine that lacks it: `python -m tools.train.embed.teacher`."""
+"""The teacher's vectors; and the teacher made small, to be carried: `python -m tools.train.embed.teacher`."""
 
 from __future__ import annotations
 
@@ -89,7 +89,12 @@ def pack(folder: Path, texts: list[str], out: Path) -> None:
 
     out.mkdir(parents=True, exist_ok=True)
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    used = {token for start in range(0, len(texts), 1000) for row in tokenizer(texts[start : start + 1000])["input_ids"] for token in row}
+    used = {
+        token
+        for start in range(0, len(texts), 1000)
+        for row in tokenizer(texts[start : start + 1000])["input_ids"]
+        for token in row
+    }
     arrays: dict[str, NDArray[np.generic]] = {}
     for name, weight in load_file(folder / "model.safetensors").items():
         values = weight.float().numpy()

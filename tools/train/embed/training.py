@@ -68,7 +68,7 @@ class Lesson:
         rows = torch.from_numpy(picked).to(self._device)
         return self._ids[rows, :longest].long(), self._targets[rows]
 
-    def loss(self, model: nn.Module, step: int, fraction: float) -> Tensor:
+    def loss(self, model: nn.Module, _fraction: float) -> Tensor:
         """The distance to the teacher's vectors, and between the inner products of all pairs of the batch."""
         ids, targets = self._batch()
         mask = ids != self._pad

@@ -13,10 +13,11 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from tools.train.shared.budget import Budget
 from tools.train.shared.checkpoint import load_checkpoint, save_checkpoint
+from tools.train.shared.muon32 import FloatMuonWithAdam
 
 SAVE_EVERY_SECONDS = 30.0
 SAY_EVERY_SECONDS = 10.0
-WARMUP_STEPS = 300
+WARMUP_STEPS = 40
 AVERAGE_DECAY = 0.999
 
 
@@ -40,24 +41,24 @@ def load_trained(model: nn.Module, path: Path) -> Trained:
 
 def train(
     model: nn.Module,
-    loss_of: Callable[[nn.Module, int, float], Tensor],
+    loss_of: Callable[[nn.Module, float], Tensor],
     path: Path,
     seconds: float,
     learning_rate: float,
     weight_decay: float = 0.01,
+    muon: tuple[str, ...] | None = None,
+    average_decay: float = AVERAGE_DECAY,
 ) -> Trained:
     """Train for `seconds` over all runs, from the checkpoint at `path` if there is one.
 
-    `loss_of(model, step, fraction)` gives the loss of a step; `fraction` is the share of the time that is spent.
+    `loss_of(model, fraction)` gives the loss of a step; `fraction` is the share of the time that is spent.
+    `muon` are the names of parameters that Muon does not take; without it everything is AdamW's.
     """
     model.train()
     average = copy.deepcopy(model).requires_grad_(False)
-    optimizer = torch.optim.AdamW(
-        _groups(model, weight_decay),
-        lr=learning_rate,
-        betas=(0.9, 0.98),
-        fused=next(model.parameters()).is_cuda,
-    )
+    optimizer: FloatMuonWithAdam | _Adam = _Adam(model, learning_rate, weight_decay)
+    if muon is not None:
+        optimizer = FloatMuonWithAdam(model.named_parameters(), learning_rate, muon)
     state = load_checkpoint(path)
     if state is not None:
         model.load_state_dict(state["model"])
@@ -67,20 +68,16 @@ def train(
     budget = Budget(seconds, state["spent"] if state else 0.0)
     saved = said = budget.spent
     while budget.fraction < 1.0:
-        rate = learning_rate * _scale(step, budget.fraction)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        loss = loss_of(model, step, budget.fraction)
+        scale = _scale(step, budget.fraction)
+        loss = loss_of(model, budget.fraction)
         loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
+        optimizer.step(scale)
         step += 1
-        _follow(average, model, min(AVERAGE_DECAY, step / (step + 10)))
+        _follow(average, model, min(average_decay, step / (step + 10)))
         spent = budget.spent
         if spent - said > SAY_EVERY_SECONDS or budget.fraction >= 1.0:
             said = spent
-            print(f"step {step}  {spent:.0f} s  rate {rate:.2e}  loss {loss.item():.4f}", flush=True)
+            print(f"step {step}  {spent:.0f} s  rate {learning_rate * scale:.2e}  loss {loss.item():.4f}", flush=True)
         if spent - saved > SAVE_EVERY_SECONDS or budget.fraction >= 1.0:
             saved = spent
             _save(path, model, average, optimizer, step, spent)
@@ -92,14 +89,29 @@ def _scale(step: int, fraction: float) -> float:
     return min(1.0, (step + 1) / WARMUP_STEPS) * max(0.01, min(1.0, (1.0 - fraction) / 0.66))
 
 
-def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    matrices = [parameter for parameter in model.parameters() if parameter.ndim >= 2]
-    others = [parameter for parameter in model.parameters() if parameter.ndim < 2]
-    return [{"params": matrices, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+class _Adam:
+    """AdamW with the calls of FloatMuonWithAdam. Only matrices decay."""
+
+    def __init__(self, model: nn.Module, learning_rate: float, weight_decay: float) -> None:
+        self._parameters = list(model.parameters())
+        matrices = [parameter for parameter in self._parameters if parameter.ndim >= 2]
+        others = [parameter for parameter in self._parameters if parameter.ndim < 2]
+        groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+        self._rate = learning_rate
+        self._adam = torch.optim.AdamW(groups, learning_rate, betas=(0.9, 0.98), fused=self._parameters[0].is_cuda)
+        self.state_dict, self.load_state_dict = self._adam.state_dict, self._adam.load_state_dict
+
+    def step(self, scale: float) -> None:
+        """Update at the learning rate times `scale`, and clear the gradients."""
+        nn.utils.clip_grad_norm_(self._parameters, 1.0)
+        for group in self._adam.param_groups:
+            group["lr"] = self._rate * scale
+        self._adam.step()
+        self._adam.zero_grad()
 
 
 def _save(
-    path: Path, model: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer, step: int, spent: float
+    path: Path, model: nn.Module, average: nn.Module, optimizer: FloatMuonWithAdam | _Adam, step: int, spent: float
 ) -> None:
     state = {"model": model.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict()}
     save_checkpoint(path, {**state, "step": step, "spent": spent})

@@ -13,7 +13,7 @@ from transformers import FastSpeech2ConformerModel
 from tools.train.shared.budget import Budget, learning_rate_scale
 from tools.train.shared.loop import Average, set_learning_rate, train_steps
 from tools.train.speak.data import Clip
-from tools.train.speak.features import HOP, log_mel, pitch_and_loudness
+from tools.train.speak.features import log_mel, pitch_and_loudness
 from tools.train.speak.networks import VOCABULARY, build_acoustic
 
 
