@@ -314,8 +314,9 @@ def checkpoint_builders() -> dict[str, Build]:
     """The builders, with the libraries they need: seconds, which tests that build nothing do not wait."""
     import checkpoint_pipelines
     import checkpoints
+    import checkpoints_speech
 
-    return {**vars(checkpoint_pipelines), **vars(checkpoints)}
+    return {**vars(checkpoint_pipelines), **vars(checkpoints), **vars(checkpoints_speech)}
 
 
 @pytest.fixture(scope="session")

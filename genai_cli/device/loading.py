@@ -197,6 +197,21 @@ def read_model(class_name: str, files: ModelFiles, placement: Placement, device_
     )
 
 
+def load_part(class_name: str, files: ModelFiles, placement: Placement, folder: str = "") -> "PreTrainedModel":
+    """A model that another one needs beside it, in a folder inside a model's, as `load_model` makes one."""
+    import transformers
+
+    with refuse_missing_weights(files):
+        part = getattr(transformers, class_name).from_pretrained(
+            files.folder / folder,
+            dtype=placement.torch_dtype(),
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=False,
+        )
+    return part.to(placement.device).eval()
+
+
 def may_keep(files: ModelFiles, placement: Placement) -> bool:
     """Whether the quantized weights of a model are kept: on a processor, and where reading them saves time."""
     return bool(placement.quantize) and placement.device == "cpu" and files.count_weight_bytes() >= SMALL

@@ -19,7 +19,6 @@ OTHER_KINDS = {
     "ForAudioClassification": "an audio classifier",
     "ForSemanticSegmentation": "an image segmenter",
     "ForObjectDetection": "an object detector",
-    "SpeechT5ForTextToSpeech": "a spectrogram model that needs a vocoder beside it",
 }
 PIPELINES = "diffusers"  # the library whose checkpoints name a pipeline (`_class_name`), not architectures
 

@@ -59,3 +59,8 @@ SOUNDS = (
     KnownModel("musicgen-medium", "facebook/musicgen-stereo-medium", "short music, stereo, better", 2030, 4070, NC),
     KnownModel("mms-tts", "facebook/mms-tts-eng", "reads English text aloud", 36, 145, NC),
 )
+
+VOICES = (
+    KnownModel("phonon", "gradium/phonon-31m-en", "speaks English, quick on a CPU", 41, 165, "apache-2.0"),
+    KnownModel("speecht5", "microsoft/speecht5_tts", "speaks English in the voice of a vector", 157, 640, "mit"),
+)

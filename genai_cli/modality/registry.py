@@ -45,6 +45,7 @@ REGISTRY = (
         "Label texts: LABEL and SCORE, a line each, and TXT with -o.",
     ),
     Entry("audio", "genai_cli.modality.audio:Audio", "Make sound: WAV, or FLAC, Ogg and MP3 by the name given."),
+    Entry("speak", "genai_cli.modality.speak:Speak", "Read texts aloud: WAV, or FLAC, Ogg and MP3 by the name given."),
 )
 
 
