@@ -6,6 +6,10 @@ from typing import Any
 import torch
 import transformers
 from checkpoint_parts import save_model, update_json, write_card, write_decoys, write_json
+from tokenizers import Tokenizer
+from tokenizers.decoders import Fuse
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Split
 
 LETTERS = ["<pad>", *" abcdefghijklmnopqrstuvwxyz'.,!?", "<unk>"]
 FRAMES = 8  # of a letter
@@ -137,4 +141,76 @@ def build_speecht5(folder: Path, with_vocoder: bool = True) -> Path:
     write_decoys(folder, "pytorch_model.bin")
     if with_vocoder:
         build_speecht5_vocoder(folder / "vocoder")
+    return folder
+
+
+PLACEHOLDERS = {
+    "audio_prompt_token": "<|audio_prompt|>",
+    "audio_latent_token": "<|audio_latent|>",
+    "audio_prompt_bos_token": "<|audio_prompt_bos|>",
+    "audio_bos_token": "<|audio_bos|>",
+}
+SPEECH_TEMPLATE = (
+    "{% for part in messages[0]['content'] %}{% if part['type'] == 'audio' %}<|audio_prompt_bos|><|audio_prompt|>"
+    "{% else %}{{ part['text'] }}{% endif %}{% endfor %}<|audio_bos|>"
+)
+
+
+def build_pocket_codec(folder: Path) -> Path:
+    """The codec of Pocket TTS: frames of eight numbers, 1920 samples each at 24 kHz."""
+    torch.manual_seed(1)
+    config = transformers.PocketTTSAudioTokenizerConfig(
+        hidden_size=16,
+        num_filters=4,
+        upsample_groups=16,
+        num_hidden_layers=1,
+        intermediate_size=16,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        latent_dim=8,
+        initializer_range=0.2,
+    )
+    save_model(transformers.PocketTTSAudioTokenizerModel(config), folder)
+    write_card(folder, "apache-2.0", "audio-to-audio", "transformers")
+    return folder
+
+
+def build_pocket(folder: Path, codec: str = "codec") -> Path:
+    """Pocket TTS; `codec` is a folder inside, or the repository of the codec."""
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(0)
+    special = ["<unk>", "<pad>", *PLACEHOLDERS.values()]
+    vocabulary = {token: number for number, token in enumerate([*special, *map(chr, range(32, 127))])}
+    tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = Split("", "isolated")
+    tokenizer.decoder = Fuse()
+    tokenizer.add_special_tokens(special)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    settings = {"tokenizer_class": "TokenizersBackend", "unk_token": "<unk>", "pad_token": "<pad>"}
+    more = {"padding_side": "left", "model_specific_special_tokens": PLACEHOLDERS}
+    write_json(folder / "tokenizer_config.json", settings | more)
+    config = transformers.PocketTTSConfig(
+        flow_head_config={"hidden_size": 16, "num_hidden_layers": 1, "latent_dim": 8, "condition_dim": 16},
+        vocab_size=len(vocabulary),
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        latent_dim=8,
+        pad_token_id=vocabulary["<pad>"],
+        initializer_range=0.3,
+        **{f"{name}_id": vocabulary[token] for name, token in PLACEHOLDERS.items()},
+    )
+    model = transformers.PocketTTSForConditionalGeneration(config)
+    model.eos_head.bias.data.fill_(-30)  # it ends where it has to
+    model.generation_config = transformers.GenerationConfig(do_sample=True, temperature=0.7)
+    save_model(model, folder)
+    features = transformers.PocketTTSFeatureExtractor()
+    features.save_pretrained(folder)
+    (folder / "chat_template.jinja").write_text(SPEECH_TEMPLATE, encoding="utf-8")
+    named = {"audio_tokenizer_class": "PocketTTSAudioTokenizerModel", "audio_tokenizer_name_or_path": codec}
+    write_json(folder / "processor_config.json", {"processor_class": "PocketTTSProcessor", "audio_tokenizer": named})
+    write_card(folder, "apache-2.0", "text-to-speech", "transformers")
+    if "/" not in codec:
+        build_pocket_codec(folder / codec)
     return folder

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy
 import pytest
+import soundfile
 from checkpoint_parts import update_json
-from conftest import Build, RunMain, copy_of, write_rows
+from conftest import Build, Genai, RunMain, copy_of, write_rows
+from loopback_hub import LoopbackHub
 from readers import GENERATED, record_of, wave_samples, wave_tags
 
 SPOKEN: list[dict[str, object]] = [
@@ -203,3 +205,40 @@ def test_bark_speaks(run_main: RunMain, bark: Path) -> None:
     assert done.code == 2
     assert "has one pace" in done.stderr
     assert run_main("speak", "hello", "-m", str(bark), "--voice", "v2/en_speaker_0").code == 2
+
+
+def test_pocket_speaks_by_a_codec_in_its_folder_or_of_another_repository(
+    run_main: RunMain, genai: Genai, build: Build, hub: LoopbackHub
+) -> None:
+    model = str(build("pocket"))
+    done = run_main("speak", "the train leaves at 9. Really?", "-m", model, "--seed", "1", "-o", "a.wav")
+    assert done.code == 0, done.stderr
+    assert wave_samples(Path("a.wav"))[0] == 24000
+    assert record_of(Path("a.wav"))["speech"]["sentences"] == 2
+    hub.add("acme/pocket", build("pocket", codec="acme/codec"))
+    hub.add("acme/codec", build("pocket_codec"))
+    done = genai("speak", "the train leaves at 9. Really?", "-m", "acme/pocket", "--seed", "1", "-o", "b.wav")
+    assert done.code == 0, done.stderr
+    assert wave_samples(Path("a.wav")) == wave_samples(Path("b.wav"))
+    assert record_of(Path("b.wav"))["companions"]["acme/codec"]["revision"]
+
+
+def test_pocket_takes_a_voice_from_a_sound_or_from_frames(run_main: RunMain, build: Build) -> None:
+    model = str(build("pocket"))
+    numpy.save("frames.npy", numpy.ones((3, 8), numpy.float32))
+    numpy.save("others.npy", numpy.ones((3, 9), numpy.float32))
+    soundfile.write("ann.wav", numpy.sin(numpy.arange(22050) / 20) / 2, 22050)
+    common = ["speak", "at nine", "-m", model, "--seed", "1", "--json", "--consent"]
+    hashes = set()
+    for voice in ("frames.npy", "ann.wav"):
+        done = run_main(*common, "--voice", voice)
+        assert done.code == 0, done.stderr
+        hashes.add(json.loads(done.stdout)["content_sha256"])
+    hashes.add(json.loads(run_main(*common).stdout)["content_sha256"])
+    assert len(hashes) == 3
+    done = run_main(*common, "--voice", "others.npy")
+    assert done.code == 2
+    assert "holds 3x9 numbers, and the model takes frames of 8" in done.stderr
+    done = run_main(*common, "--voice", "alba")
+    assert done.code == 2
+    assert "no voice called 'alba'" in done.stderr

@@ -1,4 +1,4 @@
-"""Speech from text, sentence by sentence: VITS and MMS, FastSpeech2, SpeechT5, Bark."""
+"""Speech from text, sentence by sentence: VITS and MMS, FastSpeech2, SpeechT5, Bark, Pocket TTS and Phonon."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -115,6 +115,10 @@ class Speak(Modality[SpeakRequest]):
         """Load the model with its tokenizer, and what turns its spectrograms into sound."""
         self.speaker = FAMILIES[files.architecture](files, placement)
         self.name = files.reference.id
+        self.companions = {
+            name: {"revision": other.reference.revision, "license": other.license}
+            for name, other in files.companions.items()
+        }
         self.is_probed = False
 
     @classmethod
@@ -153,9 +157,9 @@ class Speak(Modality[SpeakRequest]):
         samples = numpy.concatenate(parts)[:, None]
         cloned = {"cloned_voice": True} if request.voice_file is not None else {}
         seconds = round(len(samples) / self.speaker.rate, 3)
-        return Result(
-            Sound(samples, self.speaker.rate), request.parameters(), {"speech": speech.record(seconds) | cloned}
-        )
+        facts: JsonObject = {"speech": speech.record(seconds) | cloned}
+        facts |= {"companions": self.companions} if self.companions else {}
+        return Result(Sound(samples, self.speaker.rate), request.parameters(), facts)
 
     def choose_language(self, request: SpeakRequest) -> str | InputError | None:
         """The language of a text, in two letters, or what is wrong with the one that was asked for."""

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from genai_cli.errors import InputError
 from genai_cli.modality.checkpoint import read_optional_json
-from genai_cli.modality.speaking.speaker import Manner, Speaker, choose_number, read_rate
+from genai_cli.modality.speaking.pocket import Pocket
+from genai_cli.modality.speaking.speaker import Manner, Speaker, choose_number, read_rate, to_samples
 from genai_cli.modality.speaking.voices import read_vector
 
 if TYPE_CHECKING:
@@ -21,12 +22,6 @@ if TYPE_CHECKING:
 FASTSPEECH_RATE = 22050  # where a checkpoint states none: its configuration has no field for it
 SPEECHT5_VOCODER = "microsoft/speecht5_hifigan"
 VOCODER = "vocoder"  # a folder beside SpeechT5's own files
-
-
-def to_samples(sound: "Tensor") -> "NDArray[np.float32]":
-    """A model's sound, of one item, as samples of shape (samples,)."""
-    found: NDArray[np.float32] = sound.detach().float().reshape(-1).cpu().numpy()
-    return found
 
 
 def load_tokenizer(files: "ModelFiles") -> "PreTrainedTokenizerBase":
@@ -226,4 +221,6 @@ FAMILIES: dict[str, type[Speaker]] = {
     "FastSpeech2ConformerWithHifiGan": FastSpeech,
     "SpeechT5ForTextToSpeech": SpeechT5,
     "BarkModel": Bark,
+    "PocketTTSForConditionalGeneration": Pocket,
+    "GradiumPhononTTSForConditionalGeneration": Pocket,
 }

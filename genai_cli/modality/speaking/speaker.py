@@ -13,6 +13,7 @@ from genai_cli.types import JsonObject
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from torch import Tensor
     from transformers import PreTrainedTokenizerBase
 
     from genai_cli.device.placement import Placement
@@ -75,6 +76,12 @@ class Speaker(ABC):
     @abstractmethod
     def say(self, text: str, manner: Manner) -> "NDArray[np.float32]":
         """Samples of shape (samples,). Randomness comes from torch's global generators. Raises InputError."""
+
+
+def to_samples(sound: "Tensor") -> "NDArray[np.float32]":
+    """A model's sound, of one item, as samples of shape (samples,)."""
+    found: NDArray[np.float32] = sound.detach().float().reshape(-1).cpu().numpy()
+    return found
 
 
 def choose_number(folder: Path, manner: Manner, count: int) -> int | None:
