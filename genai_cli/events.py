@@ -49,6 +49,14 @@ class TextPiece:
 
 
 @dataclass(frozen=True)
+class SoundPiece:
+    """The next piece of the sound being made for one item: samples of one channel in 16 bits, little-endian."""
+
+    samples: bytes
+    sampling_rate: int
+
+
+@dataclass(frozen=True)
 class Preview:
     """What a picture looks like after `step` of `total` steps: RGB, row by row, 8 bits a channel."""
 
@@ -67,7 +75,7 @@ class AboutItem:
     event: Notice | Detail | TextPiece
 
 
-Event = Notice | Detail | Stage | Progress | TextPiece | Preview | AboutItem
+Event = Notice | Detail | Stage | Progress | TextPiece | SoundPiece | Preview | AboutItem
 Emit = Callable[[Event], None]
 
 

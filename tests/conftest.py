@@ -315,8 +315,10 @@ def checkpoint_builders() -> dict[str, Build]:
     import checkpoint_pipelines
     import checkpoints
     import checkpoints_hearing
+    import checkpoints_speech
 
-    return {**vars(checkpoint_pipelines), **vars(checkpoints), **vars(checkpoints_hearing)}
+    modules = (checkpoint_pipelines, checkpoints, checkpoints_hearing, checkpoints_speech)
+    return {name: value for module in modules for name, value in vars(module).items()}
 
 
 @pytest.fixture(scope="session")

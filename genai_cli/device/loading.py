@@ -1,5 +1,6 @@
 """The one caller of from_pretrained: every checkpoint is loaded here, from local files, safetensors only."""
 
+import json
 import logging
 import warnings
 from collections.abc import Iterator
@@ -206,6 +207,21 @@ def read_model(class_name: str, files: ModelFiles, placement: Placement, device_
     )
 
 
+def load_part(class_name: str, files: ModelFiles, placement: Placement, folder: str = "") -> "PreTrainedModel":
+    """A model that another one needs beside it, in a folder inside a model's, as `load_model` makes one."""
+    import transformers
+
+    with refuse_missing_weights(files):
+        part = getattr(transformers, class_name).from_pretrained(
+            files.folder / folder,
+            dtype=placement.torch_dtype(),
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=False,
+        )
+    return part.to(placement.device).eval()
+
+
 def may_keep(files: ModelFiles, placement: Placement) -> bool:
     """Whether the quantized weights of a model are kept: on a processor, and where reading them saves time."""
     return bool(placement.quantize) and placement.device == "cpu" and files.count_weight_bytes() >= SMALL
@@ -261,6 +277,27 @@ def load_beside(class_name: str, file: Path, **options: object) -> "PreTrainedMo
         return getattr(transformers, class_name).from_pretrained(
             file.parent, local_files_only=True, trust_remote_code=False, **options
         )
+
+
+def load_processor_with_codec(files: ModelFiles, codec: ModelFiles | None) -> "ProcessorMixin":
+    """A processor that brings a codec, from the codec's own files; None: from a folder inside the model's.
+
+    A processor's configuration names the codec's repository, which the library would look up itself.
+    """
+    import transformers
+
+    stated = read_json(files.folder, "processor_config.json")
+    named: JsonObject = stated.get("audio_tokenizer") or {}
+    folder = files.folder / str(named.get("audio_tokenizer_name_or_path")) if codec is None else codec.folder
+    with TemporaryDirectory(prefix="genai-") as place, refuse_missing_weights(codec or files):
+        for path in files.folder.resolve().glob("*"):
+            if path.is_file() and path.suffix != ".safetensors":
+                Path(place, path.name).symlink_to(path)
+        configuration = Path(place, "processor_config.json")
+        configuration.unlink()
+        changed = {**stated, "audio_tokenizer": {**named, "audio_tokenizer_name_or_path": str(folder.resolve())}}
+        configuration.write_text(json.dumps(changed), encoding="utf-8")
+        return transformers.AutoProcessor.from_pretrained(place, local_files_only=True, trust_remote_code=False)
 
 
 def speed_up(part: "nn.Module", files: ModelFiles, placement: Placement) -> None:

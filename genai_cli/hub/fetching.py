@@ -1,5 +1,6 @@
 """A model's name becomes a pinned commit, and the files of that commit on this machine."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from genai_cli.hub.files import CARD, FetchOptions, FileChoice, find_index, sele
 from genai_cli.hub.intact import check_weights
 from genai_cli.hub.kinds import check_kind, read_architecture, wrong_kind
 from genai_cli.hub.license import check_license, explain_license, read_license
+from genai_cli.hub.names import HUB_NAME
 from genai_cli.hub.reference import COMMIT, ModelReference
 from genai_cli.hub.safety import refuse_code_settings
 from genai_cli.hub.single_file import LAYOUTS, describe
@@ -49,6 +51,8 @@ class ModelFiles:
     catalog: Catalog = field(default_factory=Catalog.hold)
     vae: Path | None = None
     """The weights of the VAE that takes the place of the checkpoint's own."""
+    companions: Mapping[str, "ModelFiles"] = field(default_factory=dict)
+    """The other models that this one needs, by their names."""
 
     @property
     def single(self) -> Path | None:
@@ -136,6 +140,18 @@ def fetch(reference: ModelReference, options: FetchOptions, emit: Emit) -> Model
         catalog=options.catalog,
         vae=options.vae,
     )
+
+
+def fetch_companions(files: ModelFiles, names: Iterable[str], options: FetchOptions, emit: Emit) -> ModelFiles:
+    """The model with others that it needs, each of the newest commit. Raises as `resolve` and `fetch` do."""
+    others = replace(options, kind=None, unused=frozenset(), vae=None)
+    found = {}
+    for name in names:
+        if not HUB_NAME.fullmatch(name) or ".." in name:
+            raise ModelError(f"{files.reference.id} needs {name!r}, which is no model of the hub")
+        reference = resolve(ModelReference(name), options.access.offline, emit)
+        found[name] = fetch(reference, others, emit)
+    return replace(files, companions=found) if found else files
 
 
 def open_single_file(reference: ModelReference, file: Path, options: FetchOptions, emit: Emit) -> ModelFiles:

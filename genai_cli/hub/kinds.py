@@ -17,7 +17,6 @@ OTHER_KINDS = {
     "ForCTC": "a speech recogniser",
     "ForAudioClassification": "an audio classifier",
     "ForSemanticSegmentation": "an image segmenter",
-    "SpeechT5ForTextToSpeech": "a spectrogram model that needs a vocoder beside it",
 }
 PIPELINES = "diffusers"  # the library whose checkpoints name a pipeline (`_class_name`), not architectures
 

@@ -111,3 +111,8 @@ DETECTORS = (
         "grounding-dino", "IDEA-Research/grounding-dino-tiny", "whatever --labels names", 172, 690, "apache-2.0"
     ),
 )
+
+VOICES = (
+    KnownModel("phonon", "gradium/phonon-31m-en", "speaks English, quick on a CPU", 41, 165, "apache-2.0"),
+    KnownModel("speecht5", "microsoft/speecht5_tts", "speaks English in the voice of a vector", 157, 640, "mit"),
+)

@@ -115,6 +115,12 @@ class Modality(ABC, Generic[R]):
     def check(cls, folder: Path, request: R) -> None:
         """Raise InputError for what the model in `folder` cannot do, told from its files before its weights load."""
 
+    @classmethod
+    def find_companions(cls, folder: Path) -> tuple[str, ...]:
+        """The other repositories without which the model in `folder` makes no result: a vocoder, a codec."""
+        del folder
+        return ()
+
     def choose_batch_size(self, request: R, device: str, free_bytes: int) -> int:
         """How many items like this one to make at once on a device with so much free memory."""
         del request, free_bytes

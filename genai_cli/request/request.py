@@ -3,7 +3,7 @@
 Requests know no model and no library. Each task has a class of its own beside its modality.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, ClassVar, NamedTuple, Self
@@ -169,6 +169,12 @@ class Request:
     def length(self) -> int:
         """How long the input is: requests that are made at once are about as long as each other."""
         return 0
+
+    @classmethod
+    def find_synonym(cls, name: str, names: Collection[str]) -> str:
+        """The field that a row's word means, where it is another name of one that the row does not name itself."""
+        meant = cls.synonyms.get(name, name)
+        return name if meant in names else meant
 
     @classmethod
     def from_fields(cls, values: Mapping[str, object], folder: Path = Path()) -> Self:

@@ -21,7 +21,7 @@ from genai_cli.device.workload import Burden
 from genai_cli.errors import DeviceError, GenaiError
 from genai_cli.events import Detail, Emit, Notice, Stage
 from genai_cli.hub.access import Access
-from genai_cli.hub.fetching import ModelFiles, fetch
+from genai_cli.hub.fetching import ModelFiles, fetch, fetch_companions
 from genai_cli.hub.files import FetchOptions
 from genai_cli.modality.modality import Modality, Result
 from genai_cli.modality.registry import find_modality, load_catalog
@@ -48,7 +48,9 @@ class ModelSource:
         kind = catalog.kind(spec.task)
         vae = spec.vae.path if spec.vae else None
         options = FetchOptions(kind, catalog, placing.variant, placing.dtype, spec.unused, access, vae)
-        self.files: ModelFiles = fetch(spec.reference, options, emit)
+        files = fetch(spec.reference, options, emit)
+        companions = find_modality(spec.task).find_companions(files.folder)
+        self.files: ModelFiles = fetch_companions(files, companions, options, emit)
         self.downloaded = time.perf_counter()
         read_ahead(list_weights_to_read(self.files, spec.quantize, placing.dtype))
 

@@ -191,6 +191,7 @@ def make_order(
         fields = read_record_row(fields, next(iter(defaults.requests.values())))
     request_class = select_request(fields, defaults.requests)
     own = {name: value for name, value in fields.items() if name not in (NUMBER, ID, TASK)}
+    own = {request_class.find_synonym(name, own): value for name, value in own.items()}
     for name, value in fields.items():
         check_texts(name, value)
     check_words(request_class, own)
