@@ -55,6 +55,7 @@ def test_a_task_is_named_in_its_own_file_and_in_the_registry_alone() -> None:
         ("gallery", "collecting.py"): {"text"},
         ("diffusion", "pipelines.py"): {"image"},
         ("seeing", "readers.py"): {"image"},
+        ("speaking", "pocket.py"): {"audio", "text"},
         ("diffusion", "editing.py"): {"image"},
         ("diffusion", "controlling.py"): {"image"},
         ("diffusion", "ways.py"): {"image"},
