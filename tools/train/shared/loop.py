@@ -47,7 +47,6 @@ def choose_device(asked: str | None) -> torch.device:
     """The device asked for, or the GPU if there is one. TF32 is allowed."""
     device = torch.device(asked or ("cuda" if torch.cuda.is_available() else "cpu"))
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
-    torch.backends.cudnn.benchmark = True
     return device
 
 

@@ -98,30 +98,58 @@ def _by_letter(values: Tensor, owner: Tensor, weights: Tensor, count: int) -> Te
     return zeros.index_add(0, owner, values * weights) / zeros.index_add(0, owner, weights).clamp(min=1.0)
 
 
+@dataclass(frozen=True)
+class Batch:
+    """Padded examples: letters, frames, pitch and loudness (batch, letters), mel (batch, frames, MELS), its lengths."""
+
+    letters: Tensor
+    frames: Tensor
+    pitch: Tensor
+    loudness: Tensor
+    mel: Tensor
+    lengths: Tensor
+
+
 class Batches:
-    """Batches of examples of like length, about `size` frames each, all padded once and kept on the device."""
+    """Batches of examples of like length, about `size` frames each.
 
-    def __init__(self, examples: list[Example], size: int) -> None:
+    The examples of a bucket are padded once and stay on the device. A bucket's batches all have one shape: a GPU plans its
+    convolutions once for each shape.
+    """
+
+    def __init__(self, examples: list[Example], size: int, buckets: int = 10) -> None:
         ordered = sorted(examples, key=lambda example: len(example.mel))
-        self._ordered, self._size = ordered, size
+        share = -(-len(ordered) // min(buckets, len(ordered)))
+        self._buckets = [_pad(ordered[start : start + share]) for start in range(0, len(ordered), share)]
+        self._counts = [max(1, min(len(b.mel), size // b.mel.shape[1])) for b in self._buckets]
+        steps = np.array([len(b.mel) / count for b, count in zip(self._buckets, self._counts, strict=True)])
+        self._shares = steps / steps.sum()
 
-    def draw(self, rng: np.random.Generator) -> list[Example]:
-        """One batch: neighbours in length of an example drawn at random."""
-        place = int(rng.integers(len(self._ordered)))
-        count = max(1, self._size // len(self._ordered[place].mel))
-        start = max(0, min(place - count // 2, len(self._ordered) - count))
-        return self._ordered[start : start + count]
+    def draw(self, rng: np.random.Generator) -> Batch:
+        """One batch of a bucket drawn at random."""
+        place = int(rng.choice(len(self._buckets), p=self._shares))
+        bucket = self._buckets[place]
+        chosen = rng.choice(len(bucket.mel), self._counts[place], replace=False)
+        index = torch.from_numpy(chosen).to(bucket.mel.device, non_blocking=True)
+        parts = (bucket.letters, bucket.frames, bucket.pitch, bucket.loudness, bucket.mel, bucket.lengths)
+        return Batch(*(part[index] for part in parts))
 
 
-def forward_loss(model: FastSpeech2ConformerModel, batch: list[Example]) -> Tensor:
-    """The model's own loss. As its forward, but the letters are spread over their frames without a loop over clips."""
+def _pad(examples: list[Example]) -> Batch:
     pad = torch.nn.utils.rnn.pad_sequence
-    letters = pad([example.letters for example in batch], batch_first=True)
-    durations = pad([example.frames for example in batch], batch_first=True)
-    pitch = pad([example.pitch for example in batch], batch_first=True)[..., None]
-    loudness = pad([example.loudness for example in batch], batch_first=True)[..., None]
-    mel = pad([example.mel for example in batch], batch_first=True).float()
-    lengths = torch.tensor([len(example.mel) for example in batch], device=mel.device)
+    return Batch(
+        pad([example.letters for example in examples], batch_first=True),
+        pad([example.frames for example in examples], batch_first=True),
+        pad([example.pitch for example in examples], batch_first=True),
+        pad([example.loudness for example in examples], batch_first=True),
+        pad([example.mel for example in examples], batch_first=True),
+        torch.tensor([len(example.mel) for example in examples], device=examples[0].mel.device),
+    )
+
+
+def forward_loss(model: FastSpeech2ConformerModel, batch: Batch) -> Tensor:
+    """The model's own loss. As its forward, but the letters are spread over their frames without a loop over clips."""
+    letters, pitch, loudness, mel = batch.letters, batch.pitch[..., None], batch.loudness[..., None], batch.mel.float()
     there = letters > 0
     hidden = model.encoder(letters, there[:, None].int(), return_dict=True).last_hidden_state
     absent = ~there[..., None]
@@ -129,23 +157,24 @@ def forward_loss(model: FastSpeech2ConformerModel, batch: list[Example]) -> Tens
     loud = model.energy_predictor(hidden, absent)
     lasting = model.duration_predictor(hidden).masked_fill(~there, 0.0)
     hidden = hidden + model.pitch_embed(pitch) + model.energy_embed(loudness)
-    places = torch.arange(mel.shape[1], device=mel.device).expand(len(batch), -1)
-    owner = torch.searchsorted(durations.cumsum(1), places.contiguous(), right=True).clamp(max=letters.shape[1] - 1)
+    places = torch.arange(mel.shape[1], device=mel.device).expand(len(mel), -1)
+    owner = torch.searchsorted(batch.frames.cumsum(1), places.contiguous(), right=True)
+    owner = owner.clamp(max=letters.shape[1] - 1)
     spread = hidden.gather(1, owner[..., None].expand(-1, -1, hidden.shape[-1]))
-    inside = places < lengths[:, None]
+    inside = places < batch.lengths[:, None]
     decoded = model.decoder(spread * inside[..., None], inside[:, None].int(), return_dict=True).last_hidden_state
     before, after = model.speech_decoder_postnet(decoded)
     weight = inside[..., None].float()
     share = weight.sum() * mel.shape[-1]
-    spectral = sum((((part.float() - mel).abs() * weight).sum() / share for part in (before, after)), mel.new_zeros(()))
+    spectral = ((((before - mel).abs() + (after - mel).abs()) * weight).sum()) / share
     known = there.float()
-    target = torch.log(durations.float() + 1.0)
+    target = torch.log(batch.frames.float() + 1.0)
     others = (
-        ((lasting.float() - target).square() * known).sum()
-        + ((pitched.float() - pitch).square()[..., 0] * known).sum()
-        + ((loud.float() - loudness).square()[..., 0] * known).sum()
-    ) / known.sum()
-    loss: Tensor = spectral + others
+        (lasting.float() - target).square()
+        + (pitched.float() - pitch).square()[..., 0]
+        + (loud.float() - loudness).square()[..., 0]
+    )
+    loss: Tensor = spectral + (others * known).sum() / known.sum()
     return loss
 
 

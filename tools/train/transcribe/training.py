@@ -44,6 +44,7 @@ def train(
     """Train until the budget is spent, resuming from `checkpoint`. Returns the number of steps."""
     recipe = recipe or TranscribeRecipe()
     torch.manual_seed(seed)
+    torch.backends.cudnn.benchmark = True  # all batches have one shape
     model, copy = build_model().to(device).train(), build_model().to(device)
     average = Average(model, copy)
     fused = device.type == "cuda"
