@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from tools.train.shared.checkpoint import load_checkpoint, save_checkpoint
@@ -78,10 +79,12 @@ def load_clips(data: Path, work: Path, count: int, seed: int, processes: int) ->
     """The clips to train on, from `work` if they were made before."""
     path = work / "clips.pt"
     saved = load_checkpoint(path)
-    if saved is None:
-        saved = {"clips": make_clips(training_texts(data, count, seed), seed, processes)}
-        save_checkpoint(path, saved)
-    clips: Clips = saved["clips"]
+    if saved is not None:
+        return Clips(saved["texts"], *(saved[name].numpy() for name in ("samples", "starts", "lengths")))
+    clips = make_clips(training_texts(data, count, seed), seed, processes)
+    # As tensors: a pickle of an array of this size is slow.
+    arrays = {"samples": clips.samples, "starts": clips.starts, "lengths": clips.lengths}
+    save_checkpoint(path, {"texts": clips.texts, **{name: torch.from_numpy(part) for name, part in arrays.items()}})
     return clips
 
 
