@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,45 +53,57 @@ class Example:
     mel: Tensor
 
 
-def measure_scale(clips: list[Clip], device: torch.device) -> Scale:
+@dataclass(frozen=True)
+class Heard:
+    """What the features say of a clip, on the CPU: log mel (frames, MELS), log pitch and loudness (frames,)."""
+
+    mel: Tensor
+    pitch: Tensor
+    loudness: Tensor
+
+
+def hear(clips: Sequence[Clip], device: torch.device, group: int = 64) -> Iterator[Heard]:
+    """The features of the clips, computed for a group of clips at a time: a GPU is slow at many small calls."""
+    for start in range(0, len(clips), group):
+        members = clips[start : start + group]
+        padded = torch.nn.utils.rnn.pad_sequence(
+            [torch.from_numpy(clip.samples) for clip in members], batch_first=True
+        ).to(device)
+        samples = padded.float() / 32768
+        mel, (pitch, loudness) = log_mel(samples).cpu(), (part.cpu() for part in pitch_and_loudness(samples))
+        for i, clip in enumerate(members):
+            count = len(clip.samples) // HOP
+            yield Heard(mel[i, :count], pitch[i, :count], loudness[i, :count])
+
+
+def measure_scale(clips: Sequence[Clip], device: torch.device) -> Scale:
     """The scale of some of the clips."""
-    mels, pitches, loudnesses = [], [], []
-    for clip in clips[:400]:
-        samples = _floats(clip, device)
-        pitch, loudness = pitch_and_loudness(samples)
-        mels.append(log_mel(samples)[0])
-        pitches.append(pitch[0][pitch[0] > 0])
-        loudnesses.append(loudness[0])
-    mel, pitched, loud = torch.cat(mels), torch.cat(pitches), torch.cat(loudnesses)
-    ranges = [(values.mean().item(), values.std().item()) for values in (pitched, loud)]
-    return Scale(mel.mean(0).cpu(), mel.std(0).cpu(), ranges[0], ranges[1])
+    found = list(hear(clips[:384], device))
+    mel, pitch, loudness = (
+        torch.cat([getattr(heard, name) for heard in found]) for name in ("mel", "pitch", "loudness")
+    )
+    ranges = [(values.mean().item(), values.std().item()) for values in (pitch[pitch > 0], loudness)]
+    return Scale(mel.mean(0), mel.std(0), ranges[0], ranges[1])
 
 
-def prepare(clips: list[Clip], scale: Scale, device: torch.device) -> list[Example]:
-    """All clips as the network sees them, on `device`."""
+def prepare(clips: Sequence[Clip], scale: Scale, device: torch.device) -> list[Example]:
+    """All clips as the network sees them, on the CPU; `device` computes their features."""
     examples = []
-    for clip in clips:
-        samples = _floats(clip, device)
-        pitch, loudness = (part[0] for part in pitch_and_loudness(samples))
-        frames = torch.from_numpy(clip.frames).to(device)
-        owner = torch.repeat_interleave(torch.arange(len(frames), device=device), frames)
-        voiced = (pitch > 0).float()
-        scaled = torch.where(pitch > 0, (pitch - scale.pitch[0]) / scale.pitch[1], 0.0)
-        loud = (loudness - scale.loudness[0]) / scale.loudness[1]
+    for clip, heard in zip(clips, hear(clips, device), strict=True):
+        owner = torch.repeat_interleave(torch.arange(len(clip.frames)), torch.from_numpy(clip.frames))
+        voiced = (heard.pitch > 0).float()
+        scaled = torch.where(heard.pitch > 0, (heard.pitch - scale.pitch[0]) / scale.pitch[1], 0.0)
+        loud = (heard.loudness - scale.loudness[0]) / scale.loudness[1]
         examples.append(
             Example(
-                torch.tensor([VOCABULARY[c] for c in clip.text], device=device),
-                frames,
-                _by_letter(scaled, owner, voiced, len(frames)),
-                _by_letter(loud, owner, torch.ones_like(loud), len(frames)),
-                scale.normalize(log_mel(samples)[0]).half(),
+                torch.tensor([VOCABULARY[c] for c in clip.text]),
+                torch.from_numpy(clip.frames),
+                _by_letter(scaled, owner, voiced, len(clip.frames)),
+                _by_letter(loud, owner, torch.ones_like(loud), len(clip.frames)),
+                scale.normalize(heard.mel).half(),
             )
         )
     return examples
-
-
-def _floats(clip: Clip, device: torch.device) -> Tensor:
-    return torch.from_numpy(clip.samples).to(device).float()[None] / 32768
 
 
 def _by_letter(values: Tensor, owner: Tensor, weights: Tensor, count: int) -> Tensor:
@@ -117,10 +130,10 @@ class Batches:
     convolutions once for each shape.
     """
 
-    def __init__(self, examples: list[Example], size: int, buckets: int = 10) -> None:
+    def __init__(self, examples: list[Example], size: int, device: torch.device, buckets: int = 10) -> None:
         ordered = sorted(examples, key=lambda example: len(example.mel))
         share = -(-len(ordered) // min(buckets, len(ordered)))
-        self._buckets = [_pad(ordered[start : start + share]) for start in range(0, len(ordered), share)]
+        self._buckets = [_pad(ordered[start : start + share], device) for start in range(0, len(ordered), share)]
         self._counts = [max(1, min(len(b.mel), size // b.mel.shape[1])) for b in self._buckets]
         steps = np.array([len(b.mel) / count for b, count in zip(self._buckets, self._counts, strict=True)])
         self._shares = steps / steps.sum()
@@ -135,15 +148,15 @@ class Batches:
         return Batch(*(part[index] for part in parts))
 
 
-def _pad(examples: list[Example]) -> Batch:
+def _pad(examples: list[Example], device: torch.device) -> Batch:
     pad = torch.nn.utils.rnn.pad_sequence
     return Batch(
-        pad([example.letters for example in examples], batch_first=True),
-        pad([example.frames for example in examples], batch_first=True),
-        pad([example.pitch for example in examples], batch_first=True),
-        pad([example.loudness for example in examples], batch_first=True),
-        pad([example.mel for example in examples], batch_first=True),
-        torch.tensor([len(example.mel) for example in examples], device=examples[0].mel.device),
+        pad([example.letters for example in examples], batch_first=True).to(device),
+        pad([example.frames for example in examples], batch_first=True).to(device),
+        pad([example.pitch for example in examples], batch_first=True).to(device),
+        pad([example.loudness for example in examples], batch_first=True).to(device),
+        pad([example.mel for example in examples], batch_first=True).to(device),
+        torch.tensor([len(example.mel) for example in examples], device=device),
     )
 
 
@@ -191,7 +204,7 @@ def train_acoustic(
     recipe = recipe or AcousticRecipe()
     torch.manual_seed(seed)
     scale = measure_scale(clips, device)
-    batches = Batches(prepare(clips, scale, device), recipe.frames_a_batch)
+    batches = Batches(prepare(clips, scale, device), recipe.frames_a_batch, device)
     model, copy = build_acoustic().to(device).train(), build_acoustic().to(device)
     average = Average(model, copy)
     optimizer = torch.optim.AdamW(

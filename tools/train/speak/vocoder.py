@@ -138,7 +138,6 @@ def train_vocoder(
     """Train until the budget is spent, resuming from `checkpoint`. Returns the number of steps."""
     recipe = recipe or VocoderRecipe()
     torch.manual_seed(seed)
-    torch.backends.cudnn.benchmark = True  # all batches have one shape
     scale: Scale = measure_scale(clips, device)
     crops = Crops(clips, recipe.frames, device)
     vocoder, copy = build_vocoder().to(device).train(), build_vocoder().to(device)

@@ -7,31 +7,294 @@ from collections.abc import Sequence
 
 import numpy as np
 
-ONES = tuple("one two three four five six seven eight nine".split())
-TEENS = tuple("ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split())
-TENS = tuple("twenty thirty forty fifty sixty seventy eighty ninety".split())
+ONES = tuple(["one", "two", "three", "four", "five", "six", "seven", "eight", "nine"])
+TEENS = tuple(
+    ["ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
+)
+TENS = tuple(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"])
 SCALES = ("hundred", "thousand", "million")
 NUMBERS = ("zero", *ONES, *TEENS, *TENS, *SCALES, "first", "second", "third", "half", "number")
-COLOURS = tuple("red orange yellow green blue purple pink brown black white grey gold silver".split())
-SHAPES = tuple("circle square triangle star heart diamond cross ring".split())
-LOOKS = tuple("small large big little left right top bottom centre background colour shape picture sound".split())
-MUSIC = tuple("piano flute guitar organ bells drums bass music song slow fast high low loud happy sad melody".split())
-VERBS = tuple("go stop start turn open close play show draw write read make find take give put bring call send".split())
-MORE_VERBS = tuple("wait help look listen move copy save delete begin end come run walk keep hold press choose".split())
-THINGS = tuple("light door window house room table chair book letter paper word line page file key box hand".split())
-MORE_THINGS = tuple("water fire tree flower garden city street road car train dog cat bird fish horse man".split())
-PEOPLE = tuple("woman child friend people father mother king doctor".split())
-TIMES = tuple("today tomorrow yesterday morning evening night day week month year hour minute time clock".split())
-ANSWERS = tuple("yes okay please thanks hello goodbye sorry computer name again more less".split())
-PLACES = tuple("up down on off in out over under here near far behind between back forward inside outside".split())
-QUALITIES = tuple("good bad new old long short hot cold bright dark full empty great next last".split())
+COLOURS = tuple(
+    ["red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white", "grey", "gold", "silver"]
+)
+SHAPES = tuple(["circle", "square", "triangle", "star", "heart", "diamond", "cross", "ring"])
+LOOKS = tuple(
+    [
+        "small",
+        "large",
+        "big",
+        "little",
+        "left",
+        "right",
+        "top",
+        "bottom",
+        "centre",
+        "background",
+        "colour",
+        "shape",
+        "picture",
+        "sound",
+    ]
+)
+MUSIC = tuple(
+    [
+        "piano",
+        "flute",
+        "guitar",
+        "organ",
+        "bells",
+        "drums",
+        "bass",
+        "music",
+        "song",
+        "slow",
+        "fast",
+        "high",
+        "low",
+        "loud",
+        "happy",
+        "sad",
+        "melody",
+    ]
+)
+VERBS = tuple(
+    [
+        "go",
+        "stop",
+        "start",
+        "turn",
+        "open",
+        "close",
+        "play",
+        "show",
+        "draw",
+        "write",
+        "read",
+        "make",
+        "find",
+        "take",
+        "give",
+        "put",
+        "bring",
+        "call",
+        "send",
+    ]
+)
+MORE_VERBS = tuple(
+    [
+        "wait",
+        "help",
+        "look",
+        "listen",
+        "move",
+        "copy",
+        "save",
+        "delete",
+        "begin",
+        "end",
+        "come",
+        "run",
+        "walk",
+        "keep",
+        "hold",
+        "press",
+        "choose",
+    ]
+)
+THINGS = tuple(
+    [
+        "light",
+        "door",
+        "window",
+        "house",
+        "room",
+        "table",
+        "chair",
+        "book",
+        "letter",
+        "paper",
+        "word",
+        "line",
+        "page",
+        "file",
+        "key",
+        "box",
+        "hand",
+    ]
+)
+MORE_THINGS = tuple(
+    [
+        "water",
+        "fire",
+        "tree",
+        "flower",
+        "garden",
+        "city",
+        "street",
+        "road",
+        "car",
+        "train",
+        "dog",
+        "cat",
+        "bird",
+        "fish",
+        "horse",
+        "man",
+    ]
+)
+PEOPLE = tuple(["woman", "child", "friend", "people", "father", "mother", "king", "doctor"])
+TIMES = tuple(
+    [
+        "today",
+        "tomorrow",
+        "yesterday",
+        "morning",
+        "evening",
+        "night",
+        "day",
+        "week",
+        "month",
+        "year",
+        "hour",
+        "minute",
+        "time",
+        "clock",
+    ]
+)
+ANSWERS = tuple(
+    ["yes", "okay", "please", "thanks", "hello", "goodbye", "sorry", "computer", "name", "again", "more", "less"]
+)
+PLACES = tuple(
+    [
+        "up",
+        "down",
+        "on",
+        "off",
+        "in",
+        "out",
+        "over",
+        "under",
+        "here",
+        "near",
+        "far",
+        "behind",
+        "between",
+        "back",
+        "forward",
+        "inside",
+        "outside",
+    ]
+)
+QUALITIES = tuple(
+    [
+        "good",
+        "bad",
+        "new",
+        "old",
+        "long",
+        "short",
+        "hot",
+        "cold",
+        "bright",
+        "dark",
+        "full",
+        "empty",
+        "great",
+        "next",
+        "last",
+    ]
+)
 FREQUENT = tuple(
-    (
-        "the and to i of a that was it he you my his had as her with me at for she not is have but be him said which by "
-        "all this from we so were when there no if what they been an your would are could or them do will now then who "
-        "into very some about did before see am know has their us like than only must should our well how can never "
-        "after came much may might think every much thing way every"
-    ).split()
+    [
+        "the",
+        "and",
+        "to",
+        "i",
+        "of",
+        "a",
+        "that",
+        "was",
+        "it",
+        "he",
+        "you",
+        "my",
+        "his",
+        "had",
+        "as",
+        "her",
+        "with",
+        "me",
+        "at",
+        "for",
+        "she",
+        "not",
+        "is",
+        "have",
+        "but",
+        "be",
+        "him",
+        "said",
+        "which",
+        "by",
+        "all",
+        "this",
+        "from",
+        "we",
+        "so",
+        "were",
+        "when",
+        "there",
+        "no",
+        "if",
+        "what",
+        "they",
+        "been",
+        "an",
+        "your",
+        "would",
+        "are",
+        "could",
+        "or",
+        "them",
+        "do",
+        "will",
+        "now",
+        "then",
+        "who",
+        "into",
+        "very",
+        "some",
+        "about",
+        "did",
+        "before",
+        "see",
+        "am",
+        "know",
+        "has",
+        "their",
+        "us",
+        "like",
+        "than",
+        "only",
+        "must",
+        "should",
+        "our",
+        "well",
+        "how",
+        "can",
+        "never",
+        "after",
+        "came",
+        "much",
+        "may",
+        "might",
+        "think",
+        "every",
+        "much",
+        "thing",
+        "way",
+        "every",
+    ]
 )
 WORDS: tuple[str, ...] = tuple(
     dict.fromkeys(
@@ -40,7 +303,30 @@ WORDS: tuple[str, ...] = tuple(
     )
 )
 _KNOWN = frozenset(WORDS)
-ALIKE = frozenset("to two for four no know there their by which or our hour right write red read a i would".split())
+ALIKE = frozenset(
+    [
+        "to",
+        "two",
+        "for",
+        "four",
+        "no",
+        "know",
+        "there",
+        "their",
+        "by",
+        "which",
+        "or",
+        "our",
+        "hour",
+        "right",
+        "write",
+        "red",
+        "read",
+        "a",
+        "i",
+        "would",
+    ]
+)
 """words that sound like another one, or are too short: only sentences, not strings of drawn words, have them"""
 _DRAWN = tuple(word for word in WORDS if word not in ALIKE)
 
