@@ -30,7 +30,7 @@ class AcousticRecipe:
 
 @dataclass(frozen=True)
 class Scale:
-    """Mean and deviation of log mel bins, of log pitch and of log loudness: what the network sees is (x - mean) / std."""
+    """Mean and deviation of log mel bins, log pitch and log loudness: the network sees (x - mean) / deviation."""
 
     mel_mean: Tensor
     mel_std: Tensor
@@ -126,7 +126,7 @@ class Batch:
 class Batches:
     """Batches of examples of like length, about `size` frames each.
 
-    The examples of a bucket are padded once and stay on the device. A bucket's batches all have one shape: a GPU plans its
+    The examples of a bucket are padded once and stay on the device. Its batches have one shape: a GPU plans its
     convolutions once for each shape.
     """
 

@@ -302,6 +302,7 @@ WORDS: tuple[str, ...] = tuple(
         + (*ANSWERS, *PLACES, *QUALITIES, *FREQUENT)
     )
 )
+SIDES = ("left", "right", "top", "bottom")
 _KNOWN = frozenset(WORDS)
 ALIKE = frozenset(
     [
@@ -359,14 +360,14 @@ def _command(rng: np.random.Generator) -> str:
         f"turn the {_pick(rng, COLOURS)} {thing} {_pick(rng, ('on', 'off'))}",
         f"{verb} the {_thing(rng)}",
         f"please {verb} the {thing} {place} the {_pick(rng, THINGS)}",
-        f"a {_thing(rng)} on the {_pick(rng, ('left', 'right', 'top', 'bottom'))} of a {_pick(rng, COLOURS)} background",
+        f"a {_thing(rng)} on the {_pick(rng, SIDES)} of a {_pick(rng, COLOURS)} background",
         f"{write_number(rng)} {_pick(rng, ('and', 'or', 'then'))} {write_number(rng)}",
         " ".join(_pick(rng, ("zero", *ONES)) for _ in range(int(rng.integers(3, 8)))),
         f"play {_pick(rng, ('slow', 'fast', 'loud', 'sad', 'happy'))} {_pick(rng, MUSIC)} {_pick(rng, TIMES)}",
-        f"{_pick(rng, ('hello', 'okay', 'please', 'sorry', 'yes', 'thanks'))} {verb} {write_number(rng)} {_pick(rng, TIMES)}",
+        f"{_pick(rng, ANSWERS[:7])} {verb} {write_number(rng)} {_pick(rng, TIMES)}",
         f"the {_pick(rng, PEOPLE)} {_pick(rng, ('is', 'was'))} {_pick(rng, QUALITIES)} {_pick(rng, TIMES)}",
         f"read the {_pick(rng, ('book', 'letter', 'page', 'word', 'line'))} and write the {_pick(rng, THINGS)} down",
-        f"two {_pick(rng, COLOURS)} {_pick(rng, ('flower', 'letter', 'paper', 'bells', 'drums'))} for our {_pick(rng, PEOPLE)}",
+        f"two {_pick(rng, COLOURS)} {_pick(rng, THINGS)} for our {_pick(rng, PEOPLE)}",
         f"do you know their {thing} and is there no {_pick(rng, THINGS)} {place}",
     )[kind]
 
