@@ -15,7 +15,7 @@ CLIPS = 4000
 
 
 def run(options: StagedOptions) -> None:
-    """Run the stages that were asked for. The two networks can be trained at the same time, once the speech is there."""
+    """Run the stages that were asked for. Once the speech is there, the networks can be trained side by side."""
     work, seed = options.work, options.seed
     work.mkdir(parents=True, exist_ok=True)
     device = choose_device(options.device)
