@@ -30,7 +30,7 @@ class Figures:
 
 
 def measure(folder: Path, data: Path, count: int, seed: int, processes: int, trained_on: int) -> Figures:
-    """The figures for `count` sentences; `trained_on` is the number of clips of the training, whose texts are avoided."""
+    """The figures for `count` sentences that are not among the texts of `trained_on` clips of the training."""
     seen = set(training_texts(data, trained_on, seed))
     clips = make_clips(unseen_texts(data, count, seed, seen), seed, processes, held_out=True)
     model = WhisperForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval()
