@@ -12,7 +12,7 @@ _TITLES = re.compile(r"\b(Mr|Mrs|Dr|St|Messrs|Esq|Co|No)\.")
 
 
 def read_sentences(folder: Path, held_out: bool, longest: int = 120) -> list[str]:
-    """Whole sentences of plain letters and marks, at most `longest` characters, of the books or of the held-out ones."""
+    """Sentences of plain letters and marks, at most `longest` characters, of the books or the held-out ones."""
     found: dict[str, None] = {}
     for name, text in read_books(folder).items():
         if (name in HELD_OUT) == held_out:

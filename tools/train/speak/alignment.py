@@ -1,4 +1,4 @@
-"""Which phones each letter stands for: a monotone alignment, found by expectation maximisation without any dictionary."""
+"""Which phones each letter stands for: a monotone alignment, found without a dictionary by counting again and again."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from tools.train.shared.checkpoint import load_checkpoint, save_checkpoint
@@ -96,9 +97,15 @@ def load_clips(data: Path, work: Path, count: int, seed: int, processes: int) ->
     """The clips to train on, from `work` if they were made before."""
     path = work / "clips.pt"
     saved = load_checkpoint(path)
-    if saved is None:
-        texts = choose_texts(read_sentences(data, held_out=False), count, seed)
-        saved = {"clips": make_clips(texts, processes)}
-        save_checkpoint(path, saved)
-    clips: list[Clip] = saved["clips"]
+    if saved is not None:
+        parts = zip(saved["texts"], saved["frames"], saved["samples"], strict=True)
+        return [Clip(text, frames.numpy(), samples.numpy()) for text, frames, samples in parts]
+    clips = make_clips(choose_texts(read_sentences(data, held_out=False), count, seed), processes)
+    # As tensors: a pickle of arrays of this size is slow.
+    frames, samples = ([torch.from_numpy(part) for part in parts] for parts in _arrays(clips))
+    save_checkpoint(path, {"texts": [clip.text for clip in clips], "frames": frames, "samples": samples})
     return clips
+
+
+def _arrays(clips: list[Clip]) -> tuple[list[NDArray[np.int64]], list[NDArray[np.int16]]]:
+    return [clip.frames for clip in clips], [np.ascontiguousarray(clip.samples) for clip in clips]

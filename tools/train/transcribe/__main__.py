@@ -6,7 +6,7 @@ from tools.train.shared.device_command import StagedOptions, StagedRecipe, run_s
 
 RECIPE = StagedRecipe(
     task="transcribe",
-    summary="Train, export and measure the small transcribing model. The programs espeak-ng and flite must be installed.",
+    summary="Train, export and measure the small transcribing model. It needs the programs espeak-ng and flite.",
     stages=("speech", "training", "export", "measure"),
     minutes=60.0,
 )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from tools.train.shared.checkpoint import load_checkpoint, save_checkpoint
@@ -28,6 +29,8 @@ from tools.train.transcribe.words import find_fragments, write_sentence
 
 LENGTH = SECONDS * SAMPLING_RATE
 MOST_SEGMENTS = 6
+FIRST_STEPS = 400
+"""after which windows have one clip more, up to MOST_SEGMENTS"""
 IGNORED = -100
 
 
@@ -78,10 +81,12 @@ def load_clips(data: Path, work: Path, count: int, seed: int, processes: int) ->
     """The clips to train on, from `work` if they were made before."""
     path = work / "clips.pt"
     saved = load_checkpoint(path)
-    if saved is None:
-        saved = {"clips": make_clips(training_texts(data, count, seed), seed, processes)}
-        save_checkpoint(path, saved)
-    clips: Clips = saved["clips"]
+    if saved is not None:
+        return Clips(saved["texts"], *(saved[name].numpy() for name in ("samples", "starts", "lengths")))
+    clips = make_clips(training_texts(data, count, seed), seed, processes)
+    # As tensors: a pickle of an array of this size is slow.
+    arrays = {"samples": clips.samples, "starts": clips.starts, "lengths": clips.lengths}
+    save_checkpoint(path, {"texts": clips.texts, **{name: torch.from_numpy(part) for name, part in arrays.items()}})
     return clips
 
 
@@ -118,7 +123,8 @@ class Planner:
         shape = (self._size, MOST_SEGMENTS)
         starts, lengths, places = (np.zeros(shape, dtype=np.int64) for _ in range(3))
         rates = np.ones(shape, dtype=np.float32)
-        rows = [self._window(rng, starts[i], lengths[i], places[i], rates[i]) for i in range(self._size)]
+        most = min(MOST_SEGMENTS, 1 + step // FIRST_STEPS)
+        rows = [self._window(rng, most, starts[i], lengths[i], places[i], rates[i]) for i in range(self._size)]
         longest = max(len(tokens) for tokens, _ in rows)
         tokens = np.full((self._size, longest), token_id(END), dtype=np.int64)
         labels = np.full((self._size, longest), IGNORED, dtype=np.int64)
@@ -129,6 +135,7 @@ class Planner:
     def _window(
         self,
         rng: np.random.Generator,
+        most: int,
         starts: NDArray[np.int64],
         lengths: NDArray[np.int64],
         places: NDArray[np.int64],
@@ -141,7 +148,7 @@ class Planner:
         wanted: list[int] = [] if timed else [token_id(NO_TIMES)]
         place = 0.0 if rng.random() < 0.25 else rng.exponential(0.5)
         place = min(place, 4.0)
-        count = int(rng.integers(1, MOST_SEGMENTS + 1))
+        count = int(rng.integers(1, most + 1))
         for slot in range(count):
             clip = int(rng.integers(len(self._words)))
             rate = float(rng.uniform(0.9, 1.1))

@@ -8,9 +8,12 @@ from tools.train.shared.loop import choose_device
 from tools.train.shared.speech import check_programs
 from tools.train.transcribe.data import load_clips
 from tools.train.transcribe.export import export
+from tools.train.transcribe.measure import figure_table, measure
 from tools.train.transcribe.training import TranscribeRecipe, train
 
 CLIPS = 12_000
+SENTENCES = 200
+"""to measure on"""
 
 
 def run(options: StagedOptions) -> None:
@@ -29,3 +32,10 @@ def run(options: StagedOptions) -> None:
             train(clips, budget, options.seed, work / "model.pt", device, recipe, options.most_steps)
     if "export" in options.stages:
         export(work, options.out)
+    if "measure" in options.stages:
+        trained_on = options.clips or CLIPS
+        figures = measure(options.out, options.data, SENTENCES, options.seed, options.processes, trained_on)
+        (work / "report.md").write_text(
+            f"# The small transcribing model\n\n{figure_table(figures)}\n", encoding="utf-8"
+        )
+        print(figure_table(figures))

@@ -67,7 +67,7 @@ def _rooms(device: torch.device) -> Tensor:
 
 
 def disturb(windows: Tensor, snr: tuple[float, float] = (3.0, 35.0)) -> Tensor:
-    """Windows in rooms, through microphones, with noise of several colours or other voices, at a loudness of its own."""
+    """Windows in rooms, through microphones, with noise or other voices, each at a loudness of its own."""
     size, device = len(windows), windows.device
     padded = LENGTH + SAMPLING_RATE // 2
     spectrum = torch.fft.rfft(windows, padded)

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
@@ -17,6 +18,8 @@ from tools.train.shared.loop import Average, set_learning_rate, train_steps
 from tools.train.transcribe.data import IGNORED, Clips, Plan, Planner
 from tools.train.transcribe.networks import build_model
 from tools.train.transcribe.sound import disturb, place_clips, whisper_features
+from tools.train.transcribe.tokens import word_ids
+from tools.train.transcribe.words import WORDS
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,8 @@ class TranscribeRecipe:
     decay_from: float = 0.3
     batch_size: int = 128
     """windows a step"""
+    guide_share: float = 0.3
+    """of a CTC loss on the encoder: it finds the words in time long before the decoder learns where to look"""
     workers: int = 3
     """processes that draw the windows; 0 for none"""
 
@@ -44,12 +49,13 @@ def train(
     """Train until the budget is spent, resuming from `checkpoint`. Returns the number of steps."""
     recipe = recipe or TranscribeRecipe()
     torch.manual_seed(seed)
+    torch.backends.cudnn.benchmark = True  # all batches have one shape
     model, copy = build_model().to(device).train(), build_model().to(device)
     average = Average(model, copy)
+    guide = nn.Linear(model.config.d_model, len(WORDS) + 1).to(device)
+    weights = [*model.parameters(), *guide.parameters()]
     fused = device.type == "cuda"
-    optimizer = torch.optim.AdamW(
-        model.parameters(), recipe.learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=fused
-    )
+    optimizer = torch.optim.AdamW(weights, recipe.learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=fused)
     bank = torch.from_numpy(clips.samples).to(device)
     state = load_checkpoint(checkpoint)
     plans = _plans(Planner(clips, seed, recipe.batch_size), state["step"] if state else 0, recipe.workers)
@@ -65,17 +71,35 @@ def train(
         with torch.no_grad():
             features = hide(whisper_features(disturb(place_clips(bank, starts, lengths, places, rates))))
         with torch.autocast(device.type, dtype=torch.bfloat16):
-            logits = model(input_features=features, decoder_input_ids=tokens, use_cache=False).logits
-        loss = functional.cross_entropy(logits.float().flatten(0, 1), labels.flatten(), ignore_index=IGNORED)
+            encoded = model.model.encoder(features).last_hidden_state
+            logits = model(encoder_outputs=(encoded,), decoder_input_ids=tokens, use_cache=False).logits
+            heard = guide(encoded)
+        loss = guide_loss(heard, plan, device) * recipe.guide_share
+        loss = loss + functional.cross_entropy(logits.float().flatten(0, 1), labels.flatten(), ignore_index=IGNORED)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(weights, 1.0)
         optimizer.step()
         optimizer.zero_grad()
         average.follow(number)
         return {"loss": loss.detach()}
 
-    parts = {"model": model, "average": copy, "optimizer": optimizer}
+    parts = {"model": model, "average": copy, "guide": guide, "optimizer": optimizer}
     return train_steps("transcribe", parts, step, budget, checkpoint, most_steps)
+
+
+def guide_loss(heard: Tensor, plan: Plan, device: torch.device) -> Tensor:
+    """CTC loss of the windows' words, a word long. `heard` has the shape (windows, places, words + 1)."""
+    ids = np.array(list(word_ids().values()))
+    spoken = np.isin(plan.labels, ids)
+    order = np.argsort(ids)
+    words = order[np.searchsorted(ids[order], plan.labels[spoken])] + 1
+    lengths = torch.from_numpy(spoken.sum(1))
+    places = torch.full((len(heard),), heard.shape[1])
+    chances = heard.float().log_softmax(-1).transpose(0, 1)
+    summed = functional.ctc_loss(
+        chances, torch.from_numpy(words).to(device), places, lengths, reduction="sum", zero_infinity=True
+    )
+    return summed / max(1, len(words))
 
 
 def hide(features: Tensor) -> Tensor:
