@@ -46,7 +46,7 @@ def test_the_wheel_holds_the_built_in_models_and_no_tests(wheel: Path) -> None:
         assert folder is not None
         assert f"genai_cli/tiny/{folder.name}/README.md" in sizes
     assert "genai_cli/py.typed" in sizes
-    assert sum(size for name, size in sizes.items() if "/tiny/" in name) <= 40 * MEGABYTE
+    assert sum(size for name, size in sizes.items() if "/tiny/" in name) <= 52 * MEGABYTE
     assert not [name for name in sizes if not name.startswith(("genai_cli/", "genai_cli-"))]
 
 

@@ -21,7 +21,7 @@ from tools.train.shared.device import add_training_options, prepare
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tools.train.detect", description=__doc__)
-    add_training_options(parser, minutes=5.0)
+    add_training_options(parser, minutes=60.0)
     parser.add_argument("--seeing", type=Path, help="folder of the model that describes, to start from its eyes")
     return parser.parse_args()
 
@@ -45,7 +45,7 @@ def learn(arguments: argparse.Namespace) -> None:
         arguments.minutes * 60,
         LEARNING_RATE,
         muon=ADAM_NAMES,
-        average_decay=0.99,
+        average_decay=0.998,
     )
 
 

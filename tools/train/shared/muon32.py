@@ -35,7 +35,9 @@ class FloatMuonWithAdam:
         for name, parameter in named:
             adam = parameter.ndim != 2 or any(part in name for part in adam_names)
             (others if adam else self._shapes[parameter.shape]).append(parameter)
-        self._momentum = {shape: torch.zeros(len(group), *shape) for shape, group in self._shapes.items()}
+        self._momentum = {
+            shape: torch.zeros(len(group), *shape, device=group[0].device) for shape, group in self._shapes.items()
+        }
         self._lr = lr
         self._adam = torch.optim.AdamW(others, lr=lr, betas=(0.9, 0.99), weight_decay=0.0)
         self._parameters = others + [parameter for group in self._shapes.values() for parameter in group]
@@ -63,5 +65,7 @@ class FloatMuonWithAdam:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore a state from state_dict()."""
-        self._momentum = state["momentum"]
+        self._momentum = {
+            shape: momentum.to(self._momentum[shape].device) for shape, momentum in state["momentum"].items()
+        }
         self._adam.load_state_dict(state["adam"])
