@@ -242,3 +242,48 @@ def test_pocket_takes_a_voice_from_a_sound_or_from_frames(run_main: RunMain, bui
     done = run_main(*common, "--voice", "alba")
     assert done.code == 2
     assert "no voice called 'alba'" in done.stderr
+
+
+def test_the_first_sound_is_written_before_the_last_sentence_is_made(
+    genai: Genai, fastspeech: Path, tmp_path: Path
+) -> None:
+    text = "The first train. The second train. The third train"
+    done = genai("speak", text, "-m", str(fastspeech), "-o", "-")  # stdout is a pipe
+    assert done.code == 0, done.stderr
+    data = done.stdout_bytes
+    assert data.startswith(b"RIFF\xff\xff\xff\xffWAVE")
+    assert GENERATED.encode() in data[:200]
+    whole = genai("speak", text, "-m", str(fastspeech), "-o", tmp_path / "a.wav")
+    assert whole.code == 0, whole.stderr
+    start = data.index(b"data") + 8
+    assert numpy.frombuffer(data[start:], "<i2").tolist() == list(wave_samples(tmp_path / "a.wav")[2])
+
+
+def test_pieces_come_one_by_one(fastspeech: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from genai_cli.device.spec import ModelSpec
+    from genai_cli.events import Event, SoundPiece, ignore
+    from genai_cli.hub.access import Access
+    from genai_cli.hub.reference import ModelReference
+    from genai_cli.modality.speak import Speak, SpeakRequest
+    from genai_cli.work.assignment import Hints
+    from genai_cli.work.loaded_model import LoadedModel, ModelSource
+
+    source = ModelSource(ModelSpec("speak", ModelReference("m", folder=fastspeech)), Access(), ignore)
+    model = LoadedModel(source, Hints(1), ignore).model
+    assert isinstance(model, Speak)
+    heard: list[int] = []
+    said: list[int] = []
+    plain = model.speaker.say
+
+    def say(*arguments: object) -> object:
+        said.append(len(heard))
+        return plain(*arguments)  # type: ignore[arg-type]
+
+    def emit(event: Event) -> None:
+        if isinstance(event, SoundPiece):
+            heard.append(len(event.samples))
+
+    monkeypatch.setattr(model.speaker, "say", say)
+    model.generate([SpeakRequest(prompt="One train. Two trains. Three trains", model="m", seed=1)], emit)
+    assert said == [0, 1, 2]  # each sentence is heard before the next one is made
+    assert len(heard) == 3

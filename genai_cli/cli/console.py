@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from genai_cli.errors import GenaiError
-from genai_cli.events import Detail, Event, Notice, Preview, Progress, Stage, TextPiece
+from genai_cli.events import Detail, Event, Notice, Preview, Progress, SoundPiece, Stage, TextPiece
 from genai_cli.harmless import one_line, shorten, show_controls
 from genai_cli.sizes import show_bytes
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typer._click._termui_impl import ProgressBar
 
     from genai_cli.cli.screen.previewing import Previewer
+    from genai_cli.cli.screen.sound_stream import Listeners
     from genai_cli.cli.screen.viewer import Viewer
 
 CLEAR_LINE = "\r\x1b[2K"  # ECMA-48: back to the first column, erase the line
@@ -46,6 +47,8 @@ class Console:
         self.viewer: Viewer | None = None
         """What shows pictures and sounds in the terminal, plays and opens them."""
         self.previewer: Previewer | None = None
+        self.listeners: Listeners | None = None
+        """Who hears a sound while it is made."""
         self.preview_rows = 0
         """How many rows above the last one the preview takes that is shown."""
         self.has_results = False
@@ -66,11 +69,8 @@ class Console:
     def emit(self, event: Event) -> None:
         """Show one event."""
         with self.lock:
-            if isinstance(event, TextPiece):
-                if self.streams_text and event.text:
-                    self.has_streamed = True
-                    self.close()  # a bar drawn again would erase the text before it
-                    self.write(event.text)
+            if isinstance(event, TextPiece | SoundPiece):
+                self.take_piece(event)
             elif isinstance(event, Progress):
                 if not self.counts or not event.items or event.unit == "seconds":
                     self.show_progress(event)
@@ -86,6 +86,17 @@ class Console:
                 self.tell(event.text)
                 if event.once:
                     self.said.add(event.text)
+
+    def take_piece(self, piece: TextPiece | SoundPiece) -> None:
+        """A piece of a result as it is made."""
+        if isinstance(piece, SoundPiece):
+            if self.listeners is not None:
+                self.clear_bar()
+                self.listeners.take(piece)
+        elif self.streams_text and piece.text:
+            self.has_streamed = True
+            self.close()  # a bar drawn again would erase the text before it
+            self.write(piece.text)
 
     def tell(self, text: str) -> None:
         """One line on stderr."""

@@ -12,6 +12,7 @@ from genai_cli.cli.console import Console
 from genai_cli.cli.options import BatchOptions, MessageOptions, OutputOptions, read_access
 from genai_cli.cli.row_order import RowOrder
 from genai_cli.cli.screen.previewing import PREVIEW, Previewer, PreviewOptions
+from genai_cli.cli.screen.sound_stream import Listeners
 from genai_cli.cli.screen.viewer import Viewer, ViewOptions
 from genai_cli.cli.servers import ServerUse
 from genai_cli.cli.sheets import SheetMaker, SheetOptions
@@ -129,6 +130,8 @@ def run_rows(
     console.shows_paths = destination is not None and fills_folder(destination, options)
     is_shown = not (options.messages.json or form or console.shows_paths)
     console.streams_text = streams and survey.items == 1 and is_local and is_shown
+    if survey.items == 1 and is_local and all(find_modality(task).streams_sound for task in survey.tasks):
+        console.listeners = Listeners.choose(options.output.output == TO_STDOUT, options.view.play)
     console.names_files = destination is not None and options.output.output is None
     console.counts = writer is not None and writer.is_batch
     console.previewer = Previewer.choose(options.previews, options.asks_preview, console)
@@ -320,6 +323,8 @@ def end_run(report: Report, messages: MessageOptions, console: Console) -> None:
     """Open what is to be opened, and say how a batch ended."""
     if console.previewer is not None:
         console.previewer.finish()
+    if console.listeners is not None:
+        console.listeners.end()
     if console.viewer is not None:
         console.viewer.open_all()
     if console.counts and not messages.quiet:
@@ -373,7 +378,7 @@ def show(finished: Finished, form: Form | None, as_json: bool, console: Console)
             console.result("\n".join(lines))
     elif finished.file is not None:
         console.result(str(finished.file))
-    else:
+    elif console.listeners is None or not console.listeners.has_written:
         console.write_bytes(finished.data)
     show_more(finished, modality.content, console)
 

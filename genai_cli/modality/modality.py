@@ -59,6 +59,8 @@ class Modality(ABC, Generic[R]):
     resumes: ClassVar[bool] = False
     """Whether files that are given as arguments, with a folder for the results, are a batch that the same command
     resumes."""
+    streams_sound: ClassVar[bool] = False
+    """Whether a sound can be heard as it is made."""
     overlaps: ClassVar[bool] = False
     """Whether results are encoded and written beside the model's next work on an accelerator."""
     mark: ClassVar[str | None] = GENERATED

@@ -106,6 +106,7 @@ class Speak(Modality[SpeakRequest]):
         known=VOICES,
         built_in=TINY / "speak",
     )
+    streams_sound: ClassVar[bool] = True
     work: ClassVar[Work | None] = Work.TOKENS
     libraries: ClassVar[tuple[str, ...]] = ("torch", "transformers")
     example: ClassVar[str] = 'genai speak "The train leaves at 9:40." -o train.wav'

@@ -71,7 +71,8 @@ class Viewer:
         try:
             if self.is_shown:
                 self.draw(file)
-            if self.options.play:
+            listeners = self.console.listeners
+            if self.options.play and not (listeners and listeners.has_played):
                 self.play(file)
         except (GenaiError, OSError) as error:
             self.console.emit(Notice(str(error)))

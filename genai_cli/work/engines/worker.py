@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from genai_cli.errors import DeviceError, GenaiError, ModelError
-from genai_cli.events import Detail, Emit, Event, Notice, TextPiece
+from genai_cli.events import Detail, Emit, Event, Notice, SoundPiece, TextPiece
 from genai_cli.work.assignment import Assignment
 from genai_cli.work.batching import LOOKAHEAD
 from genai_cli.work.engines.link import (
@@ -179,7 +179,7 @@ class WorkerEngine:
             if isinstance(message, Done):
                 return message.error
             if isinstance(message, Event):
-                self.shown += len(message.text) if isinstance(message, TextPiece) else 0
+                self.shown += count_shown(message)
                 self.emit(message)
             elif isinstance(message, Outcome):
                 self.shown = 0
@@ -203,6 +203,10 @@ class WorkerEngine:
             skipped = min(self.shown, len(event.text))
             self.shown -= skipped
             event = TextPiece(event.text[skipped:])
+        elif isinstance(event, SoundPiece) and self.shown:
+            skipped = min(self.shown, len(event.samples))
+            self.shown -= skipped
+            event = SoundPiece(event.samples[skipped:], event.sampling_rate)
         self.emit(event)
 
     def say_without(self, error: LinkError) -> None:
@@ -224,3 +228,10 @@ def set_keep(seconds: float) -> None:
     with suppress(LinkError), connect(find_address(), ANSWERING) as link:
         link.send(Hello("", seconds))
         link.receive()
+
+
+def count_shown(event: Event) -> int:
+    """How much of a result an event shows: characters of a text, or bytes of a sound."""
+    if isinstance(event, TextPiece):
+        return len(event.text)
+    return len(event.samples) if isinstance(event, SoundPiece) else 0
