@@ -21,6 +21,7 @@ from genai_cli.device import private
 from genai_cli.device.private import (
     compile_on_all_devices,
     has_fbgemm_product,
+    has_hooks,
     has_onednn_product,
     is_stateful,
     keep_attention,
@@ -125,6 +126,18 @@ def test_generate_makes_its_steps_with_the_call_that_replaces_its_own(gpt2_model
     assert lengths == []
     assert torch.equal(gpt2_model.generate(tokens, **options, compile_config=compile_on_all_devices()), plain)
     assert lengths == [1, 1, 1, 1]
+
+
+def test_hooks_are_found_on_the_parts_of_a_module() -> None:
+    module = nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.Linear(2, 2)))
+    own = module.register_forward_hook(lambda *_: None)  # which is called whoever makes the call within
+    assert not has_hooks(module)
+    own.remove()
+    for add in (module[1][0].register_forward_hook, module[1][0].register_forward_pre_hook):
+        hook = add(lambda *_: None)
+        assert has_hooks(module)
+        hook.remove()
+        assert not has_hooks(module)
 
 
 def test_a_recurrent_model_says_that_it_is_stateful(gpt2_model: GPT2LMHeadModel) -> None:

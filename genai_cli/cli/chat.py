@@ -21,7 +21,7 @@ from genai_cli.events import Event, Notice, TextPiece
 from genai_cli.hub.access import Access
 from genai_cli.hub.address import is_address, parse_address
 from genai_cli.hub.reference import BUILT_IN
-from genai_cli.modality.registry import list_modalities
+from genai_cli.modality.registry import check_compiler_tasks, list_modalities
 from genai_cli.request.openai_rows import read_message
 from genai_cli.request.option import OWN, Option
 from genai_cli.request.request import MAX_SEED, Request
@@ -174,6 +174,8 @@ def chat(given: Given) -> int:
     console = messages.open_console()
     console.streams_text = True
     access, placing = read_access(given), given.read(Placing)
+    if "compiler" in given.named:
+        check_compiler_tasks(placing.compiler, {find_request().task})
     seconds = given.read(Keeping).choose_seconds(AUTO_SECONDS) if can_work() else 0
     key_file = given.read(ServerOptions).api_key_file
     with ExitStack() as opened:

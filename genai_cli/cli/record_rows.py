@@ -8,6 +8,7 @@ from pathlib import Path
 from genai_cli.cli.run import RunOptions
 from genai_cli.content.foreign import Foreign
 from genai_cli.content.record import Record
+from genai_cli.device.compilers import OPENVINO
 from genai_cli.device.placement import DTYPES
 from genai_cli.errors import InputError
 from genai_cli.events import Notice
@@ -117,7 +118,8 @@ def find_made_in(record: Record, changes: Mapping[str, object]) -> MadeIn | None
     is_name = variant is None or (isinstance(variant, str) and VARIANT.fullmatch(variant))
     if "model" in changes or not (isinstance(device, str) and dtype in DTYPES[1:] and is_name):
         return None
-    return MadeIn(device, str(dtype), variant)
+    compiler = OPENVINO if (record.get("compiled"), record.get("compiler")) == (True, OPENVINO) else None
+    return MadeIn(device, str(dtype), variant, compiler)
 
 
 def name_adapters(

@@ -24,7 +24,7 @@ from genai_cli.errors import GenaiError, InputError, Terminated
 from genai_cli.events import Event, Notice
 from genai_cli.hub.access import Access
 from genai_cli.hub.names import parse_name
-from genai_cli.modality.registry import find_modality, load_catalog
+from genai_cli.modality.registry import check_compiler_tasks, find_modality, load_catalog
 from genai_cli.request.rows import BadRow, FileRows, Rows
 from genai_cli.request.tables import COMMA, TAB
 from genai_cli.request.varying import is_batch, unwrap
@@ -88,6 +88,8 @@ class RunOptions:
         models = {needs.model for needs in survey.needs}
         self.servers.check(models)
         self.engine.check_models(models)
+        if "compiler" in self.servers.named:
+            check_compiler_tasks(self.placing.compiler, survey.tasks)
         delivery = Delivery(suffix, self.output.metadata)
         batch_size, key = parse_batch_size(self.batch.batch_size), self.servers.choose_key(models)
         keep = self.keeping.find_seconds(self.engine.engine == LOCAL)

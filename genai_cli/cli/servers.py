@@ -15,6 +15,7 @@ from genai_cli.work.engines.server_key import ServerKey
 MEANINGLESS = {
     **{name: f"--{name}" for name in ("device", "dtype", "variant", "keep")},
     "compile": "--compile",
+    "compiler": "--compiler",
     "batch_size": "--batch-size",
 }
 

@@ -20,7 +20,8 @@ from genai_cli.work.report import Report
 from genai_cli.work.runner import Todo, run
 
 # What may make the same request give another result.
-COMPARED = ("device", "dtype", "compiled", "vae_dtype", "memory", "model", "server", "libraries", "parameters", "genai")
+HOW = ("device", "dtype", "compiled", "compiler", "vae_dtype", "memory")
+COMPARED = (*HOW, "model", "server", "libraries", "parameters", "genai")
 PROMISE = "the same result shows that it answers as before, another one does not show what changed"
 
 

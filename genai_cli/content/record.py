@@ -53,6 +53,7 @@ class Record(TypedDict, total=False):
     seconds: dict[str, float]
     content_sha256: str
     compiled: bool
+    compiler: str
     id: str
     key: str
     file: str | None

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from genai_cli.device.compilers import TORCH
+
 PAYS = 2.0  # compile where the time saved is more than this many times the time that compiling takes
 # A compiled pipeline holds copies of its weights in another memory format, beside the memory of its graphs.
 ROOM = 2.0  # times the weights
@@ -31,6 +33,9 @@ class Situation:
     estimate: Times | None
     times: Times = Times()
     asked: bool | None = None
+    compiler: str = TORCH
+    compilers: tuple[str, ...] = (TORCH,)
+    """Those that the task's models can be compiled with."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +50,10 @@ def decide(situation: Situation) -> Decision:
     """Compile only where it was asked for, or on cuda where the time saved is worth twice the time it takes."""
     if situation.estimate is None:
         return Decision(False, f"{situation.task} is never compiled")
+    if situation.compiler not in situation.compilers:
+        return Decision(False, f"{situation.compiler} is not for {situation.task}")
     if situation.asked is not None:
-        return Decision(situation.asked, "asked for")
+        return Decision(situation.asked, f"asked for{describe_times(situation.times)}")
     if not situation.device.startswith("cuda"):
         return Decision(False, f"it saves nothing on {situation.device}")
     if situation.free_memory is not None and situation.free_memory < ROOM * situation.weights:
@@ -56,6 +63,13 @@ def decide(situation: Situation) -> Decision:
     worth = saved > PAYS * times.compiling
     figures = f"{situation.items} items would save {max(saved, 0):.0f} s, compiling takes {times.compiling:.0f} s"
     return Decision(worth, figures)
+
+
+def describe_times(times: Times) -> str:
+    """What an earlier run took that was compiled; empty where none is known."""
+    if times.compiled is None:
+        return ""
+    return f"; an item took {times.compiled:.1f} s before, and the first one {times.compiling or 0:.0f} s more"
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,9 @@ from pathlib import Path
 from statistics import median
 
 from genai_cli.device.compile_decision import Times
+from genai_cli.device.compilers import TORCH
 from genai_cli.device.kept_figures import find_figures_file, keep_figure, read_figures
+from genai_cli.device.kept_weights import find_version
 
 
 def find_times_file() -> Path:
@@ -13,12 +15,13 @@ def find_times_file() -> Path:
     return find_figures_file("compile-times.json")
 
 
-def build_times_key(task: str, pace: str, model: str, device: str) -> str:
-    """What times belong to: a task with its size and steps in words, a model, the card, and the version of torch."""
+def build_times_key(task: str, pace: str, model: str, device: str, compiler: str = TORCH) -> str:
+    """What times belong to: a task with its size and steps in words, a model, the card, and the compiler's version."""
     import torch
 
     card = torch.cuda.get_device_name(device) if device.startswith("cuda") else device
-    return f"{task} | {pace} | {model} | {card} | torch {torch.__version__}"
+    key = f"{task} | {pace} | {model} | {card} | torch {torch.__version__}"
+    return key if compiler == TORCH else f"{key} | {compiler} {find_version(compiler)}"
 
 
 def read_times(key: str) -> Times:

@@ -2,19 +2,46 @@
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+from genai_cli.device.compilers import TORCH
 from genai_cli.device.failures import first_line
 from genai_cli.device.memory import describe_shortage
 from genai_cli.device.private import replace_compiled_call
+from genai_cli.types import JsonObject
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
     from transformers import PreTrainedModel
 
 
+class Compiled(Protocol):
+    """A part of a model, or several, that a compiler runs."""
+
+    @property
+    def compiler(self) -> str:
+        """The compiler's name."""
+
+    @property
+    def active(self) -> bool:
+        """Whether calls are compiled."""
+
+    @property
+    def failure(self) -> str | None:
+        """Why calls are made as they are without a compiler; None where they are not."""
+
+
+def describe_compiled(compiled: Compiled | None) -> JsonObject:
+    """What a record says of compiling: whether it was done, and with what; nothing where it was not tried."""
+    if compiled is None:
+        return {}
+    return {"compiled": True, "compiler": compiled.compiler} if compiled.active else {"compiled": False}
+
+
 class CompiledCall:
     """A call that is compiled when it is first made. Where that fails it stays plain, and `failure` says why."""
+
+    compiler = TORCH
 
     def __init__(self, call: Callable[..., object], **options: object) -> None:
         import torch

@@ -236,7 +236,7 @@ def load_kept(class_name: str, files: ModelFiles, placement: Placement, folder: 
         return None
     try:
         model = read_model(class_name, files, placement, "meta")
-        restore(model, folder, share=not placement.compile)
+        restore(model, folder, share=not placement.compiled_by_torch)
     except Exception as error:  # whatever is wrong with them, the model's own files are there
         if describe_shortage(error) is not None:
             raise
@@ -306,7 +306,7 @@ def speed_up(part: "nn.Module", files: ModelFiles, placement: Placement) -> None
     Small models stay as they are, since calling the layers takes most of their time. Compiled ones stay too: torch's
     compiler calls the same op itself and does not take a model that calls it.
     """
-    if placement.device == "cpu" and not placement.compile and files.count_weight_bytes() >= SMALL:
+    if placement.device == "cpu" and not placement.compiled_by_torch and files.count_weight_bytes() >= SMALL:
         from genai_cli.device.onednn import use_onednn
 
         use_onednn(part)

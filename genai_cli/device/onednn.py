@@ -5,6 +5,8 @@ AVX-512, for 1 to 256 rows). torch's op for oneDNN, which its compiler uses, tak
 """
 
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch  # noqa: TID253
@@ -48,6 +50,21 @@ def use_onednn(model: nn.Module) -> None:
     for module in model.modules():
         if type(module) in FASTER and module.weight.dtype is torch.float32:
             module.__class__ = FASTER[type(module)]
+
+
+@contextmanager
+def leave_onednn(model: nn.Module) -> Iterator[None]:
+    """Have the layers of a model multiplied by torch's own op, which other programs than torch know."""
+    changed = [module for module in model.modules() if type(module) in FASTER.values()]
+    plain = {faster: own for own, faster in FASTER.items()}
+    classes = [type(module) for module in changed]
+    for module in changed:
+        module.__class__ = plain[type(module)]
+    try:
+        yield
+    finally:
+        for module, faster in zip(changed, classes, strict=True):
+            module.__class__ = faster
 
 
 def mkl_is_slow() -> bool:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from genai_cli.collector import collector_off
 from genai_cli.device.bfloat16 import choose_dtype
+from genai_cli.device.compilers import TORCH
 from genai_cli.device.workload import Burden
 from genai_cli.errors import DeviceError, InputError
 from genai_cli.request.made_in import MadeIn
@@ -28,6 +29,7 @@ class Placement:
     dtype_reason: str
     quantize: str | None = None
     compile: bool = False
+    compiler: str = TORCH
 
     @property
     def on_cuda(self) -> bool:
@@ -36,7 +38,13 @@ class Placement:
 
     def record(self) -> dict[str, str]:
         """What the record states. Quantization is a parameter there, and whether compiling worked is known later."""
-        return {name: value for name, value in asdict(self).items() if name not in ("quantize", "compile")}
+        unstated = ("quantize", "compile", "compiler")
+        return {name: value for name, value in asdict(self).items() if name not in unstated}
+
+    @property
+    def compiled_by_torch(self) -> bool:
+        """Whether torch's compiler is to trace the layers, which then may not be of any kind."""
+        return self.compile and self.compiler == TORCH
 
     def torch_dtype(self) -> "torch.dtype":
         """The `torch.dtype` of that name."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
     from torchao.prototype.quantization.int4 import Int4OpaqueTensor
     from transformers import CompileConfig, PreTrainedModel
 
@@ -126,6 +127,15 @@ def replace_compiled_call(model: "PreTrainedModel", call: Callable[..., object])
     where the compiler fails, and no option gives it a fallback.
     """
     model.get_compiled_call = lambda _config: call
+
+
+def has_hooks(module: "nn.Module") -> bool:
+    """Whether anything is to be called with what goes into the parts of a module, or comes out of them.
+
+    torch has public methods to add hooks, and none that lists them.
+    """
+    parts = (part for part in module.modules() if part is not module)
+    return any(part._forward_hooks or part._forward_pre_hooks for part in parts)
 
 
 def is_stateful(model: "PreTrainedModel") -> bool:

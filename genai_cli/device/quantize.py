@@ -87,7 +87,7 @@ def quantize_model(model: "PreTrainedModel", placement: Placement, keeper: "Weig
         model.set_submodule(name, small)
         spent.add(large)
     if placement.device == "cpu":
-        pack_layers(model, spent, share=not placement.compile)
+        pack_layers(model, spent, share=not placement.compiled_by_torch)
     for name, weight in [*model.named_parameters(), *model.named_buffers()]:
         if keeper and not is_small(name, keeper):
             keeper.take(name, weight)

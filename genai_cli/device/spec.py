@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Self
 
+from genai_cli.device.compilers import COMPILERS, OPENVINO, TORCH, check_compiler, refuse_device
 from genai_cli.device.placement import DTYPES, check_names
 from genai_cli.hub.reference import ModelReference
 from genai_cli.request.adapter import Vae
@@ -37,11 +38,38 @@ class Placing:
             needs="compiles",
         ),
     ] = None
+    compiler: Annotated[
+        str | None,
+        Option(
+            "--compiler",
+            help="Compile with it: torch, or openvino (pictures on a CPU).",
+            default="torch, where --compile says so",
+            choices=COMPILERS,
+            needs="compiles",
+        ),
+    ] = None
     earlier: MadeIn | None = None
     """How the result was made that is to be made again: `auto` then means the dtype of that time."""
 
     def __post_init__(self) -> None:
         check_names(self.device, self.dtype)
+        if self.compile is not False:
+            check_compiler(self.compiler, self.device)
+
+    def choose_compiler(self, device: str) -> tuple[bool | None, str]:
+        """Whether compiling on a device is asked for (None: nothing is), and with which compiler.
+
+        To name one is to ask for it. What is made again has the compiler of that time on a device of the same kind.
+        Raises InputError for a device that the compiler is not for.
+        """
+        if self.compile is False:
+            return False, TORCH
+        compiler, earlier = self.compiler, self.earlier
+        if compiler == OPENVINO and device != "cpu":
+            raise refuse_device(device)
+        if compiler is None and self.compile is None and earlier and earlier.device.partition(":")[0] == device:
+            compiler = earlier.compiler
+        return (True, compiler) if compiler else (self.compile, TORCH)
 
     def follow(self, earlier: MadeIn | None) -> Self:
         """The same, for a result that was made before: what is not asked for is as it was then."""

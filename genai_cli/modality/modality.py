@@ -10,6 +10,7 @@ import genai_cli
 from genai_cli.content.content import SIGNED_TYPES, Content
 from genai_cli.content.record import GENERATED
 from genai_cli.device.compile_decision import Times
+from genai_cli.device.compilers import TORCH
 from genai_cli.device.workload import Work
 from genai_cli.errors import GenaiError
 from genai_cli.events import Emit
@@ -20,7 +21,7 @@ from genai_cli.request.request import Request
 from genai_cli.types import JsonObject
 
 if TYPE_CHECKING:
-    from genai_cli.device.compiling import CompiledCall
+    from genai_cli.device.compiling import Compiled
     from genai_cli.device.placement import Placement
     from genai_cli.hub.fetching import ModelFiles
 
@@ -78,6 +79,8 @@ class Modality(ABC, Generic[R]):
     service: ClassVar[Service | None] = None
     """How a server of that API makes a result; None where none does."""
 
+    compilers: ClassVar[tuple[str, ...]] = (TORCH,)
+    """What its models can be compiled with, where they are compiled at all."""
     compiles: ClassVar[bool] = False
     signable: ClassVar[bool] = False
     packable: ClassVar[bool] = False
@@ -92,7 +95,7 @@ class Modality(ABC, Generic[R]):
     """Whether an argument asks for something: several unquoted words are then one prompt, and a piped text goes with
     it. A class that does not say has it where its results are generated: a text to classify is not asked for."""
 
-    compiled: "CompiledCall | None" = None
+    compiled: "Compiled | None" = None
     """The compiled part of this model, where there is one."""
 
     def __init_subclass__(cls) -> None:

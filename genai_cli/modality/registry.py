@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from genai_cli.errors import InputError, nearest
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from importlib.metadata import EntryPoint
 
     from genai_cli.hub.catalog import Catalog
@@ -141,6 +142,13 @@ def load_catalog() -> "Catalog":
 
     tasks = tuple(entry.task for entry in list_entries().values() if entry.problem is None)
     return Catalog(tasks, lambda task: find_modality(task).models)
+
+
+def check_compiler_tasks(compiler: str | None, tasks: "Collection[str]") -> None:
+    """Raise InputError for a compiler that is for none of the tasks."""
+    modalities = [find_modality(task) for task in tasks]
+    if compiler is not None and not any(one.compiles and compiler in one.compilers for one in modalities):
+        raise InputError(f"--compiler {compiler} is not for {' and '.join(sorted(tasks))}", hint="leave it out")
 
 
 @functools.cache

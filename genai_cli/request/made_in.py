@@ -9,3 +9,5 @@ class MadeIn(NamedTuple):
     device: str
     dtype: str
     variant: str | None
+    compiler: str | None = None
+    """The compiler whose networks made the result, where they are kept and another run may use them."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from genai_cli.content.record import Origin
 from genai_cli.device.compile_decision import Decision, Situation, Times, decide
 from genai_cli.device.compile_times import Lesson, build_times_key, read_times
+from genai_cli.device.compilers import OPENVINO
 from genai_cli.device.failures import explain_run
 from genai_cli.device.importing import import_libraries
 from genai_cli.device.kept_weights import list_weights_to_read
@@ -74,11 +75,13 @@ class LoadedModel:
         self.threads: int | None = None
         """How many threads it runs with on a CPU."""
         self.pace = hints.pace
-        decision = self.decide_compiling(spec, hints)
-        placement = replace(placement, quantize=spec.quantize, compile=decision.compile)
+        asked, compiler = placing.choose_compiler(placement.device)
+        decision = self.decide_compiling(spec, hints, asked, compiler)
+        placement = replace(placement, quantize=spec.quantize, compile=decision.compile, compiler=compiler)
         emit(Detail(f"device {placement.device}: {placement.device_reason}"))
         emit(Detail(f"dtype {placement.dtype}: {placement.dtype_reason}"))
-        emit(Detail(f"compiled: {'yes' if decision.compile else 'no'}, {decision.reason}"))
+        by = f"by {compiler}" if decision.compile else "no"
+        emit(Detail(f"compiled: {by}, {decision.reason}"))
         if placement.device == "cpu":
             self.threads = choose_threads(self.files.count_weight_bytes())
             emit(Detail(f"threads: {self.threads}, {describe_waiting()} while they wait for each other"))
@@ -103,19 +106,20 @@ class LoadedModel:
             },
             placement.record(),
             seconds,
-            self.modality.libraries,
+            (*self.modality.libraries, *((OPENVINO,) if (decision.compile, compiler) == (True, OPENVINO) else ())),
         )
         self.told_failure = False
 
-    def decide_compiling(self, spec: ModelSpec, hints: Hints) -> Decision:
-        """Whether to compile the model; on cuda the times of most of its items are watched for the next decision."""
+    def decide_compiling(self, spec: ModelSpec, hints: Hints, asked: bool | None, compiler: str) -> Decision:
+        """Whether to compile the model; on cuda and with OpenVINO the times of most of its items are watched."""
         times = Times()
-        if self.device.startswith("cuda"):
-            self.lesson = Lesson(build_times_key(spec.task, hints.pace, self.files.reference.id, self.device))
-            times = read_times(self.lesson.key)
+        if self.device.startswith("cuda") or compiler == OPENVINO:
+            key = build_times_key(spec.task, hints.pace, self.files.reference.id, self.device, compiler)
+            self.lesson, times = Lesson(key), read_times(key)
         weights, free = self.files.count_weight_bytes(), read_free_memory(self.device)
-        estimate, asked = self.modality.compile_times, spec.placing.compile
-        return decide(Situation(spec.task, self.device, hints.items, weights, free, estimate, times, asked))
+        estimate, compilers = self.modality.compile_times, self.modality.compilers
+        known = (spec.task, self.device, hints.items, weights, free, estimate, times)
+        return decide(Situation(*known, asked, compiler, compilers))
 
     def watch_compiling(self, request: Request, seconds: float, emit: Emit) -> None:
         """Learn from the time of an item of the usual pace, and say once where the compiler failed."""

@@ -3,10 +3,11 @@
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 
+from genai_cli.device.compiling import describe_compiled
 from genai_cli.device.memory import give_back_memory
 from genai_cli.errors import GenaiError
 from genai_cli.events import AboutItem, Detail, Emit, Event, Notice, TextPiece
@@ -14,6 +15,7 @@ from genai_cli.hub.license import check_license
 from genai_cli.modality.modality import Result
 from genai_cli.modality.registry import find_modality
 from genai_cli.request.request import Request
+from genai_cli.types import JsonObject
 from genai_cli.work.ahead import one_ahead
 from genai_cli.work.assignment import Assignment
 from genai_cli.work.batching import LOOKAHEAD, cut, cut_groups
@@ -31,13 +33,13 @@ ACCELERATORS = ("cuda",)
 class Made:
     """What the model made of a job, or why it made nothing; `seconds` in the model, and whether it was compiled.
 
-    `compiled` is None where nothing of the model is ever compiled.
+    `compiled` holds what a record says of that: nothing where it was not tried.
     """
 
     job: Job
     result: Result | GenaiError
     seconds: float = 0.0
-    compiled: bool | None = None
+    compiled: JsonObject = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -150,9 +152,8 @@ class Producer:
             several = f" an item, {run.items} at once" if run.items > 1 else ""
             self.emit(Detail(f"generated in {seconds:.1f} s{several}"))
             loaded.watch_compiling(jobs[0].request, seconds, self.emit)
-            compiled = loaded.model.compiled
-            active = None if compiled is None else compiled.active
-            yield [Made(job, result, seconds, active) for job, result in zip(jobs, run.results, strict=True)]
+            compiled = describe_compiled(loaded.model.compiled)
+            yield [Made(job, result, seconds, compiled) for job, result in zip(jobs, run.results, strict=True)]
 
     def generate(self, loaded: LoadedModel, requests: Sequence[Request], emit: Emit) -> Run:
         """What the model makes of the requests. Raises GenaiError where it fails as a whole."""
@@ -189,8 +190,7 @@ class Producer:
         if isinstance(result, GenaiError):
             return Failure(job, result)
         started = time.perf_counter()
-        compiled = {} if made.compiled is None else {"compiled": made.compiled}
-        described = replace(result, facts={**compiled, **result.facts})
+        described = replace(result, facts={**made.compiled, **result.facts})
         outcome = finish(job, described, loaded.origin, made.seconds, assignment.delivery)
         if isinstance(outcome, Failure):
             loaded.fit(outcome.error)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 from genai_cli.content.content import Content
 from genai_cli.content.picture import Picture
 from genai_cli.device.compile_decision import Times
+from genai_cli.device.compilers import COMPILERS
 from genai_cli.device.failures import first_line
 from genai_cli.device.workload import Work
 from genai_cli.errors import InputError
@@ -73,6 +74,7 @@ class Painter(Modality[P]):
     previews: ClassVar[bool] = True
     # On purpose slow to compile and little to gain, before anything was seen on a machine.
     compile_times: ClassVar[Times | None] = Times(2.0, 1.6, 120.0)
+    compilers: ClassVar[tuple[str, ...]] = COMPILERS
 
     def __init__(self, files: "ModelFiles", placement: "Placement") -> None:
         """Load the pipeline. Raises InputError where it is not of the task's kind."""
@@ -80,6 +82,7 @@ class Painter(Modality[P]):
 
         from genai_cli.device.compiling import compile_denoiser
         from genai_cli.device.loading import load_pipeline
+        from genai_cli.device.openvino_calls import OpenVinoPipeline
 
         pipeline_class = getattr(diffusers, files.architecture, None)
         if pipeline_class is not None and not self.takes(pipeline_class):
@@ -93,7 +96,11 @@ class Painter(Modality[P]):
         remember_encodings(self.pipeline)
         self.adapting = Adapting(self.pipeline, files.reference.id)
         self.controlling = Controlling(self.pipeline, placement)
-        self.compiled = compile_denoiser(self.pipeline, placement.on_cuda) if placement.compile else None
+        self.openvino: OpenVinoPipeline | None = None
+        if placement.compiled_by_torch:
+            self.compiled = compile_denoiser(self.pipeline, placement.on_cuda)
+        elif placement.compile:
+            self.compiled = self.openvino = OpenVinoPipeline(self.pipeline, files)
 
     @classmethod
     @abstractmethod
@@ -184,6 +191,8 @@ class Painter(Modality[P]):
         self.adapting.take(requests[0].lora, requests[0].embedding, emit)
         report_fast(requests[0], emit)
         prompts = choose_prompts(pipeline, requests, emit)
+        if self.openvino is not None:
+            self.openvino.begin("a LoRA changes its weights" if requests[0].lora else None, emit)
         try:
             with finite_decoding(pipeline) as repaired:
                 output = pipeline(generator=generators, output_type="np", **(arguments | prompts))
