@@ -27,6 +27,9 @@ show edit "$diamond" "$heart" --mask "$here/right-half.png" -m tiny --seed 1 -o 
 show text "It was a dark and stormy" -m tiny --seed 5 --max-new-tokens 80 -o "$OUT/stormy.txt"
 show classify --prompts "$here/opinions.txt" -m tiny
 "$BIN/genai" classify --prompts "$here/opinions.txt" -m tiny --json >"$OUT/labels.jsonl"
+show describe "$circle" "$diamond" -m tiny
+show embed "A dog runs in the park" "A cat sits on the mat" "The market fell on Monday" -m tiny -o "$OUT/vectors.npy"
+show embed "a kitten on a rug" --near --in "$OUT/vectors.npy" --top 2
 show audio "electric rock solo" -m tiny --duration 5 --seed 1 -o "$OUT/"
 show gallery "$OUT" --sheet "$OUT/contact-sheet.png"
 
