@@ -11,10 +11,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tools.train.describe.examples import draw_examples, load_pictures
-from tools.train.describe.report import TrainingFacts, write_card
 from tools.train.describe.training import BATCH_SIZE, EXAMPLES, LEARNING_RATE, Lesson, build_model
 from tools.train.shared.averaged import load_trained, train
 from tools.train.shared.device import add_training_options, prepare
+from tools.train.shared.report import TrainingFacts, write_card
 
 
 def _arguments() -> argparse.Namespace:
@@ -44,6 +44,7 @@ def finish(arguments: argparse.Namespace) -> None:
     """Export the averaged weights of the checkpoint, measure them, and write card and report."""
     from tools.train.describe.evaluate import figures_table, measure, pictures_of
     from tools.train.describe.export import export
+    from tools.train.describe.tokens import build_tokenizer
 
     model = build_model()
     trained = load_trained(model, arguments.out / "checkpoint.pt")
@@ -51,7 +52,10 @@ def finish(arguments: argparse.Namespace) -> None:
     facts = json.loads((arguments.out / "facts.json").read_text())
     shares = measure(arguments.out / "model", pictures_of(arguments.image_model))
     kept = TrainingFacts(**facts | {"steps": trained.steps, "seconds": trained.seconds})
-    write_card(arguments.out / "model", shares, kept)
+    template = Path(__file__).with_name("card.md")
+    write_card(
+        template, arguments.out / "model", "describe", figures_table(shares), kept, words=len(build_tokenizer()) - 6
+    )
     print(figures_table(shares))
 
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from transformers import BlipForConditionalGeneration
 
-from tools.train.detect.report import TrainingFacts, write_card
 from tools.train.detect.scenes import draw_examples
 from tools.train.detect.training import ADAM_NAMES, BATCH_SIZE, EXAMPLES, LEARNING_RATE, Lesson, build_model, take_sight
 from tools.train.shared.averaged import load_trained, train
 from tools.train.shared.device import add_training_options, prepare
+from tools.train.shared.report import TrainingFacts, write_card
 
 
 def _arguments() -> argparse.Namespace:
@@ -60,7 +60,8 @@ def finish(arguments: argparse.Namespace) -> None:
     facts = json.loads((arguments.out / "facts.json").read_text())
     figures = measure(arguments.out / "model")
     kept = TrainingFacts(**facts | {"steps": trained.steps, "seconds": trained.seconds})
-    write_card(arguments.out / "model", figures, kept)
+    template = Path(__file__).with_name("card.md")
+    write_card(template, arguments.out / "model", "detect", figures_table(figures), kept)
     print(figures_table(figures))
 
 

@@ -10,13 +10,13 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from tools.train.embed.report import TrainingFacts, write_card
 from tools.train.embed.sentences import collect
 from tools.train.embed.teacher import targets
 from tools.train.embed.training import BATCH_SIZE, LEARNING_RATE, VOCABULARY, WIDTH, Lesson, build_model
 from tools.train.embed.vocabulary import kept_tokenizer
 from tools.train.shared.averaged import load_trained, train
 from tools.train.shared.device import add_training_options, prepare
+from tools.train.shared.report import TrainingFacts, write_card
 
 
 def _arguments() -> argparse.Namespace:
@@ -56,7 +56,8 @@ def finish(arguments: argparse.Namespace) -> None:
     facts = json.loads((arguments.out / "facts.json").read_text())
     figures = measure(arguments.out / "model", arguments.teacher, sentences.held_out)
     kept = TrainingFacts(**facts | {"steps": trained.steps, "seconds": trained.seconds})
-    write_card(arguments.out / "model", figures, kept)
+    template = Path(__file__).with_name("card.md")
+    write_card(template, arguments.out / "model", "embed", figures_table(figures), kept)
     print(figures_table(figures))
 
 

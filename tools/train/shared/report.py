@@ -1,11 +1,10 @@
-"""The report and the model card, with the figures filled in."""
+"""The report and the model card of the recipes that fit in some minutes, with the figures filled in."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.train.detect.evaluate import Figures, figures_table
 from tools.train.shared.halves import megabytes
 
 DEVICES = {"cuda": "one GPU, shared with other work", "cpu": "one CPU core"}
@@ -13,7 +12,7 @@ DEVICES = {"cuda": "one GPU, shared with other work", "cpu": "one CPU core"}
 
 @dataclass(frozen=True)
 class TrainingFacts:
-    """What the card says about the training."""
+    """What the card says about the training. `model_pictures` were made by the small image model."""
 
     parameters: int
     steps: int
@@ -21,12 +20,12 @@ class TrainingFacts:
     examples: int
     batch: int
     device: str
+    model_pictures: int = 0
 
 
-def write_card(folder: Path, figures: Figures, facts: TrainingFacts) -> None:
-    """Write the model card, README.md in `folder`, and report.md beside the folder."""
-    template = Path(__file__).with_name("card.md").read_text(encoding="utf-8")
-    card = template.format(
+def write_card(template: Path, folder: Path, verb: str, table: str, facts: TrainingFacts, **more: object) -> None:
+    """Write the model card, README.md in `folder`, and report.md beside the folder; the model `verb`s."""
+    card = template.read_text(encoding="utf-8").format(
         parameters=f"{facts.parameters / 1e6:.1f}M",
         megabytes=f"{megabytes(folder):.1f}",
         minutes=f"{facts.seconds / 60:.1f}",
@@ -34,8 +33,10 @@ def write_card(folder: Path, figures: Figures, facts: TrainingFacts) -> None:
         examples=f"{facts.examples:,}",
         batch=facts.batch,
         device=DEVICES[facts.device],
-        table=figures_table(figures),
+        model_pictures=facts.model_pictures,
+        table=table,
+        **more,
     )
     (folder / "README.md").write_text(card, encoding="utf-8")
-    report = f"# The small model that detects: measured\n\n{facts}\n\n{figures_table(figures)}\n"
+    report = f"# The small model that {verb}s: measured\n\n{facts}\n\n{table}\n"
     (folder.parent / "report.md").write_text(report, encoding="utf-8")
