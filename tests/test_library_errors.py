@@ -69,7 +69,7 @@ def test_the_words_of_a_checkpoint_name_no_package() -> None:
     assert find_missing_package(ImportError("X requires the Beautiful Soup library but")) == "beautifulsoup4"
     assert find_missing_package(ImportError("with pip: `pip\ninstall python-Levenshtein`")) == "python-Levenshtein"
     assert find_missing_package(ImportError("with:\n```\npip install -U scikit-learn\n```")) == "scikit-learn"
-    assert find_missing_package(ModuleNotFoundError("No module named 'cv2.x'", name="cv2.x")) == "opencv-python"
+    assert find_missing_package(ModuleNotFoundError("No module named 'skimage.x'", name="skimage.x")) == "scikit-image"
     newer = ModuleNotFoundError("No module named 'torch.later'", name="torch.later")
     assert find_missing_package(newer) is None
 

@@ -132,7 +132,7 @@ def test_two_tasks_may_take_the_same_models() -> None:
 def test_an_encoder_decoder_is_no_text_model() -> None:
     with pytest.raises(InputError, match="T5ForConditionalGeneration"):
         check_kind({"architectures": ["T5ForConditionalGeneration"]}, TEXT, CATALOG, "m")
-    with pytest.raises(InputError, match="vocoder"):
+    with pytest.raises(InputError, match="not a text-to-audio model"):
         check_kind({"architectures": ["SpeechT5ForTextToSpeech"]}, AUDIO, CATALOG, "m")
 
 

@@ -69,7 +69,7 @@ def rows(toy: Toy, *names: str, folder: str = "") -> str:
 
 def test_it_has_a_command_with_help_and_ranges(toy: Toy) -> None:
     listed = toy("--help").stdout
-    assert "  tint      Tint pictures: PNG, or JPEG and WebP by the name given." in listed
+    assert re.search(r"^  tint +Tint pictures: PNG, or JPEG and WebP by the name given.$", listed, re.MULTILINE)
     shown = toy("tint", "--help", env={"COLUMNS": "100"}).stdout
     assert "[PICTURE]..." in shown
     assert re.search(r"--strength <float> +How strong the tint is. \[0 to 1; default: 0.5\]", shown)

@@ -187,7 +187,7 @@ def test_other_recognisers(run_main: RunMain, build: Build, tmp_path: Path, name
 
 
 def test_a_killed_run_goes_on_where_it_was(genai: Genai, whisper: Path, tmp_path: Path, environment: Path) -> None:
-    talk = write_talk(tmp_path / "long.wav", *[8.0, 2.0] * 60)
+    talk = write_talk(tmp_path / "long.wav", *[8.0, 2.0] * 240)
     command = ("transcribe", talk, "-m", whisper, "--format", "srt", "-o", "subs/")
     process = genai.start(*command)
     kept = environment / ".cache" / "genai" / "transcripts"
@@ -210,7 +210,7 @@ def test_a_killed_run_goes_on_where_it_was(genai: Genai, whisper: Path, tmp_path
     assert genai(*command).code == 0
     text = (genai.cwd / "subs" / "long.srt").read_text()
     assert text.count("From the first run.") == 1
-    assert text.count("Good morning") == 59
+    assert text.count("Good morning") == 239
     assert not list(kept.glob("*.jsonl"))
 
 

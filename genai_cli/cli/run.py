@@ -39,7 +39,7 @@ from genai_cli.work.engines.engine import LOCAL, Engine
 from genai_cli.work.engines.keeping import Keeping
 from genai_cli.work.orders import Defaults, Orders, Survey
 from genai_cli.work.report import Report
-from genai_cli.work.results import FILE_TYPES, Form, find_kind, list_wholes, place_results
+from genai_cli.work.results import FILE_TYPES, Form, find_one_file, list_wholes, place_results
 from genai_cli.work.runner import Finished, RunSettings, Todo, list_jobs, run
 
 TO_STDOUT = "-"
@@ -176,13 +176,10 @@ def check_model_name(survey: Survey) -> None:
 def select_form(rows: Rows, survey: Survey, options: RunOptions, is_openai: bool) -> Form | None:
     """How all results stand in the one file that -o names; None where each has a file of its own. Raises InputError."""
     path = Path(options.output.output or "").expanduser()
-    suffix = find_kind(path.name, survey.tasks)
-    is_file = suffix is not None and not path.is_dir() and not set(str(path)) & set("{}")
-    if survey.items == 1 and all(path.suffix.lower() in find_content(task).suffixes for task in survey.tasks):
-        is_file = False  # a type of the medium itself, such as the TSV of a transcript
-    if not is_openai and not (is_file and are_printed(survey.tasks)):
+    suffix = find_one_file(path, survey)
+    if not is_openai and (suffix is None or not are_printed(survey.tasks)):
         return None
-    if suffix is None or (is_openai and not (is_file and suffix == ".jsonl")):
+    if suffix is None or (is_openai and suffix != ".jsonl"):
         raise InputError("--format openai writes one file", hint="-o results.jsonl names it")
     if is_openai and survey.openai < survey.items:
         others = survey.items - survey.openai

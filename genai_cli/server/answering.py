@@ -130,7 +130,7 @@ def read_shape(endpoint: Endpoint, asked: object) -> str | None:
     """The form that an answer takes. Raises InputError for one that there is not."""
     if not endpoint.shapes or asked is None:
         return None
-    if asked not in endpoint.shapes:
+    if not isinstance(asked, str) or asked not in endpoint.shapes:
         raise InputError(f"response_format must be one of {', '.join(endpoint.shapes)}, not {asked!r}")
     return str(asked)
 

@@ -32,10 +32,16 @@ def list_wholes(tasks: Iterable[str]) -> tuple[str, ...]:
     return contents[0].wholes if len(contents) == 1 else ()
 
 
-def find_kind(name: str, tasks: Iterable[str]) -> str | None:
-    """The kind of the one file of all results that a name stands for; None where it stands for none."""
-    whole = next((suffix for suffix in list_wholes(tasks) if name.lower().endswith(suffix)), None)
-    return whole or KINDS.get(Path(name).suffix.lower())
+def find_one_file(path: Path, survey: Survey) -> str | None:
+    """The kind of the one file of all results that a path stands for; None where each result has a file of its own."""
+    if path.is_dir() or set(str(path)) & set("{}"):
+        return None
+    wholes, suffix = list_wholes(survey.tasks), path.suffix.lower()
+    whole = next((end for end in wholes if path.name.lower().endswith(end)), None)
+    is_own = all(suffix in find_modality(task).content.suffixes for task in survey.tasks)
+    if whole is None and is_own and survey.items == 1:
+        return None  # a type of the medium itself, such as the TSV of a transcript
+    return whole or KINDS.get(suffix)
 
 
 @dataclass(frozen=True)
