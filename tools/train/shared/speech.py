@@ -9,12 +9,11 @@ import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from math import gcd
 
 import numpy as np
+import soundfile
+import soxr
 from numpy.typing import NDArray
-from scipy.io import wavfile
-from scipy.signal import resample_poly
 
 SAMPLING_RATE = 16_000
 QUIET = 0.004
@@ -88,9 +87,6 @@ def _read(wav: bytes) -> NDArray[np.int16]:
     data[4:8] = (len(data) - 8).to_bytes(4, "little")
     place = data.index(b"data")
     data[place + 4 : place + 8] = (len(data) - place - 8).to_bytes(4, "little")
-    rate, samples = wavfile.read(io.BytesIO(bytes(data)))
-    if rate == SAMPLING_RATE:
-        return np.asarray(samples, dtype=np.int16)
-    common = gcd(rate, SAMPLING_RATE)
-    resampled = resample_poly(samples.astype(np.float32), SAMPLING_RATE // common, rate // common)
-    return np.clip(resampled, -32768, 32767).astype(np.int16)
+    samples, rate = soundfile.read(io.BytesIO(bytes(data)), dtype="int16")
+    resampled: NDArray[np.int16] = soxr.resample(samples, rate, SAMPLING_RATE)
+    return resampled
