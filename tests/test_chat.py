@@ -117,7 +117,7 @@ def test_a_terminal(genai: Genai, place: Path, llama_chat: Path, environment: Pa
     os.write(controller, b"/system Be brief.\r")
     wait_for("the system message is set")
     os.write(controller, b"/save talk.json\r")
-    wait_for("written to talk.json")
+    wait_for(r"written to talk.json[\s\S]*>")  # between two prompts the terminal itself would take Ctrl-D
     os.write(controller, b"\x04")
     assert process.wait(TIMEOUT) == 0, shown
     os.close(controller)
