@@ -314,10 +314,11 @@ def checkpoint_builders() -> dict[str, Build]:
     """The builders, with the libraries they need: seconds, which tests that build nothing do not wait."""
     import checkpoint_pipelines
     import checkpoints
+    import checkpoints_encoders
     import checkpoints_hearing
     import checkpoints_speech
 
-    modules = (checkpoint_pipelines, checkpoints, checkpoints_hearing, checkpoints_speech)
+    modules = (checkpoint_pipelines, checkpoints, checkpoints_encoders, checkpoints_hearing, checkpoints_speech)
     return {name: value for module in modules for name, value in vars(module).items()}
 
 
@@ -337,6 +338,24 @@ def flagging_stable_diffusion(build: Build) -> Path:
 def sdxl(build: Build) -> Path:
     """Stable Diffusion XL, 64x64, plain and fp16."""
     return build("sdxl")
+
+
+@pytest.fixture(scope="session")
+def encoder(build: Build) -> Path:
+    """A BERT in the layout of sentence-transformers."""
+    return build("sentence_encoder")
+
+
+@pytest.fixture(scope="session")
+def clip(build: Build) -> Path:
+    """CLIP, for texts and pictures."""
+    return build("clip")
+
+
+@pytest.fixture(scope="session")
+def siglip(build: Build) -> Path:
+    """SigLIP, for texts and pictures."""
+    return build("siglip")
 
 
 @pytest.fixture(scope="session")

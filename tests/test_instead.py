@@ -7,18 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from checkpoints_encoders import build_clip, build_sentence_encoder
+from checkpoints_encoders import build_sentence_encoder
 from conftest import Genai, RunMain, write_rows
 from loopback_hub import LoopbackHub
 from PIL import Image
 
 from genai_cli.gallery.item import Item
 from genai_cli.gallery.remaking import build_command
-
-
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_clip(tmp_path_factory.mktemp("clip"))
 
 
 @pytest.fixture

@@ -14,7 +14,9 @@ from genai_cli.device.environment import SETTINGS, prepare_environment
 HEAVY = {"torch", "numpy", "transformers", "diffusers", "tokenizers", "huggingface_hub", "safetensors"}
 FOLDER = Path(threads.__file__).parent
 # The others say that they are imported inside functions only, since they load torch.
-LIGHT = sorted({path.stem for path in FOLDER.glob("*.py")} - {"__init__", "onednn", "quantized_layers"})
+LIGHT = sorted(
+    {path.stem for path in FOLDER.glob("*.py")} - {"__init__", "onednn", "openvino_network", "quantized_layers"}
+)
 
 
 def environment_after(

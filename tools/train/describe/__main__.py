@@ -6,15 +6,13 @@ The same command resumes from the checkpoint in DIR. `--stage export` takes the 
 from __future__ import annotations
 
 import argparse
-import json
-from dataclasses import asdict
 from pathlib import Path
 
 from tools.train.describe.examples import draw_examples, load_pictures
 from tools.train.describe.training import BATCH_SIZE, EXAMPLES, LEARNING_RATE, Lesson, build_model
 from tools.train.shared.averaged import load_trained, train
-from tools.train.shared.device import add_training_options, prepare
-from tools.train.shared.report import TrainingFacts, write_card
+from tools.train.shared.device import add_training_options, run_stages
+from tools.train.shared.report import TrainingFacts, note_facts, read_facts, write_card
 
 
 def _arguments() -> argparse.Namespace:
@@ -36,7 +34,7 @@ def learn(arguments: argparse.Namespace) -> None:
     model = build_model().to(arguments.device)
     shown = len(load_pictures(arguments.pictures)[1]) if arguments.pictures else 0
     facts = TrainingFacts(model.num_parameters(), 0, 0, count, batch, arguments.device, shown)
-    (arguments.out / "facts.json").write_text(json.dumps(asdict(facts)))
+    note_facts(arguments.out, facts)
     train(model, lesson.loss, arguments.out / "checkpoint.pt", arguments.minutes * 60, LEARNING_RATE)
 
 
@@ -49,26 +47,13 @@ def finish(arguments: argparse.Namespace) -> None:
     model = build_model()
     trained = load_trained(model, arguments.out / "checkpoint.pt")
     export(model, arguments.out / "model")
-    facts = json.loads((arguments.out / "facts.json").read_text())
     shares = measure(arguments.out / "model", pictures_of(arguments.image_model))
-    kept = TrainingFacts(**facts | {"steps": trained.steps, "seconds": trained.seconds})
+    facts = read_facts(arguments.out, trained)
     template = Path(__file__).with_name("card.md")
     write_card(
-        template, arguments.out / "model", "describe", figures_table(shares), kept, words=len(build_tokenizer()) - 6
+        template, arguments.out / "model", "describe", figures_table(shares), facts, words=len(build_tokenizer()) - 6
     )
-    print(figures_table(shares))
-
-
-def main() -> None:
-    """Run the recipe with the command line's arguments."""
-    arguments = _arguments()
-    prepare(arguments.device)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    if arguments.stage != "export":
-        learn(arguments)
-    if arguments.stage != "train":
-        finish(arguments)
 
 
 if __name__ == "__main__":
-    main()
+    run_stages(_arguments(), learn, finish)

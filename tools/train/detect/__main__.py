@@ -6,8 +6,6 @@ The same command resumes from the checkpoint in DIR. `--stage export` takes the 
 from __future__ import annotations
 
 import argparse
-import json
-from dataclasses import asdict
 from pathlib import Path
 
 from transformers import BlipForConditionalGeneration
@@ -15,8 +13,8 @@ from transformers import BlipForConditionalGeneration
 from tools.train.detect.scenes import draw_examples
 from tools.train.detect.training import ADAM_NAMES, BATCH_SIZE, EXAMPLES, LEARNING_RATE, Lesson, build_model, take_sight
 from tools.train.shared.averaged import load_trained, train
-from tools.train.shared.device import add_training_options, prepare
-from tools.train.shared.report import TrainingFacts, write_card
+from tools.train.shared.device import add_training_options, run_stages
+from tools.train.shared.report import TrainingFacts, note_facts, read_facts, write_card
 
 
 def _arguments() -> argparse.Namespace:
@@ -37,7 +35,7 @@ def learn(arguments: argparse.Namespace) -> None:
         take_sight(model, BlipForConditionalGeneration.from_pretrained(arguments.seeing).float().vision_model)
     model.to(arguments.device)
     facts = TrainingFacts(model.num_parameters(), 0, 0, count, batch, arguments.device)
-    (arguments.out / "facts.json").write_text(json.dumps(asdict(facts)))
+    note_facts(arguments.out, facts)
     train(
         model,
         lesson.loss,
@@ -57,24 +55,11 @@ def finish(arguments: argparse.Namespace) -> None:
     model = build_model()
     trained = load_trained(model, arguments.out / "checkpoint.pt")
     export(model, arguments.out / "model")
-    facts = json.loads((arguments.out / "facts.json").read_text())
     figures = measure(arguments.out / "model")
-    kept = TrainingFacts(**facts | {"steps": trained.steps, "seconds": trained.seconds})
+    facts = read_facts(arguments.out, trained)
     template = Path(__file__).with_name("card.md")
-    write_card(template, arguments.out / "model", "detect", figures_table(figures), kept)
-    print(figures_table(figures))
-
-
-def main() -> None:
-    """Run the recipe with the command line's arguments."""
-    arguments = _arguments()
-    prepare(arguments.device)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    if arguments.stage != "export":
-        learn(arguments)
-    if arguments.stage != "train":
-        finish(arguments)
+    write_card(template, arguments.out / "model", "detect", figures_table(figures), facts)
 
 
 if __name__ == "__main__":
-    main()
+    run_stages(_arguments(), learn, finish)

@@ -6,8 +6,6 @@ The same command resumes from the checkpoint in DIR. `--stage export` takes the 
 from __future__ import annotations
 
 import argparse
-import json
-from dataclasses import asdict
 from pathlib import Path
 
 from tools.train.embed.sentences import collect
@@ -15,8 +13,8 @@ from tools.train.embed.teacher import targets
 from tools.train.embed.training import BATCH_SIZE, LEARNING_RATE, VOCABULARY, WIDTH, Lesson, build_model
 from tools.train.embed.vocabulary import kept_tokenizer
 from tools.train.shared.averaged import load_trained, train
-from tools.train.shared.device import add_training_options, prepare
-from tools.train.shared.report import TrainingFacts, write_card
+from tools.train.shared.device import add_training_options, run_stages
+from tools.train.shared.report import TrainingFacts, note_facts, read_facts, write_card
 
 
 def _arguments() -> argparse.Namespace:
@@ -39,7 +37,7 @@ def learn(arguments: argparse.Namespace) -> None:
     lesson = Lesson(tokenizer, sentences, wanted, arguments.device, batch, arguments.seed)
     model = build_model(len(tokenizer)).to(arguments.device)
     facts = TrainingFacts(model.num_parameters(), 0, 0, len(sentences), batch, arguments.device)
-    (arguments.out / "facts.json").write_text(json.dumps(asdict(facts)))
+    note_facts(arguments.out, facts)
     train(model, lesson.loss, arguments.out / "checkpoint.pt", arguments.minutes * 60, LEARNING_RATE)
 
 
@@ -53,24 +51,11 @@ def finish(arguments: argparse.Namespace) -> None:
     model = build_model(len(tokenizer))
     trained = load_trained(model, arguments.out / "checkpoint.pt")
     export(model, tokenizer, arguments.out / "model")
-    facts = json.loads((arguments.out / "facts.json").read_text())
     figures = measure(arguments.out / "model", arguments.teacher, sentences.held_out)
-    kept = TrainingFacts(**facts | {"steps": trained.steps, "seconds": trained.seconds})
+    facts = read_facts(arguments.out, trained)
     template = Path(__file__).with_name("card.md")
-    write_card(template, arguments.out / "model", "embed", figures_table(figures), kept)
-    print(figures_table(figures))
-
-
-def main() -> None:
-    """Run the recipe with the command line's arguments."""
-    arguments = _arguments()
-    prepare(arguments.device)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    if arguments.stage != "export":
-        learn(arguments)
-    if arguments.stage != "train":
-        finish(arguments)
+    write_card(template, arguments.out / "model", "embed", figures_table(figures), facts)
 
 
 if __name__ == "__main__":
-    main()
+    run_stages(_arguments(), learn, finish)

@@ -1,4 +1,4 @@
-"""The training loop of the recipes that fit in some minutes: a time budget, averaged weights, checkpoints."""
+"""The training of the recipes with one model and one loss, to an average of its weights."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from tools.train.shared.budget import Budget
-from tools.train.shared.checkpoint import load_checkpoint, save_checkpoint
+from tools.train.shared.checkpoint import load_checkpoint
+from tools.train.shared.loop import Average, train_steps
 from tools.train.shared.muon32 import FloatMuonWithAdam
 
-SAVE_EVERY_SECONDS = 30.0
-SAY_EVERY_SECONDS = 10.0
 WARMUP_STEPS = 40
 AVERAGE_DECAY = 0.999
 
@@ -48,40 +46,28 @@ def train(
     weight_decay: float = 0.01,
     muon: tuple[str, ...] | None = None,
     average_decay: float = AVERAGE_DECAY,
-) -> Trained:
+) -> None:
     """Train for `seconds` over all runs, from the checkpoint at `path` if there is one.
 
     `loss_of(model, fraction)` gives the loss of a step; `fraction` is the share of the time that is spent.
     `muon` are the names of parameters that Muon does not take; without it everything is AdamW's.
     """
     model.train()
-    average = copy.deepcopy(model).requires_grad_(False)
+    mean = copy.deepcopy(model).requires_grad_(False)
+    average = Average(model, mean, average_decay)
     optimizer: FloatMuonWithAdam | _Adam = _Adam(model, learning_rate, weight_decay)
     if muon is not None:
         optimizer = FloatMuonWithAdam(model.named_parameters(), learning_rate, muon)
-    state = load_checkpoint(path)
-    if state is not None:
-        model.load_state_dict(state["model"])
-        average.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
-    step = state["step"] if state else 0
-    budget = Budget(seconds, state["spent"] if state else 0.0)
-    saved = said = budget.spent
-    while budget.fraction < 1.0:
-        scale = _scale(step, budget.fraction)
-        loss = loss_of(model, budget.fraction)
+
+    def step(number: int, fraction: float) -> dict[str, Tensor]:
+        loss = loss_of(model, fraction)
         loss.backward()
-        optimizer.step(scale)
-        step += 1
-        _follow(average, model, min(average_decay, step / (step + 10)))
-        spent = budget.spent
-        if spent - said > SAY_EVERY_SECONDS or budget.fraction >= 1.0:
-            said = spent
-            print(f"step {step}  {spent:.0f} s  rate {learning_rate * scale:.2e}  loss {loss.item():.4f}", flush=True)
-        if spent - saved > SAVE_EVERY_SECONDS or budget.fraction >= 1.0:
-            saved = spent
-            _save(path, model, average, optimizer, step, spent)
-    return Trained(average.float().eval(), step, budget.spent)
+        optimizer.step(_scale(number, fraction))
+        average.follow(number)
+        return {"loss": loss.detach()}
+
+    parts = {"model": model, "average": mean, "optimizer": optimizer}
+    train_steps(path.parent.name, parts, step, Budget(seconds), path)
 
 
 def _scale(step: int, fraction: float) -> float:
@@ -108,15 +94,3 @@ class _Adam:
             group["lr"] = self._rate * scale
         self._adam.step()
         self._adam.zero_grad()
-
-
-def _save(
-    path: Path, model: nn.Module, average: nn.Module, optimizer: FloatMuonWithAdam | _Adam, step: int, spent: float
-) -> None:
-    state = {"model": model.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict()}
-    save_checkpoint(path, {**state, "step": step, "spent": spent})
-
-
-def _follow(average: nn.Module, model: nn.Module, decay: float) -> None:
-    slow, fast = list(average.parameters()), [parameter.detach() for parameter in model.parameters()]
-    get_ema_multi_avg_fn(decay)(slow, fast, None)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import torch
+
+Stage = Callable[[argparse.Namespace], None]
 
 
 def add_training_options(parser: argparse.ArgumentParser, minutes: float) -> None:
@@ -26,6 +29,12 @@ def default_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
+def choose_device(asked: str | None) -> torch.device:
+    """The device asked for, or the GPU if there is one. TF32 is allowed."""
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    return torch.device(asked or default_device())
+
+
 def prepare(device: str) -> None:
     """Allow the faster matrix products of the device."""
     if device == "cuda":
@@ -37,3 +46,13 @@ def prepare(device: str) -> None:
 def autocast(device: str) -> AbstractContextManager[None]:
     """bfloat16 where the device is a GPU, float32 elsewhere."""
     return torch.autocast(device, dtype=torch.bfloat16, enabled=device == "cuda")
+
+
+def run_stages(arguments: argparse.Namespace, learn: Stage, finish: Stage) -> None:
+    """Run the stages that the command line asks for: `learn` trains, `finish` exports and measures."""
+    prepare(arguments.device)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    if arguments.stage != "export":
+        learn(arguments)
+    if arguments.stage != "train":
+        finish(arguments)

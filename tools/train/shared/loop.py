@@ -43,13 +43,6 @@ class Average:
         torch._foreach_lerp_([mean for mean, _ in self._pairs], [value for _, value in self._pairs], weight)
 
 
-def choose_device(asked: str | None) -> torch.device:
-    """The device asked for, or the GPU if there is one. TF32 is allowed."""
-    device = torch.device(asked or ("cuda" if torch.cuda.is_available() else "cpu"))
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
-    return device
-
-
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     """Give every group of the optimizer this learning rate."""
     for group in optimizer.param_groups:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tools.train.shared.budget import Budget
+from tools.train.shared.device import choose_device
 from tools.train.shared.device_command import StagedOptions
-from tools.train.shared.loop import choose_device
 from tools.train.shared.speech import check_programs
 from tools.train.speak.acoustic import AcousticRecipe, train_acoustic
 from tools.train.speak.data import load_clips

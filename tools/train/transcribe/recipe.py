@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tools.train.shared.budget import Budget
+from tools.train.shared.device import choose_device
 from tools.train.shared.device_command import StagedOptions
-from tools.train.shared.loop import choose_device
 from tools.train.shared.speech import check_programs
 from tools.train.transcribe.data import load_clips
 from tools.train.transcribe.export import export
