@@ -38,7 +38,7 @@ def test_the_same_seed_gives_the_same_sound(run_main: RunMain, musicgen: Path) -
     assert hashes[0] == hashes[1] != hashes[2]
 
 
-@pytest.mark.parametrize(("name", "kind"), [("a.flac", "FLAC"), ("a.ogg", "OGG"), ("a.mp3", "MP3")])
+@pytest.mark.parametrize(("name", "kind"), [("a.flac", "FLAC"), ("a.ogg", "OGG"), ("a.opus", "OGG"), ("a.mp3", "MP3")])
 def test_other_formats_carry_record_and_mark(run_main: RunMain, musicgen: Path, name: str, kind: str) -> None:
     prompt = "Röck & 🎸\nloud " + "x" * 3000
     done = run_main("audio", prompt, "-m", str(musicgen), "-o", name, *QUICK)

@@ -43,7 +43,7 @@ def test_a_task_is_named_in_its_own_file_and_in_the_registry_alone() -> None:
         ("hearing", "endpoints.py"): {"text"},
         ("hearing", "whisper.py"): {"transcribe"},
         ("content", "foreign.py"): {"image"},
-        ("request", "openai_rows.py"): {"text"},
+        ("request", "openai_rows.py"): {"audio", "text"},
         ("request", "seeing.py"): {"text"},
         ("request", "option.py"): {"text"},
         ("cli", "models_show.py"): {"text"},

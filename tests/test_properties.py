@@ -112,7 +112,7 @@ PIXELS = np.arange(16 * 16 * 3, dtype=np.uint8).reshape(16, 16, 3)
 SAMPLES = (np.sin(np.arange(1600) / 10) * 20000).astype(np.int16)[:, None]
 ENCODERS = {
     **dict.fromkeys((".png", ".jpg", ".webp"), Picture(PIXELS)),
-    **dict.fromkeys((".wav", ".flac", ".ogg", ".mp3"), Sound(SAMPLES, 16000)),
+    **dict.fromkeys((".wav", ".flac", ".ogg", ".opus", ".mp3"), Sound(SAMPLES, 16000)),
     ".txt": Text("what was made"),
 }
 

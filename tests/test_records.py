@@ -38,7 +38,7 @@ def test_a_file_is_made_again_beside_the_first(run_main: RunMain, stable_diffusi
     assert Path("a-cat-7.png").read_bytes()[:8] == Path("a-cat-7-2.png").read_bytes()[:8]
 
 
-@pytest.mark.parametrize("name", ["rock.wav", "rock.flac", "rock.ogg", "rock.mp3"])
+@pytest.mark.parametrize("name", ["rock.wav", "rock.flac", "rock.ogg", "rock.opus", "rock.mp3"])
 def test_sound_is_shown_and_made_again(run_main: RunMain, musicgen: Path, name: str) -> None:
     run_main("audio", "rock", "-m", musicgen, "--duration", "0.5", "--seed", "1", "-o", name)
     assert json.loads(run_main("show", name, "--json").stdout)["prompt"] == "rock"

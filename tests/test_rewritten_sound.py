@@ -116,7 +116,7 @@ def test_opus_and_flac_in_ogg(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(FFMPEG is None, reason="ffmpeg is not installed")
-@pytest.mark.parametrize("suffix", [".mp3", ".flac", ".ogg"])
+@pytest.mark.parametrize("suffix", [".mp3", ".flac", ".ogg", ".opus"])
 def test_ffmpeg_writes_the_sound_again(tmp_path: Path, suffix: str) -> None:
     record: Record = {**RECORD, "prompt": "rock; 'n' = roll"}
     (tmp_path / f"x{suffix}").write_bytes(SOUND.encode(record, suffix, GENERATED))

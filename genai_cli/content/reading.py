@@ -41,7 +41,12 @@ def read_provenance(path: Path) -> Provenance:
     """What a file says. Raises InputError where it is missing or broken, NoRecordError where it has no record."""
     readers = {".json": read_sidecar, ".wav": read_wave, ".mp3": read_mp3}
     readers |= dict.fromkeys((".txt", ".srt", ".vtt", ".tsv", ".npy"), read_beside)
-    readers |= {".flac": read_flac, ".ogg": read_ogg, **dict.fromkeys((*PICTURES, ".webp"), read_picture)}
+    readers |= {
+        ".flac": read_flac,
+        ".ogg": read_ogg,
+        ".opus": read_ogg,
+        **dict.fromkeys((*PICTURES, ".webp"), read_picture),
+    }
     try:
         check_file(path, tuple(readers))
         found = readers[path.suffix.lower()](path)
@@ -132,7 +137,7 @@ def read_flac(path: Path) -> Provenance:
 
 
 def read_ogg(path: Path) -> Provenance:
-    """From the Vorbis comment of an Ogg."""
+    """From the comment of an Ogg: Vorbis, or Opus."""
     return record_in_tag(ogg_comment(path), comment_text, path)
 
 

@@ -1,4 +1,4 @@
-"""Sound as WAV, FLAC, Ogg Vorbis and MP3 that carry their record, and say that they were generated."""
+"""Sound as WAV, FLAC, Ogg Vorbis, Opus and MP3 that carry their record, and say that they were generated."""
 
 import functools
 import io
@@ -21,8 +21,10 @@ FORMATS = {
     ".wav": {"format": "WAV", "subtype": "PCM_16"},
     ".flac": {"format": "FLAC", "subtype": "PCM_16"},
     ".ogg": {"format": "OGG", "subtype": "VORBIS"},
+    ".opus": {"format": "OGG", "subtype": "OPUS"},
     ".mp3": {"format": "MP3", "subtype": "MPEG_LAYER_III"},
 }
+OPUS_RATES = (8_000, 12_000, 16_000, 24_000, 48_000)  # RFC 6716, section 2: it holds no others
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Sound(Content):
     There are `sampling_rate` samples a second.
     """
 
-    suffixes: ClassVar[tuple[str, ...]] = (".wav", ".flac", ".ogg", ".mp3")
+    suffixes: ClassVar[tuple[str, ...]] = (".wav", ".flac", ".ogg", ".opus", ".mp3")
     exact: ClassVar[frozenset[str]] = frozenset({"audio/wav", "audio/flac"})
 
     values: "NDArray[np.int16] | NDArray[np.float32]"
@@ -70,14 +72,24 @@ class Sound(Content):
         import soundfile
 
         stream = io.BytesIO()
+        resampled = suffix == ".opus" and self.sampling_rate not in OPUS_RATES
+        rate = OPUS_RATES[-1] if resampled else self.sampling_rate
         try:
-            soundfile.write(stream, self.samples, self.sampling_rate, **FORMATS[suffix])
+            soundfile.write(stream, self.resample(rate), rate, **FORMATS[suffix])
         except soundfile.LibsndfileError as error:
             raise OutputError(
                 f"{suffix} cannot hold {self.sampling_rate} samples a second: {error.error_string}", hint="write .wav"
             ) from error
         write_tags(stream, record, suffix, mark)
         return stream.getvalue()
+
+    def resample(self, rate: int) -> "NDArray[np.int16]":
+        """The samples at `rate` a second."""
+        if rate == self.sampling_rate:
+            return self.samples
+        import soxr
+
+        return cast("NDArray[np.int16]", soxr.resample(self.samples, self.sampling_rate, rate))
 
     @classmethod
     def read(cls, source: Input, emit: Emit) -> Self:
@@ -95,16 +107,17 @@ class Sound(Content):
 
 
 def write_tags(stream: io.BytesIO, record: Record, suffix: str, mark: str | None) -> None:
-    """Put the record and the mark into the encoded file: ID3 in WAV and MP3, Vorbis comments in FLAC and Ogg."""
+    """Put the record and the mark into the encoded file: ID3 in WAV and MP3, Vorbis comments in FLAC, Ogg and Opus."""
     tags = {"genai": to_json(record), "encoder": f"genai {record['genai']}"}
     if mark:
         tags["DigitalSourceType"] = mark
     stream.seek(0)
-    if suffix in (".flac", ".ogg"):
+    if suffix in (".flac", ".ogg", ".opus"):
         from mutagen.flac import FLAC
+        from mutagen.oggopus import OggOpus
         from mutagen.oggvorbis import OggVorbis
 
-        file = FLAC(stream) if suffix == ".flac" else OggVorbis(stream)
+        file = {".flac": FLAC, ".ogg": OggVorbis, ".opus": OggOpus}[suffix](stream)
         if file.tags is None:
             file.add_tags()
         for name, text in tags.items():

@@ -59,8 +59,12 @@ REGISTRY = (
         "genai_cli.modality.detect:Detect",
         "Find things in pictures: LABEL SCORE X Y WIDTH HEIGHT, a line each, and boxes drawn with -o.",
     ),
-    Entry("audio", "genai_cli.modality.audio:Audio", "Make sound: WAV, or FLAC, Ogg and MP3 by the name given."),
-    Entry("speak", "genai_cli.modality.speak:Speak", "Read texts aloud: WAV, or FLAC, Ogg and MP3 by the name given."),
+    Entry("audio", "genai_cli.modality.audio:Audio", "Make sound: WAV, or FLAC, Ogg, Opus and MP3 by the name given."),
+    Entry(
+        "speak",
+        "genai_cli.modality.speak:Speak",
+        "Read texts aloud: WAV, or FLAC, Ogg, Opus and MP3 by the name given.",
+    ),
     Entry(
         "transcribe",
         "genai_cli.modality.transcribe:Transcribe",

@@ -41,6 +41,8 @@ class Service:
     """The result that an answer holds. Raises ModelError, ResultError."""
     files: Mapping[str, str] = field(default_factory=dict)
     """What the API calls the files that go with a call, by their fields."""
+    answers_file: bool = False
+    """Whether the answer is a file, which `read` finds under DATA as bytes."""
     before: Callable[[Call], str] | None = None
     """What is shown before the pieces of a text that is shown as it is made; None where nothing comes in pieces."""
 

@@ -17,6 +17,8 @@ from genai_cli.modality.decoding.reading import find_unread, reads_some, report_
 from genai_cli.modality.decoding.seeding import seed_generators
 from genai_cli.modality.known_models import VOICES
 from genai_cli.modality.modality import TINY, Modality, Result
+from genai_cli.modality.service import Service
+from genai_cli.modality.speaking.endpoints import ENDPOINT, SERVICE
 from genai_cli.modality.speaking.families import FAMILIES, REFUSED
 from genai_cli.modality.speaking.health import Comparison, check_speech
 from genai_cli.modality.speaking.languages import shorten_code
@@ -25,6 +27,7 @@ from genai_cli.modality.speaking.sentences import Piece, split_text
 from genai_cli.modality.speaking.speaker import Manner
 from genai_cli.modality.speaking.voices import CONSENT, find_voice_file, is_file_name
 from genai_cli.request.input import Input
+from genai_cli.request.openai_rows import Endpoint
 from genai_cli.request.option import Option
 from genai_cli.request.request import PROMPT, QuantizableRequest, Request
 from genai_cli.types import JsonObject
@@ -111,6 +114,8 @@ class Speak(Modality[SpeakRequest]):
     libraries: ClassVar[tuple[str, ...]] = ("torch", "transformers")
     example: ClassVar[str] = 'genai speak "The train leaves at 9:40." -o train.wav'
     argument: ClassVar[str] = "What to say"
+    service: ClassVar[Service | None] = SERVICE
+    endpoints: ClassVar[tuple[Endpoint, ...]] = (ENDPOINT,)
 
     def __init__(self, files: "ModelFiles", placement: "Placement") -> None:
         """Load the model with its tokenizer, and what turns its spectrograms into sound."""

@@ -20,6 +20,17 @@ SYSTEM_ROLES = ("system", "developer")
 
 
 @dataclass(frozen=True)
+class SentFile:
+    """An answer that is a file itself."""
+
+    data: bytes
+    media_type: str
+
+
+Answer = JsonObject | str | SentFile
+
+
+@dataclass(frozen=True)
 class Endpoint:
     """An address of OpenAI's API that a task answers: how a body becomes rows, and records the body of a response."""
 
@@ -35,7 +46,11 @@ class Endpoint:
     ignored: frozenset[str] = frozenset()
     """Fields of a body that change nothing here, beside those that no endpoint needs."""
     formats: Mapping[str, str] = field(default_factory=dict)
-    """The file type of each output_format."""
+    """The file type of each format that a body may ask for."""
+    format_field: str = "output_format"
+    """Where it does."""
+    first_format: str | None = None
+    """The format of a body that says nothing; None leaves it to the task."""
     unset: Mapping[str, object] = field(default_factory=dict)
     """The value of a field that leaves the choice to the model."""
     served: Mapping[str, object] = field(default_factory=dict)
@@ -54,9 +69,13 @@ class Endpoint:
     """Whether the answer may come in pieces."""
     most: int = 16
     """How many results one request to a server may ask for."""
-    shapes: Mapping[str, Callable[[list[JsonObject]], JsonObject | str]] = field(default_factory=dict)
-    """What response_format may ask for where it shapes the answer, which is then plain text or JSON; a body that says
-    nothing gets `answer`."""
+    shapes: Mapping[str, Callable[[list[JsonObject]], Answer]] = field(default_factory=dict)
+    """What response_format may ask a server for where it shapes the answer; a body that says nothing gets
+    `first_format`, or `answer` where there is none."""
+    media_types: tuple[str, ...] = ("text/plain",)
+    """What the shapes are, beside JSON."""
+    flows: Mapping[str, int] = field(default_factory=dict)
+    """The shapes that are sent while they are made: plain samples of sound, so many a second."""
 
 
 # Read by the functions below.
@@ -120,6 +139,8 @@ NEUTRAL: dict[str, tuple[object, ...]] = {
     "logprobs": (False,),
     "top_logprobs": (0,),
     "suffix": ("",),
+    "instructions": ("",),
+    "stream_format": ("audio",),
     "tools": ([],),
     "tool_choice": ("none", "auto"),
     "functions": ([],),
@@ -251,11 +272,11 @@ def read_prompts(body: JsonObject) -> list[JsonObject]:
 
 def choose_suffix(body: JsonObject, endpoint: Endpoint) -> str | None:
     """The file type that a body asks for. Raises InputError."""
-    if not endpoint.formats or "output_format" not in body:
+    asked = body.get(endpoint.format_field, endpoint.first_format) if endpoint.formats else None
+    if asked is None:
         return None
-    asked = body["output_format"]
     if asked not in endpoint.formats:
-        raise InputError(f"unknown output_format {asked!r}", hint=f"one of {', '.join(endpoint.formats)}")
+        raise InputError(f"unknown {endpoint.format_field} {asked!r}", hint=f"one of {', '.join(endpoint.formats)}")
     return endpoint.formats[asked]
 
 

@@ -16,7 +16,7 @@ from genai_cli.events import Emit, ignore
 from genai_cli.hub.access import Access
 from genai_cli.hub.address import is_address
 from genai_cli.modality.registry import list_endpoints, list_requests
-from genai_cli.request.openai_rows import Endpoint
+from genai_cli.request.openai_rows import Answer, Endpoint
 from genai_cli.request.rows import Row
 from genai_cli.server.kept_files import KeptFiles
 from genai_cli.server.live_gallery import LiveGallery
@@ -129,7 +129,7 @@ def plan(served: Served, url: str, body: JsonObject) -> Work:
 def read_shape(endpoint: Endpoint, asked: object) -> str | None:
     """The form that an answer takes. Raises InputError for one that there is not."""
     if not endpoint.shapes or asked is None:
-        return None
+        return endpoint.first_format
     if not isinstance(asked, str) or asked not in endpoint.shapes:
         raise InputError(f"response_format must be one of {', '.join(endpoint.shapes)}, not {asked!r}")
     return str(asked)
@@ -154,7 +154,7 @@ def name_apart(jobs: Sequence[Job]) -> list[Job]:
     return [replace(job, key=f"{job.key}{token}", id=f"{job.id}{token}") for job in jobs]
 
 
-def make(served: Served, work: Work, base: str, spent: Spent, emit: Emit) -> JsonObject | str:
+def make(served: Served, work: Work, base: str, spent: Spent, emit: Emit) -> Answer:
     """The body of the answer, when all is made; addresses of files in it begin with `base`. Raises GenaiError.
 
     `spent` is told what each result took.

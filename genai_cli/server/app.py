@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from genai_cli.content.record import from_json
 from genai_cli.content.text import Text
 from genai_cli.errors import GenaiError, InputError
-from genai_cli.events import Event, TextPiece
+from genai_cli.events import Event, SoundPiece, TextPiece
 from genai_cli.modality.registry import list_endpoints
 from genai_cli.request.input import HEAD, tell_media_type
+from genai_cli.request.openai_rows import Answer, SentFile
 from genai_cli.server.answering import Served, Work, list_served, make, measure_memory, plan
 from genai_cli.server.failures import SlowError, answer_error, explain
 from genai_cli.server.forms import is_form, read_form
@@ -24,7 +25,7 @@ from genai_cli.server.listening import Patience
 from genai_cli.server.metrics import Metrics, Spent
 from genai_cli.server.pages import list_pages
 from genai_cli.server.schema import build_schema
-from genai_cli.server.streaming import Chunks
+from genai_cli.server.streaming import Chunks, Samples
 from genai_cli.types import JsonObject
 
 if TYPE_CHECKING:
@@ -157,8 +158,10 @@ class Server:
         started, spent = time.monotonic(), Spent()
         try:
             body = await read_body(request, self.patience)
-            streams = read_stream(body, url)
+            streams: Chunks | Samples | None = read_stream(body, url)
             work = await to_thread.run_sync(plan, self.served, url, body, limiter=self.limiter)
+            if streams is None and work.shape in work.endpoint.flows:
+                streams = Samples(work.endpoint.flows[work.shape])
             if streams is not None:
                 return await self.stream(work, streams, spent, partial(self.count, url, started))
             answer = await self.watch(request, work, spent)
@@ -169,19 +172,14 @@ class Server:
         except GoneError:
             self.count(url, started, GONE, spent)
             return answer_error(GONE, "the client has gone")
-        from starlette.responses import JSONResponse, PlainTextResponse
-
-        if isinstance(answer, str):
-            self.count(url, started, 200, spent)
-            return PlainTextResponse(answer)
-        self.count(url, started, 200, spent, answer)
-        return JSONResponse(answer)
+        self.count(url, started, 200, spent, answer if isinstance(answer, dict) else None)
+        return send_whole(answer)
 
     def count(self, url: str, started: float, status: int, spent: Spent, answer: JsonObject | None = None) -> None:
         """Count a request that has ended."""
         self.metrics.count(url, status, time.monotonic() - started, spent, answer)
 
-    async def watch(self, request: "Request", work: Work, spent: Spent) -> JsonObject | str:
+    async def watch(self, request: "Request", work: Work, spent: Spent) -> Answer:
         """The answer, unless the client goes before it is there. Raises GenaiError, GoneError."""
         import anyio
 
@@ -201,7 +199,9 @@ class Server:
             raise running.error
         return running.answer or {}
 
-    async def stream(self, work: Work, chunks: Chunks, spent: Spent, count: "Callable[..., None]") -> "Response":
+    async def stream(
+        self, work: Work, chunks: Chunks | Samples, spent: Spent, count: "Callable[..., None]"
+    ) -> "Response":
         """The answer in pieces. What goes wrong before the first of them is an error of its own. Raises GenaiError."""
         from anyio import to_thread
         from starlette.responses import StreamingResponse
@@ -221,7 +221,7 @@ class Server:
                     piece = await to_thread.run_sync(running.pieces.get, limiter=self.limiter)
                 if running.error is not None:
                     yield chunks.show_error(running.error)
-                elif isinstance(running.answer, dict):
+                elif running.answer is not None:
                     status = 200
                     for data in chunks.show_end(running.answer):
                         yield data
@@ -229,7 +229,7 @@ class Server:
                 running.cancel()
                 count(status, spent, running.answer if isinstance(running.answer, dict) else None)
 
-        return StreamingResponse(send(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+        return StreamingResponse(send(), media_type=chunks.media_type, headers={"Cache-Control": "no-store"})
 
 
 class Running:
@@ -240,11 +240,11 @@ class Running:
         self.work = work
         self.spent = spent
         self.base = base
-        self.pieces: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        """The text as it comes; None ends it."""
+        self.pieces: queue.SimpleQueue[TextPiece | SoundPiece | None] = queue.SimpleQueue()
+        """The text or the sound as it comes; None ends it."""
         self.gone = threading.Event()
         self.ended = threading.Event()
-        self.answer: JsonObject | str | None = None
+        self.answer: Answer | None = None
         self.error: GenaiError | GoneError | None = None
 
     def run(self) -> None:
@@ -264,12 +264,21 @@ class Running:
         """Take what the model says. Raises GoneError where nobody waits for it."""
         if self.gone.is_set():
             raise GoneError
-        if isinstance(event, TextPiece):
-            self.pieces.put(event.text)
+        if isinstance(event, TextPiece | SoundPiece):
+            self.pieces.put(event)
 
     def cancel(self) -> None:
         """Nobody waits for the rest."""
         self.gone.set()
+
+
+def send_whole(answer: Answer) -> "Response":
+    """An answer that is there: JSON, a text or a file."""
+    from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+    if isinstance(answer, SentFile):
+        return Response(answer.data, media_type=answer.media_type, headers={"X-Content-Type-Options": "nosniff"})
+    return PlainTextResponse(answer) if isinstance(answer, str) else JSONResponse(answer)
 
 
 def describe_bug(error: Exception) -> GenaiError:

@@ -64,8 +64,10 @@ def describe_page(page: Page, has_key: bool) -> JsonObject:
 def describe_endpoint(endpoint: Endpoint, request: type[Request], has_key: bool, keeps_files: bool) -> JsonObject:
     """An address that makes results."""
     content: JsonObject = {"application/json": {"schema": endpoint.gives or {"type": "object"}}}
+    if endpoint.first_format:  # the answer is a file
+        content = {}
     if endpoint.shapes:
-        content["text/plain"] = {"schema": {"type": "string"}}
+        content |= {name: {"schema": {"type": "string"}} for name in endpoint.media_types}
     if endpoint.streams:
         content["text/event-stream"] = {"schema": STREAM}
     body: JsonObject = {
@@ -88,7 +90,7 @@ def describe_body(endpoint: Endpoint, request: type[Request], keeps_files: bool)
     found: JsonObject = {"model": model, **endpoint.takes}
     found |= {name: describe_field(name, word, endpoint, request) for name, word in endpoint.names.items()}
     if endpoint.formats:
-        found["output_format"] = {"enum": [*endpoint.formats, None]}
+        found[endpoint.format_field] = {"enum": [*endpoint.formats, None]}
     if endpoint.packings:
         found["response_format"] = {"enum": [*(endpoint.packings if keeps_files else endpoint.packings[:1]), None]}
     if endpoint.shapes:

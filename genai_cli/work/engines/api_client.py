@@ -94,6 +94,17 @@ class ApiClient:
         """The answer to a body, which is a form where files go with it. Raises as `call` does."""
         return self.call("POST", path, body, self.read_object, files or {})
 
+    def post_for_file(self, path: str, body: JsonObject) -> bytes:
+        """The file that answers a body. Raises as `call` does, and ModelError for an answer that is none."""
+
+        def read(response: "Response") -> bytes:
+            data = self.read_whole(response)
+            if response.headers.get("content-type", "").startswith(("application/json", "text/")):
+                raise not_an_answer()
+            return data
+
+        return self.call("POST", path, body, read)
+
     def stream(self, path: str, body: JsonObject, take: Callable[[JsonObject], None]) -> JsonObject | None:
         """Give each event of a stream to `take`; the answer as a whole where the server does not stream.
 
@@ -199,12 +210,16 @@ class ApiClient:
 
     def read_object(self, response: "Response") -> JsonObject:
         """An answer as a JSON object. Raises ModelError."""
+        return parse_object(self.read_whole(response))
+
+    def read_whole(self, response: "Response") -> bytes:
+        """The bytes of an answer. Raises ModelError for too many."""
         pieces, size = [], 0
         for piece in response.iter_bytes():
             size += len(piece)
             refuse_size(size)
             pieces.append(piece)
-        return parse_object(b"".join(pieces))
+        return b"".join(pieces)
 
     def read_events(self, response: "Response") -> Iterator[JsonObject]:
         """The objects of a stream of events, whose end has to be said. Raises ModelError, RepeatableError.

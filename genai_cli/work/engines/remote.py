@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from genai_cli.content.openai_answers import join_chunks, read_model, read_piece, read_said
+from genai_cli.content.openai_answers import DATA, join_chunks, read_model, read_piece, read_said
 from genai_cli.content.record import Origin
 from genai_cli.errors import GenaiError, InputError, NetworkError, ResultError
 from genai_cli.events import Detail, Emit, Event, Stage, TextPiece
@@ -131,6 +131,8 @@ class RemoteCall:
 
     def ask(self, service: Service, call: Call, body: JsonObject) -> JsonObject:
         """The answer; the text of a single job is emitted as it comes. Raises GenaiError."""
+        if service.answers_file:
+            return {DATA: self.client.post_for_file(call.path, body)}
         if service.before is None or self.assignment.hints.items != 1:
             return self.client.post(call.path, body, call.files)
         pieces: list[str] = []
