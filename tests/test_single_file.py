@@ -1,10 +1,11 @@
 """genai image -m FILE.safetensors: checkpoints in one file, told apart by their weights, without any network."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,9 @@ from conftest import Build, Genai, RunMain
 from loopback_hub import LoopbackHub
 from readers import pixels, png_texts, record_of
 from safetensors.torch import load_file, save_file
-from single_files import convert_vae, write_layouts, write_single_file
 
 from genai_cli.hub.hashes import hash_file
+from tools.bench.checkpoints.single_file import convert_vae, write_single_file
 
 QUICK = ["--steps", "2", "--seed", "1", "--dtype", "float32"]
 FOLDER = ["--variant", "none"]
@@ -25,6 +26,19 @@ FOLDER = ["--variant", "none"]
 def xl(build: Build) -> Path:
     """SDXL whose two text encoders have different widths, as the real one's."""
     return build("sdxl", second=48)
+
+
+def write_layouts(place: Path, folders: Mapping[str, Path]) -> Path:
+    """What the package has for the releases, for small checkpoints: the folders without weights."""
+    for name, folder in folders.items():
+        ignored = shutil.ignore_patterns("*.safetensors", "*.bin", "*.ckpt", "safety_checker", "feature_extractor")
+        shutil.copytree(folder, place / name, ignore=ignored)
+        index = json.loads((place / name / "model_index.json").read_text())
+        for part in ("safety_checker", "feature_extractor"):
+            if part in index:
+                index[part] = [None, None]
+        (place / name / "model_index.json").write_text(json.dumps(index))
+    return place
 
 
 @pytest.fixture(scope="module")

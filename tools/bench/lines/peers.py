@@ -94,7 +94,9 @@ def diffuse(bench: Bench) -> None:
     checkpoint = bench.checkpoint("sd15")
     arguments = ("--prompts", prompts, "-m", checkpoint, *options, "-o", f"{folder}/")
     genai = bench.genai("image", *arguments, fresh=folder)
-    other = peer("peer_diffusion", checkpoint, size, os.cpu_count(), *steps)
+    file = bench.folder / "sd15.safetensors"  # it reads no folders
+    run(Command([sys.executable, "-m", "tools.bench.checkpoints.single_file", checkpoint, str(file)]))
+    other = peer("peer_diffusion", file, size, os.cpu_count(), *steps)
     taken = bench.measure(line, {"genai": genai, "stable-diffusion.cpp": other}, 1)
     ours = [split_steps(picture_seconds(sample)) for sample in taken["genai"]]
     theirs = [split_steps(read_seconds(sample)) for sample in taken["stable-diffusion.cpp"]]

@@ -1,6 +1,6 @@
 """Print the seconds of pictures by stable-diffusion.cpp, one for each number of steps, with a Python that has cyllama.
 
-python peer_diffusion.py FOLDER SIZE THREADS STEPS...; the folder holds a checkpoint in the layout of diffusers.
+python peer_diffusion.py FILE SIZE THREADS STEPS...; the file holds a checkpoint as the releases of Stable Diffusion do.
 """
 
 import sys
@@ -8,8 +8,8 @@ import time
 
 from cyllama.sd import SampleMethod, SDContext, SDContextParams
 
-folder, size, threads, *steps = sys.argv[1:]
-parameters = SDContextParams(model_path=folder)
+file, size, threads, *steps = sys.argv[1:]
+parameters = SDContextParams(model_path=file)
 parameters.n_threads = int(threads)
 with SDContext(parameters) as context:
     seconds = []

@@ -1,8 +1,11 @@
-"""Checkpoints in one file, as the releases of Stable Diffusion have them, made from folders in diffusers' layout."""
+"""Checkpoints in one file, as the releases of Stable Diffusion have them, made from folders in diffusers' layout.
+
+python -m tools.bench.checkpoints.single_file FOLDER FILE
+"""
 
 import json
 import re
-import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -146,14 +149,5 @@ def write_single_file(
     return file
 
 
-def write_layouts(place: Path, folders: Mapping[str, Path]) -> Path:
-    """What the package has for the releases, for small checkpoints: the folders without weights."""
-    for name, folder in folders.items():
-        ignored = shutil.ignore_patterns("*.safetensors", "*.bin", "*.ckpt", "safety_checker", "feature_extractor")
-        shutil.copytree(folder, place / name, ignore=ignored)
-        index = json.loads((place / name / "model_index.json").read_text())
-        for part in ("safety_checker", "feature_extractor"):
-            if part in index:
-                index[part] = [None, None]
-        (place / name / "model_index.json").write_text(json.dumps(index))
-    return place
+if __name__ == "__main__":
+    write_single_file(Path(sys.argv[1]), Path(sys.argv[2]))
