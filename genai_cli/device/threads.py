@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -11,6 +12,8 @@ LOAD = Path("/proc/loadavg")  # https://man7.org/linux/man-pages/man5/proc_loada
 
 POLICY = "OMP_WAIT_POLICY"
 SPINS = "GOMP_SPINCOUNT"  # https://gcc.gnu.org/onlinedocs/libgomp/GOMP_005fSPINCOUNT.html
+LOOKS = 5
+BETWEEN_LOOKS = 0.001  # seconds
 MOMENT = "4000"  # looks, a tenth of a millisecond; by default there are 300,000
 
 # Bytes of weights. The threads of a smaller model wait for each other longer than they compute: with one thread instead
@@ -42,12 +45,20 @@ def describe_waiting() -> str:
 
 
 def others_compute() -> bool:
-    """Whether more threads run at this moment than the one that asks; true where the system does not say."""
-    try:
-        running, _, _ = LOAD.read_text().split()[3].partition("/")
-    except (OSError, IndexError):
-        return True
-    return running != "1"
+    """Whether more threads run than the one that asks, most of the times it looks; true where the system is silent.
+
+    A single look would take a shell's prompt, or a thread of the system that wakes up, for a program that computes.
+    """
+    busy = 0
+    for look in range(LOOKS):
+        if look:
+            time.sleep(BETWEEN_LOOKS)
+        try:
+            running, _, _ = LOAD.read_text().split()[3].partition("/")
+        except (OSError, IndexError):
+            return True
+        busy += running != "1"
+    return busy > LOOKS / 2
 
 
 def choose_threads(weights: int) -> int:
