@@ -58,6 +58,27 @@ def test_with_a_key_a_browser_asks_for_it(serve: Serve, tmp_path: Path) -> None:
     assert "/gallery/{name}" in ask(server.port, "/openapi.json")[2].decode()
 
 
+def test_a_folder_that_goes_and_comes_back(serve: Serve, tmp_path: Path) -> None:
+    """Meanwhile the answer is an error in OpenAI's form, which names no path."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    write_picture(folder / "cat.png", make_record("a cat"))
+    server = serve("--gallery", folder)
+    assert ask(server.port, "/gallery/")[0] == ask(server.port, "/gallery/cat.png")[0] == 200
+    folder.rename(tmp_path / "elsewhere")
+    for path in ("/gallery/", "/gallery/cat.png"):
+        status, headers, data = ask(server.port, path)
+        assert (status, headers["content-type"], headers["retry-after"]) == (503, "application/json", "5")
+        error = json.loads(data)["error"]
+        assert (error["type"], error["message"]) == ("server_error", "the folder of the gallery is not there")
+    folder.mkdir()
+    write_picture(folder / "dog.png", make_record("a dog"))
+    status, _, page = ask(server.port, "/gallery/")
+    assert (status, b"a dog" in page, b"a cat" in page) == (200, True, False)
+    assert [ask(server.port, f"/gallery/{name}.png")[0] for name in ("dog", "cat")] == [200, 404]
+    assert server.process.poll() is None
+
+
 def test_a_folder_that_is_none_is_refused(run_main: RunMain, tmp_path: Path) -> None:
     done = run_main("serve", "--port", "0", "--gallery", tmp_path / "nowhere")
     assert (done.code, "is no folder" in done.stderr) == (2, True)
