@@ -113,6 +113,16 @@ def test_thumbnails_are_made_once(run_main: RunMain, environment: Path) -> None:
     assert len(first) > 1000
 
 
+def test_a_file_that_goes_meanwhile_is_a_result_that_cannot_be_shown(tmp_path: Path) -> None:
+    folder = fill_folder(tmp_path / "out")
+    thumbnails = Thumbnails(folder)
+    items = identify(collect_items(folder), thumbnails)
+    shutil.rmtree(folder)
+    problems = {made.problem for item, made in zip(items, thumbnails.make_all(items), strict=True) if item.sha256}
+    assert "circle.png cannot be read: No such file or directory" in problems
+    assert not any(str(tmp_path) in problem for problem in problems)
+
+
 @pytest.mark.parametrize("name", ["circle.png", "dark.txt", "waste.txt", "piano.wav"])
 def test_the_command_asks_for_the_same_again(run_main: RunMain, name: str) -> None:
     found = collect_items(GOLDEN / "files")

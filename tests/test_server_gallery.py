@@ -8,7 +8,7 @@ import urllib.request
 from pathlib import Path
 
 from conftest import RunMain, Serve
-from gallery_folder import BREAKOUTS, fill_folder, make_record, write_picture
+from gallery_folder import BREAKOUTS, fill_folder, make_record, write_picture, write_words
 
 
 def ask(port: int, path: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], bytes]:
@@ -25,6 +25,7 @@ def test_the_page_and_its_files_and_nothing_else_of_the_folder(serve: Serve, tmp
     (folder / "notes.md").write_text("mine")
     (folder / "out.png").symlink_to(tmp_path / "outside.png")
     write_picture(tmp_path / "outside.png", make_record("outside"))
+    write_words(folder / "said.srt", make_record("", task="transcribe", text="the train leaves"))
     server = serve("--gallery", folder)
     status, headers, page = ask(server.port, "/gallery/")
     assert (status, headers["content-type"]) == (200, "text/html; charset=utf-8")
@@ -37,6 +38,7 @@ def test_the_page_and_its_files_and_nothing_else_of_the_folder(serve: Serve, tmp
         assert (status, headers["x-content-type-options"]) == (200, "nosniff"), name
         assert data
     assert ask(server.port, "/gallery/tinted-1.png")[1]["content-type"] == "image/png"
+    assert ask(server.port, "/gallery/said.srt")[1]["content-type"] == "text/plain; charset=utf-8"
     part = ask(server.port, "/gallery/tinted-1.png", Range="bytes=0-7")
     assert (part[0], part[2]) == (206, b"\x89PNG\r\n\x1a\n")
     for name in ("notes.md", "out.png", "manifest.jsonl", "../outside.png", "..%2foutside.png", "gallery.html", "%00"):

@@ -10,9 +10,11 @@ from pathlib import Path
 
 from genai_cli.errors import GenaiError
 from genai_cli.gallery.collecting import Found, make_original
-from genai_cli.gallery.item import Item
+from genai_cli.gallery.item import DONE, PICTURE, SOUND, Item
 from genai_cli.gallery.thumbnails import Thumbnails
 from genai_cli.request.request import PROMPT
+
+SHOWN = (PICTURE, SOUND)
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,8 @@ class Relations:
 
     sources: list[int] = field(default_factory=list)
     results: list[int] = field(default_factory=list)
+    beside: list[int] = field(default_factory=list)
+    """Those of the sources beside which a result stands: the pictures and sounds that words and boxes are about."""
 
 
 def identify(found: Found, thumbnails: Thumbnails) -> list[Item]:
@@ -61,6 +65,11 @@ def relate(items: Sequence[Item]) -> list[Relations]:
         for source in dict.fromkeys(sources):
             relations[place].sources.append(source)
             relations[source].results.append(place)
+        if item.status == DONE and item.kind not in SHOWN:
+            found = [
+                [source for source in places.get(sha256, ()) if items[source].kind in SHOWN] for sha256 in item.sources
+            ]
+            relations[place].beside.extend(dict.fromkeys(sources[0] for sources in found if sources))
     return relations
 
 

@@ -12,20 +12,20 @@ from pathlib import Path
 
 from genai_cli.atomic import make_process_tag, replace_file
 from genai_cli.content.picture import Picture
-from genai_cli.content.sound import Sound
-from genai_cli.content.sound_views import find_peaks
+from genai_cli.content.sound_reading import open_own_rate
+from genai_cli.content.sound_views import trace_peaks
 from genai_cli.errors import GenaiError
 from genai_cli.events import ignore
 from genai_cli.gallery.item import PICTURE, SOUND, Item
 from genai_cli.gallery.pruning import INDEXES, SLACK, THUMBNAILS, note_use, prune_sometimes
-from genai_cli.request.input import Input
+from genai_cli.request.input import HEAD, Input, tell_media_type
 from genai_cli.store.json_lines import parse_object
 from genai_cli.types import JsonObject
 
 SIDE = 192  # pixels of the longer side
 QUALITY = 60
 PEAKS = 96  # bars of a waveform
-VERSION = "1"  # of what the cache holds; another one is made again
+VERSION = "2"  # of what the cache holds; another one is made again
 MAX_INDEX = 64_000_000  # bytes
 
 
@@ -117,7 +117,9 @@ class Thumbnails:
         except (OSError, ValueError, KeyError, TypeError):
             pass
         try:
-            source = Input(item.sha256, "", item.file.stat().st_size, item.file.name, item.file.absolute())
+            with item.file.open("rb") as stream:
+                media_type = tell_media_type(stream.read(HEAD))
+            source = Input(item.sha256, media_type, item.file.stat().st_size, item.file.name, item.file.absolute())
             made = shrink(source) if item.kind == PICTURE else outline(source)
         except GenaiError as error:
             return Thumbnail(problem=error.message)
@@ -168,6 +170,6 @@ def shrink(source: Input) -> Thumbnail:
 
 def outline(source: Input) -> Thumbnail:
     """The waveform of a sound. Raises InputError."""
-    sound = Sound.read(source, ignore)
-    peaks = tuple(min(99, round(peak * 99)) for peak in find_peaks(sound, PEAKS))
-    return Thumbnail(peaks=peaks, seconds=round(len(sound.samples) / sound.sampling_rate, 2))
+    with open_own_rate(source) as stream:
+        peaks, seconds = trace_peaks(stream, PEAKS)
+    return Thumbnail(peaks=tuple(min(99, round(peak * 99)) for peak in peaks), seconds=round(seconds, 2))

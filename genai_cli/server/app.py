@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genai_cli.content.record import from_json
-from genai_cli.content.text import Text
+from genai_cli.content.transcript import Transcript
 from genai_cli.errors import GenaiError, InputError
 from genai_cli.events import Event, TextPiece
 from genai_cli.modality.registry import list_endpoints
@@ -145,7 +145,7 @@ class Server:
             return explain(error)
         if file is None or told is None:
             return answer_error(404, "there is no such file on the page")
-        media_type = "text/plain; charset=utf-8" if file.suffix in Text.suffixes else told
+        media_type = "text/plain; charset=utf-8" if file.suffix.lower() in Transcript.suffixes else told
         headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
         return FileResponse(file, media_type=media_type, headers=headers | {"Cache-Control": "no-cache"})
 
