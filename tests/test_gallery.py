@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -183,12 +184,15 @@ def test_a_running_batch_is_followed_to_its_end(genai: Genai) -> None:
         deadline = time.monotonic() + 120
         while not list(genai.cwd.glob("out/.*.genai-run")) and time.monotonic() < deadline:
             os.sched_yield()
+        batch.send_signal(signal.SIGSTOP)  # so that it has not ended before it is watched
         watch = genai.start("gallery", "out", "--watch")
         while not page.exists() and watch.poll() is None and time.monotonic() < deadline:
             os.sched_yield()
         begun = page.read_text()
+        batch.send_signal(signal.SIGCONT)
         _, said = watch.communicate(timeout=120)
     finally:
+        batch.send_signal(signal.SIGCONT)
         batch.communicate(timeout=120)
     assert watch.returncode == 0, said
     assert "data-running" in begun and 'max="8"' in begun

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 from checkpoints_seeing import DETECTORS
 from conftest import RunMain
-from gallery_folder import BREAKOUTS, fill_beside, make_about, state_input, write_words
+from gallery_folder import BREAKOUTS, fill_beside, make_about, make_record, state_input, write_picture, write_words
 from PIL import Image
 
 from genai_cli.content.box_drawing import choose_colour, choose_ink
@@ -96,6 +96,17 @@ def test_what_is_not_at_hand_changes_nothing_and_a_copy_stands_there_once(tmp_pa
     (folder / "found.jsonl").write_text(json.dumps(unsized) + "\n")
     found = next(entry for entry in show(folder) if entry["t"] == "detect")
     assert (found["l"], found["boxes"]) == ([["car", 0.9]], None)
+
+
+def test_a_picture_is_not_made_from_its_own_description(tmp_path: Path) -> None:
+    """The same words lead from a text to the picture that it became, and not from what describes the picture."""
+    picture = write_picture(tmp_path / "cat.png", make_record("a cat"))
+    write_words(tmp_path / "seen.txt", make_about("describe", {"picture": state_input(picture)}, text="a cat"))
+    shown = show(tmp_path)
+    assert {entry["f"]: len(entry["sources"]) for entry in shown} == {"cat.png": 0, "seen.txt": 1}
+    for created, sources in (("2026-11-28T10:00:01Z", 0), ("2026-11-28T09:00:00Z", 1)):
+        write_words(tmp_path / "seen.txt", make_about("text", {}, text="a cat", created=created))
+        assert {entry["f"]: len(entry["sources"]) for entry in show(tmp_path)}["cat.png"] == sources
 
 
 def test_a_transcript_in_several_files_is_one_result(tmp_path: Path) -> None:

@@ -61,7 +61,8 @@ def relate(items: Sequence[Item]) -> list[Relations]:
     relations = [Relations() for _ in items]
     for place, item in enumerate(items):
         sources = [source for sha256 in item.sources for source in places.get(sha256, ())]
-        sources += [texts[hash_text(prompt)]] if (prompt := item.text(PROMPT)) and hash_text(prompt) in texts else []
+        text = texts.get(hash_text(prompt)) if (prompt := item.text(PROMPT)) else None
+        sources += [text] if text is not None and may_be_prompt(items[text], item) else []
         for source in dict.fromkeys(sources):
             relations[place].sources.append(source)
             relations[source].results.append(place)
@@ -71,6 +72,12 @@ def relate(items: Sequence[Item]) -> list[Relations]:
             ]
             relations[place].beside.extend(dict.fromkeys(sources[0] for sources in found if sources))
     return relations
+
+
+def may_be_prompt(text: Item, item: Item) -> bool:
+    """Whether an item may be made from a text with the words of its prompt: what describes it says the same later."""
+    made, used = text.text("created"), item.text("created")
+    return (not made or not used or made <= used) and item.sha256 not in list(text.sources)
 
 
 def hash_text(text: str) -> str:
