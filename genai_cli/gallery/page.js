@@ -29,7 +29,8 @@
     let block = blocks.get(name);
     if (block === undefined) {
       const element = $(name);
-      if (element === null) return null; // not loaded yet
+      // Not loaded yet, or in part: whatever follows it tells that it is whole.
+      if (element === null || (element.nextSibling === null && document.readyState === "loading")) return null;
       block = JSON.parse(element.textContent);
     } else blocks.delete(name);
     blocks.set(name, block);
