@@ -67,3 +67,61 @@ def fill_folder(folder: Path) -> Path:
         lines.append(make_record("elsewhere") | {"key": str(name), "status": "done", "file": name})
     (folder / "manifest.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     return folder
+
+
+def fill_beside(folder: Path) -> Path:
+    """Results that stand beside what they are about: boxes (hostile ones, too), words, labels, and a transcript."""
+    folder.mkdir(parents=True, exist_ok=True)
+    picture = Image.new("RGB", (600, 400), "teal")
+    picture.paste("white", (60, 80, 210, 180))
+    picture.save(folder / "street.jpg")
+    Image.new("RGB", (40, 60), "navy").save(folder / "room.bmp")
+    shutil.copy(GOLDEN / "files" / "piano.wav", folder / "talk.wav")
+    street, room, talk = (state_input(folder / name) for name in ("street.jpg", "room.bmp", "talk.wav"))
+    boxes = [{"label": "car", "score": 0.97, "box": [60, 80, 150, 100]}]
+    boxes += [{"label": text, "score": 0.5, "box": [450, 0, 150, 100]} for text in BREAKOUTS]
+    found = make_about("detect", {"picture": street}, boxes=[*boxes, *BAD_BOXES], size=[600, 400])
+    nothing = make_about("detect", {"picture": room}, boxes=[], size=[40, 60])
+    labels = [{"label": "indoors", "score": 0.8}, {"label": "outdoors", "score": 0.2}]
+    sorted_out = make_about("classify", {"picture": room}, labels=labels, text="indoors")
+    (folder / "found.jsonl").write_text("".join(json.dumps(line) + "\n" for line in (found, nothing, sorted_out)))
+    write_words(folder / "street.txt", make_about("describe", {"picture": street}, text="a white van"))
+    both = {"picture": street, "also": room}
+    write_words(folder / "both.txt", make_about("describe", both, text="one is dark"))
+    said = make_about("transcribe", {"sound": talk}, text="the train leaves", segments=[], duration=0.25)
+    for suffix in (".srt", ".txt", ".vtt"):
+        write_words(folder / f"talk{suffix}", said)
+    (folder / "talk.json").write_text(json.dumps({"text": said["text"], "genai": said}))
+    return folder
+
+
+# What is no box, or none in its picture, and numbers that none can reckon with.
+BAD_BOXES: tuple[Any, ...] = (
+    "box",
+    {"label": "short", "score": 0.5, "box": [1, 2, 3]},
+    {"label": "words", "score": 0.5, "box": ["1", "2", "3", "4"]},
+    {"label": "none", "score": None, "box": [1, 2, 3, 4]},
+    {"label": "outside", "score": 0.5, "box": [700, 500, 10, 10]},
+    {"label": "inverted", "score": 0.5, "box": [50, 50, -20, -20]},
+    {"label": "huge", "score": 10**400, "box": [1, 2, 3, 4]},
+    {"label": "wide", "score": 0.5, "box": [0, 0, 10**400, 4]},
+    {"label": "true", "score": True, "box": [1, 2, 3, 4]},
+)
+
+
+def make_about(task: str, inputs: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """A record of a result about files."""
+    record = make_record("", task=task, inputs=inputs, **more)
+    del record["prompt"]
+    return record
+
+
+def state_input(file: Path) -> dict[str, Any]:
+    """A file as records state it."""
+    return {"name": file.name, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
+
+
+def write_words(file: Path, record: dict[str, Any]) -> None:
+    """A text with its record beside it."""
+    file.write_text(record["text"])
+    file.with_name(f"{file.name}.json").write_text(json.dumps(record))

@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -113,6 +114,16 @@ def test_thumbnails_are_made_once(run_main: RunMain, environment: Path) -> None:
     assert len(first) > 1000
 
 
+def test_a_file_that_goes_meanwhile_is_a_result_that_cannot_be_shown(tmp_path: Path) -> None:
+    folder = fill_folder(tmp_path / "out")
+    thumbnails = Thumbnails(folder)
+    items = identify(collect_items(folder), thumbnails)
+    shutil.rmtree(folder)
+    problems = {made.problem for item, made in zip(items, thumbnails.make_all(items), strict=True) if item.sha256}
+    assert "circle.png cannot be read: No such file or directory" in problems
+    assert not any(str(tmp_path) in problem for problem in problems)
+
+
 @pytest.mark.parametrize("name", ["circle.png", "dark.txt", "waste.txt", "piano.wav"])
 def test_the_command_asks_for_the_same_again(run_main: RunMain, name: str) -> None:
     found = collect_items(GOLDEN / "files")
@@ -173,12 +184,15 @@ def test_a_running_batch_is_followed_to_its_end(genai: Genai) -> None:
         deadline = time.monotonic() + 120
         while not list(genai.cwd.glob("out/.*.genai-run")) and time.monotonic() < deadline:
             os.sched_yield()
+        batch.send_signal(signal.SIGSTOP)  # so that it has not ended before it is watched
         watch = genai.start("gallery", "out", "--watch")
         while not page.exists() and watch.poll() is None and time.monotonic() < deadline:
             os.sched_yield()
         begun = page.read_text()
+        batch.send_signal(signal.SIGCONT)
         _, said = watch.communicate(timeout=120)
     finally:
+        batch.send_signal(signal.SIGCONT)
         batch.communicate(timeout=120)
     assert watch.returncode == 0, said
     assert "data-running" in begun and 'max="8"' in begun

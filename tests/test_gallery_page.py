@@ -5,12 +5,13 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import Serve
-from gallery_folder import BREAKOUTS, fill_folder, make_record, write_picture
+from gallery_folder import BREAKOUTS, fill_beside, fill_folder, make_record, write_picture
 
 from genai_cli.gallery.building import build_page
 from genai_cli.gallery.item import Item
@@ -49,7 +50,23 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def tab(browser: "Browser", file: Path) -> Iterator["Tab"]:
-    """The page, opened from the disk; any error in its script, and any request that is none of a file, fails a test."""
+    """The page of all kinds of results."""
+    with open_tab(browser, file) as tab:
+        yield tab
+
+
+@pytest.fixture
+def pairs(browser: "Browser", tmp_path: Path) -> Iterator["Tab"]:
+    """A page of results that stand beside what they are about."""
+    folder = fill_beside(tmp_path / "out")
+    build_page(folder, folder / "gallery.html")
+    with open_tab(browser, folder / "gallery.html") as tab:
+        yield tab
+
+
+@contextmanager
+def open_tab(browser: "Browser", file: Path) -> Iterator["Tab"]:
+    """A page from the disk; any error in its script, and any request that is none of a file, fails a test."""
     context = browser.new_context(
         permissions=["clipboard-read", "clipboard-write"], viewport={"width": 1100, "height": 800}
     )
@@ -209,20 +226,88 @@ def test_sounds_play_and_show_their_waveform(tab: "Tab") -> None:
     assert tab.locator("audio").evaluate("audio => audio.duration") == pytest.approx(0.25, abs=0.1)
 
 
+def test_boxes_lie_over_the_picture_at_any_size(pairs: "Tab") -> None:
+    search(pairs, "car")
+    assert pairs.locator(".card .boxed .box").count() == 1 + len(BREAKOUTS)
+    assert pairs.locator(".card .tag").first.is_visible()
+    pairs.click(".open")
+    wait(pairs, "document.querySelector('#detail-body .boxed img').naturalWidth === 600")
+    image = pairs.locator("#detail-body .boxed img")
+    assert image.get_attribute("src") == "./street.jpg"
+    assert image.get_attribute("alt") == f"street.jpg, with {1 + len(BREAKOUTS)} boxes"
+    widths = set()
+    for width in (1100, 420):
+        pairs.set_viewport_size({"width": width, "height": 800})
+        whole, box = (pairs.locator(f"#detail-body .boxed {name}").last.bounding_box() for name in ("img", ".box"))
+        assert whole is not None and box is not None
+        scale = whole["width"] / 600
+        assert whole["height"] == pytest.approx(400 * scale, abs=1)
+        assert [box["x"] - whole["x"], box["y"] - whole["y"]] == pytest.approx([60 * scale, 80 * scale], abs=1)
+        assert [box["width"], box["height"]] == pytest.approx([150 * scale, 100 * scale], abs=1)
+        assert pairs.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        widths.add(round(whole["width"]))
+    assert len(widths) == 2
+    tags = pairs.locator("#detail-body .tag").all_inner_texts()
+    assert tags[-1] == "car 97 %" and any("<script>" in tag for tag in tags)
+    rows = pairs.locator(".boxes tbody tr").all_inner_texts()
+    assert rows[0].split("\t") == ["car", "0.9700", "60.0", "80.0", "150.0", "100.0"]
+    assert len(rows) == len(tags)
+    assert pairs.locator("#detail-body script, #detail-body b, #detail-body style").count() == 0
+
+
+def test_words_stand_beside_their_picture_and_a_transcript_beside_its_sound(pairs: "Tab") -> None:
+    search(pairs, "white van")
+    assert pairs.locator(".card .pair img").get_attribute("alt") == "street.jpg"
+    pairs.click(".open")
+    assert pairs.locator(".beside pre").inner_text() == "a white van"
+    wait(pairs, "document.querySelector('.beside img').naturalWidth === 600")
+    pairs.locator(".beside").get_by_role("button", name="street.jpg").click()
+    assert pairs.locator("#detail-body > img").count() == 1
+    assert pairs.locator("h3").first.inner_text() == "Made from this"
+    pairs.keyboard.press("Escape")
+    search(pairs, "the train leaves")
+    assert pairs.locator(".card svg.wave").is_visible()
+    pairs.get_by_role("button", name="Play talk.wav").click()
+    pairs.click(".open")
+    assert pairs.locator(".beside pre").inner_text() == "the train leaves"
+    pairs.locator(".beside audio").evaluate(
+        "async audio => { audio.preload = 'auto'; audio.load(); await new Promise(go => audio.onloadedmetadata = go); }"
+    )
+    assert pairs.locator("audio").evaluate("audio => audio.duration") == pytest.approx(0.25, abs=0.1)
+    pairs.keyboard.press("Escape")
+    search(pairs, "room.bmp")
+    assert pairs.get_by_text("Nothing was found.").count() == 1
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_accessibility_beside(browser: "Browser", tmp_path: Path, scheme: Any) -> None:
+    """The same of boxes, words and a transcript beside what they are about."""
+    folder = fill_beside(tmp_path / "out")
+    build_page(folder, folder / "gallery.html")
+    check_accessibility(browser, folder / "gallery.html", scheme, ["car", "one is dark", "the train leaves"])
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_accessibility(browser: "Browser", file: Path, scheme: Any) -> None:
     """axe-core finds nothing, in both colours, in the list and in the detail view."""
+    check_accessibility(browser, file, scheme, ["a large red circle"])
+
+
+def check_accessibility(browser: "Browser", file: Path, scheme: Any, results: list[str]) -> None:
+    """Let axe-core look at the list, and at the details of some results."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
     # axe is put into the page, which the page's own policy forbids to everyone else.
     context = browser.new_context(bypass_csp=True, color_scheme=scheme)
     tab = context.new_page()
     tab.goto(file.as_uri())
     tab.wait_for_selector(".card img")
-    for view in ("list", "details"):
-        if view == "details":
-            tab.locator(".open", has_text="a large red circle").first.click()
+    for words in ("", *results):
+        if words:
+            search(tab, words)
+            tab.locator(".open").first.click()
         found = axe.Axe().run(tab)
         assert not found.response["violations"], found.generate_report()
+        tab.keyboard.press("Escape")
     context.close()
 
 

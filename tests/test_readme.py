@@ -58,7 +58,7 @@ CALLS = sorted({(page, call) for page, text in PAGES.items() for call in list_ca
 
 
 def test_the_readme_is_short() -> None:
-    assert len(README.splitlines()) <= 130
+    assert len(README.splitlines()) <= 135
 
 
 def test_the_pages_show_help_texts() -> None:

@@ -82,8 +82,10 @@ def test_the_description_has_each_address_and_each_field() -> None:
         operation = described["paths"][url]["post"]
         body = operation["requestBody"]["content"][endpoint.media_type]["schema"]
         assert {*endpoint.names, *endpoint.takes, "model", "user", "tools"} <= set(body["properties"])
-        assert operation["security"] == [{"key": []}]
+        assert operation["security"] == [{"key": []}, {"password": []}]  # either
         assert "401" in operation["responses"]
+    schemes = described["components"]["securitySchemes"]
+    assert {name: scheme["scheme"] for name, scheme in schemes.items()} == {"key": "bearer", "password": "basic"}
     assert "security" not in described["paths"]["/health"]["get"]
     sizes = described["paths"]["/v1/completions"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert sizes["properties"]["temperature"]["anyOf"][0] == {"type": "number", "minimum": 0, "maximum": 100}

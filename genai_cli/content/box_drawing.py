@@ -17,6 +17,7 @@ LINE = 1 / 300  # of the picture's longer side
 LETTERS = 1 / 40
 SMALLEST_LETTERS = 10  # pixels; smaller ones cannot be read
 LARGEST_LETTERS = 48
+EVEN = 0.05 * (21**0.5 - 1)  # the luminance on which black and white stand out alike
 Colour = tuple[int, int, int]
 
 
@@ -79,6 +80,7 @@ def choose_colour(label: str) -> Colour:
 
 
 def choose_ink(colour: Colour) -> Colour:
-    """Black or white, whichever can be read on a colour (ITU-R BT.601 luma)."""
-    red, green, blue = colour
-    return (0, 0, 0) if 0.299 * red + 0.587 * green + 0.114 * blue > 128 else (255, 255, 255)
+    """Black or white, whichever stands out more on a colour: by 4.5 to 1 at least (WCAG 2.2, relative luminance)."""
+    parts = [part / 255 for part in colour]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return (0, 0, 0) if 0.2126 * red + 0.7152 * green + 0.0722 * blue > EVEN else (255, 255, 255)

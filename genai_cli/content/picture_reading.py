@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 MAX_PIXELS = 170_000_000  # of a picture that is read: a gigabyte while it is turned into RGB; Pillow stops soon after
 MAX_BYTES = 500_000_000
 READ_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "AVIF")
+READ_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".gif", ".bmp", ".avif", ".heic", ".heif")
 HEIC = "image/heic"
 HEIC_LIBRARIES = ("pi_heif", "pillow_heif")  # either; the first only decodes
 MOST_PROFILE = 1_000_000  # bytes; those of cameras and screens have a few thousand

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from soundfile import SoundFile
 
 MEDIA = ("video/mp4", "video/webm")  # containers, with or without a picture: M4A and MKV are among them
+READ_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".m4a", ".mp4", ".webm", ".mkv")
 LIBRARY, EXTRA = "av", "media"
 PIECE = 10.0  # seconds that are read at once
 RATES = (1000, 768_000)  # samples a second of sounds that are read

@@ -3,12 +3,14 @@
 from typing import TYPE_CHECKING
 
 from genai_cli.content.sound import Sound
+from genai_cli.content.sound_reading import SoundStream
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 WINDOW = 512  # samples of one spectrum
+MOST_PEAKS = 1 << 16  # that are held of a sound that is read in pieces
 DEPTH = 80  # dB below the loudest that a spectrogram shows
 
 
@@ -21,6 +23,25 @@ def find_peaks(sound: Sound, count: int) -> list[float]:
         return [0.0] * count
     edges = numpy.linspace(0, len(loudness), count + 1).astype(int)[:-1]
     return [float(peak) / 32768 for peak in numpy.maximum.reduceat(loudness, numpy.minimum(edges, len(loudness) - 1))]
+
+
+def trace_peaks(stream: SoundStream, count: int) -> tuple[list[float], float]:
+    """The same of a sound that is read piece by piece, in mono, and its seconds: hours need no more memory."""
+    import numpy
+
+    peaks, rest = numpy.zeros(0, numpy.float32), numpy.zeros(0, numpy.float32)
+    block, samples = 1, 0  # samples of which one peak is kept
+    for piece in stream.pieces:
+        samples += len(piece)
+        rest = numpy.concatenate([rest, numpy.abs(piece)])
+        whole = len(rest) // block * block
+        peaks, rest = numpy.concatenate([peaks, rest[:whole].reshape(-1, block).max(axis=1)]), rest[whole:]
+        while len(peaks) > MOST_PEAKS:
+            peaks = numpy.pad(peaks, (0, len(peaks) % 2)).reshape(-1, 2).max(axis=1)
+            block *= 2
+    peaks = numpy.concatenate([peaks, rest])
+    edges = numpy.minimum(numpy.linspace(0, len(peaks), count + 1).astype(int)[:-1], len(peaks) - 1)
+    return [float(peak) for peak in numpy.maximum.reduceat(peaks, edges)], samples / stream.shape.rate
 
 
 def draw_spectrogram(sound: Sound, width: int, height: int) -> "NDArray[np.float32]":

@@ -2,14 +2,15 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import cast
 
+from genai_cli.content import picture_reading, sound_reading
 from genai_cli.content.picture import Picture
 from genai_cli.content.reading import read_provenance
 from genai_cli.content.sound import Sound
-from genai_cli.content.text import Text
+from genai_cli.content.transcript import Transcript
 from genai_cli.errors import InputError
 from genai_cli.gallery.item import DONE, ORIGINAL, Item, read_words
 from genai_cli.store.json_lines import read_whole_lines
@@ -17,6 +18,8 @@ from genai_cli.store.manifest import MAX_LINE, find_manifests, read_manifest_lin
 from genai_cli.types import JsonObject
 
 MEDIA = (*Picture.suffixes, *Sound.suffixes)
+READ = (*picture_reading.READ_SUFFIXES, *sound_reading.READ_SUFFIXES)  # what results may be made from
+JSON = ".json"
 RECORD_LINES = (".jsonl", ".ndjson")
 ENDS = ("file", "status", "id", "key")
 
@@ -93,24 +96,46 @@ def make_item(line: JsonObject, file: Path | None) -> Item:
 def take_file(file: Path, found: Found) -> None:
     """Add the result in a file, if genai made it; note a picture or a sound of another origin."""
     suffix = file.suffix.lower()
-    if suffix not in (*MEDIA, *Text.suffixes):
+    if suffix not in (*MEDIA, *Transcript.suffixes, *READ):
         return
+    record = read_record(file)
+    if record is None or (suffix == JSON and "segments" not in record):
+        if suffix in READ:
+            found.others.append(file)
+    elif suffix in Transcript.suffixes and is_further_file(file, record, found):
+        return
+    else:
+        item = Item(record, file)
+        if suffix in Transcript.suffixes and not item.words:
+            item = replace(item, record={**item.record, "text": read_words(file)})
+        found.items.append(item)
+
+
+def read_record(file: Path) -> JsonObject | None:
+    """The record of a file; None where it has none. What stands in NAME.txt.json is that of NAME.txt."""
+    if file.suffix.lower() == JSON and file.with_suffix("").suffix.lower() in (*MEDIA, *Transcript.suffixes):
+        return None
     try:
         record = read_provenance(file).record
     except InputError:
-        record = None
-    if record is not None:
-        item = Item(cast(JsonObject, dict(record)), file)
-        if suffix in Text.suffixes and not item.words:
-            item = replace(item, record={**item.record, "text": read_words(file)})
-        found.items.append(item)
-    elif suffix in MEDIA:
-        found.others.append(file)
+        return None
+    return None if record is None else dict(record)
+
+
+def is_further_file(file: Path, record: JsonObject, found: Found) -> bool:
+    """Whether a transcript stands in a file of another type, too, and that one is shown: `--format` makes several."""
+    place = Transcript.suffixes.index(file.suffix.lower())
+    for number, suffix in enumerate(Transcript.suffixes):
+        other = file.with_suffix(suffix)
+        is_shown = number < place or (number > place and other in found.claimed)
+        if is_shown and other.is_file() and read_record(other) == record:
+            return True
+    return False
 
 
 def read_lines(file: Path, names: list[str]) -> Iterator[Item]:
     """The records in a file of `--json`, or of `-o NAME.jsonl`, whose results are in no file of the folder."""
-    with file.open("rb") as stream:
+    with suppress(OSError), file.open("rb") as stream:  # it may go meanwhile
         for _, line in read_whole_lines(stream, MAX_LINE):
             is_record = ("genai" in line or "error" in line) and isinstance(line.get("task"), str)
             named = line.get("file")

@@ -3,14 +3,15 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeGuard
 
-from genai_cli.content.picture import Picture
-from genai_cli.content.sound import Sound
+from genai_cli.content import picture_reading, sound_reading
 from genai_cli.request.request import PROMPT
 from genai_cli.types import JsonObject
 
 PICTURE, SOUND, WORDS, NOTHING = "picture", "sound", "words", "nothing"
 DONE, ORIGINAL = "done", "original"
+LARGEST = 1e15  # of the numbers of a record
 MAX_WORDS = 100_000  # characters of a text file that are shown
 
 
@@ -31,11 +32,11 @@ class Item:
     def kind(self) -> str:
         """What is there to see: a picture, a sound, words, or nothing."""
         suffix = self.file.suffix.lower() if self.file else ""
-        if suffix in Picture.suffixes:
+        if suffix in picture_reading.READ_SUFFIXES:
             return PICTURE
-        if suffix in Sound.suffixes:
+        if suffix in sound_reading.READ_SUFFIXES:
             return SOUND
-        return WORDS if self.words or self.labels else NOTHING
+        return WORDS if self.words or self.labels or self.found_nothing else NOTHING
 
     @property
     def task(self) -> str:
@@ -59,7 +60,12 @@ class Item:
         stated = self.record.get("labels", self.record.get("boxes"))
         pairs = [pair for pair in stated if isinstance(pair, dict)] if isinstance(stated, list) else []
         scored = [(pair.get("label"), pair.get("score")) for pair in pairs]
-        return [(str(label or ""), float(score)) for label, score in scored if isinstance(score, int | float)]
+        return [(str(label or ""), float(score)) for label, score in scored if is_number(score)]
+
+    @property
+    def found_nothing(self) -> bool:
+        """Whether a picture was searched in vain."""
+        return self.record.get("boxes") == []
 
     @property
     def inputs(self) -> dict[str, JsonObject]:
@@ -83,7 +89,15 @@ class Item:
         return value if isinstance(value, str) else str(value) if isinstance(value, int | float) else ""
 
 
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Whether a value is a number that can be reckoned with."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and -LARGEST < value < LARGEST
+
+
 def read_words(file: Path) -> str:
-    """The beginning of a text file."""
-    with file.open("rb") as stream:
-        return stream.read(MAX_WORDS).decode(errors="replace")
+    """The beginning of a text file; nothing where it is gone."""
+    try:
+        with file.open("rb") as stream:
+            return stream.read(MAX_WORDS).decode(errors="replace")
+    except OSError:
+        return ""

@@ -10,9 +10,11 @@ from pathlib import Path
 
 from genai_cli.errors import GenaiError
 from genai_cli.gallery.collecting import Found, make_original
-from genai_cli.gallery.item import Item
+from genai_cli.gallery.item import DONE, PICTURE, SOUND, Item
 from genai_cli.gallery.thumbnails import Thumbnails
 from genai_cli.request.request import PROMPT
+
+SHOWN = (PICTURE, SOUND)
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,8 @@ class Relations:
 
     sources: list[int] = field(default_factory=list)
     results: list[int] = field(default_factory=list)
+    beside: list[int] = field(default_factory=list)
+    """Those of the sources beside which a result stands: the pictures and sounds that words and boxes are about."""
 
 
 def identify(found: Found, thumbnails: Thumbnails) -> list[Item]:
@@ -57,11 +61,23 @@ def relate(items: Sequence[Item]) -> list[Relations]:
     relations = [Relations() for _ in items]
     for place, item in enumerate(items):
         sources = [source for sha256 in item.sources for source in places.get(sha256, ())]
-        sources += [texts[hash_text(prompt)]] if (prompt := item.text(PROMPT)) and hash_text(prompt) in texts else []
+        text = texts.get(hash_text(prompt)) if (prompt := item.text(PROMPT)) else None
+        sources += [text] if text is not None and may_be_prompt(items[text], item) else []
         for source in dict.fromkeys(sources):
             relations[place].sources.append(source)
             relations[source].results.append(place)
+        if item.status == DONE and item.kind not in SHOWN:
+            found = [
+                [source for source in places.get(sha256, ()) if items[source].kind in SHOWN] for sha256 in item.sources
+            ]
+            relations[place].beside.extend(dict.fromkeys(sources[0] for sources in found if sources))
     return relations
+
+
+def may_be_prompt(text: Item, item: Item) -> bool:
+    """Whether an item may be made from a text with the words of its prompt: what describes it says the same later."""
+    made, used = text.text("created"), item.text("created")
+    return (not made or not used or made <= used) and item.sha256 not in list(text.sources)
 
 
 def hash_text(text: str) -> str:

@@ -7,6 +7,7 @@
   const OVERSCAN = 3; // rows beyond the window
   const KEPT_BLOCKS = 12; // blocks of JSON that stay read
   const RELOAD = 4000; // milliseconds between two looks for a newer page
+  const NONE = "Nothing was found.";
   const FILTERS = { t: "Task", m: "Model", c: "Licence" };
   const list = $("list"), dialog = $("detail");
 
@@ -28,7 +29,8 @@
     let block = blocks.get(name);
     if (block === undefined) {
       const element = $(name);
-      if (element === null) return null; // not loaded yet
+      // Not loaded yet, or in part: whatever follows it tells that it is whole.
+      if (element === null || (element.nextSibling === null && document.readyState === "loading")) return null;
       block = JSON.parse(element.textContent);
     } else blocks.delete(name);
     blocks.set(name, block);
@@ -135,28 +137,74 @@
   const drawLabels = (labels) => make("div", { class: "bars" }, ...labels.map(([label, score]) => make("div", {},
     make("span", {}, score.toFixed(4)), label || "value",
     score >= 0 && score <= 1 ? make("meter", { value: score, "aria-label": `${label}: ${score.toFixed(4)}` }) : null)));
-  const drawView = (item, place) => {
+  // Boxes lie over their picture in percent of it, so they fit it at any size; the best lies on top.
+  const layBoxes = (picture, size, limit, boxes) => {
+    const frame = make("div", { class: "boxed" }, picture), ratio = size[0] / Math.max(1, size[1]);
+    frame.style.aspectRatio = ratio;
+    frame.style.width = `min(100%, ${limit.width}px, ${ratio} * ${limit.height})`;
+    const lay = (name, [left, top, width, height, colour, ink], text) => {
+      const element = make("span", { class: name, "aria-hidden": "true" }, text), style = element.style;
+      if (text === null) Object.assign(style, { left: `${left}%`, top: `${top}%`, width: `${width}%`, height: `${height}%` });
+      else {
+        // A label stands over its box, or in it at the upper edge, and grows to where there is more room.
+        Object.assign(style, top > 10 ? { bottom: `${100 - top}%` } : { top: `${top}%` });
+        Object.assign(style, left + width / 2 > 50 ? { right: `${100 - left - width}%` } : { left: `${left}%` });
+        style.color = ink;
+        style.backgroundColor = colour;
+      }
+      style.borderColor = colour;
+      frame.append(element);
+    };
+    const order = [...boxes].reverse();
+    for (const [place] of order) lay("box", place, null);
+    for (const [place, text] of order) if (text) lay("tag", place, text);
+    return frame;
+  };
+  const drawBoxes = (boxes) => boxes.length === 0 ? make("p", {}, NONE) : make("table", { class: "boxes" },
+    make("caption", {}, "Boxes, in pixels of the picture"),
+    make("thead", {}, make("tr", {}, ...["label", "score", "x", "y", "width", "height"].map((name) => make("th", { scope: "col" }, name)))),
+    make("tbody", {}, ...boxes.map(({ label, score, box, colour }) => {
+      const swatch = make("span", { class: "swatch", "aria-hidden": "true" });
+      swatch.style.backgroundColor = colour;
+      return make("tr", {}, make("th", { scope: "row" }, swatch, label), make("td", {}, score.toFixed(4)),
+        ...box.map((number) => make("td", {}, number.toFixed(1))));
+    })));
+  // What was said or found stands beside the picture or the sound that it is about.
+  const drawPair = (item, source) => {
+    const about = items[source], small = read("thumbnails", source);
+    const words = item.l ? drawLabels(item.l) : make("div", { class: "words" }, item.n ? NONE : item.x ?? "");
+    if (small?.peaks?.length) return make("div", { class: "pair heard" }, drawWave(small.peaks), words);
+    if (!small?.picture) return words;
+    const boxes = (item.b ?? []).map((box) => [box, box[6]]);
+    if (boxes.length === 0) return make("div", { class: "pair" }, drawPicture(small, about), words);
+    const limit = { width: Math.min(192, Math.max(128, ...small.size)), height: "160px" };
+    return layBoxes(drawPicture(small, about), small.size, limit, boxes);
+  };
+  const drawView = (item, place, alone = false) => {
     if (item.e) return make("div", { class: "failed" }, item.e);
+    if (item.o && !(alone && (item.l || item.x || item.n) && !item.b)) return drawPair(item, item.o[0]);
     const small = read("thumbnails", place);
     if (small?.problem) return make("div", { class: "failed" }, small.problem);
     if (small?.picture) return drawPicture(small, item);
     if (small?.peaks?.length) return drawWave(small.peaks);
     if (item.l) return drawLabels(item.l);
-    return make("div", { class: "words" }, item.x ?? "");
+    return make("div", { class: "words" }, item.n ? NONE : item.x ?? "");
   };
   const drawPicture = (small, item) => make("img", {
     src: `data:image/webp;base64,${small.picture}`, alt: item.p ?? "", class: Math.max(...small.size) <= 128 ? "tiny" : null,
   });
+  const waits = (place) => [place, ...(items[place].o ?? [])].some((needed) => read("thumbnails", needed) === null);
   const describe = (item) => [item.t, item.m, item.s && `seed ${item.s}`, item.z].filter(Boolean).join(" · ");
   const drawCard = (place, position) => {
     const item = items[place], view = make("div", { class: "view" }, drawView(item, place));
     const open = make("button", { type: "button", class: "open", onclick: () => { activate(position); showDetail(position); } },
       view, make("div", { class: "caption" }, item.p ?? ""), make("div", { class: "about" }, describe(item)));
     const card = make("div", { class: "card", role: "listitem", "aria-setsize": shown.length, "aria-posinset": position + 1 }, open);
-    if (read("thumbnails", place) === null) card.dataset.waits = "";
-    if (item.k === "sound" && !item.e) {
+    if (waits(place)) card.dataset.waits = "";
+    const sound = [place, ...(item.o ?? [])].find((one) => items[one].k === "sound");
+    if (sound !== undefined && !item.e) {
       const name = `Play ${item.p ?? "the sound"}`;
-      card.append(make("button", { type: "button", class: "play", "aria-label": name, onclick: (event) => play(place, event.currentTarget) }, "▶"));
+      card.append(make("button", { type: "button", class: "play", "aria-label": name, onclick: (event) => play(sound, event.currentTarget) }, "▶"));
     }
     return card;
   };
@@ -220,26 +268,40 @@
     button.textContent = done ? "Copied" : "Not copied";
     setTimeout(() => { button.textContent = "Copy"; }, 2000);
   };
-  const drawRelated = (title, places) => places.length === 0 ? null : make("section", {}, make("h3", {}, title), make("div", { class: "related" },
-    ...places.map((place) => make("button", { type: "button", onclick: () => showPlace(place) }, drawView(items[place], place),
+  const drawRelated = (title, places, alone = false) => places.length === 0 ? null : make("section", {}, make("h3", {}, title), make("div", { class: "related" },
+    ...places.map((place) => make("button", { type: "button", onclick: () => showPlace(place) }, drawView(items[place], place, alone),
       `${items[place].t ?? ""}: ${(items[place].p ?? items[place].f ?? "").slice(0, 80)}`))));
   const showPlace = (place) => {
     let position = shown.indexOf(place);
     if (position < 0) { $("tools").reset(); redraw(); position = shown.indexOf(place); }
     showDetail(position);
   };
+  const drawWhole = (place, boxes = [], size = null) => {
+    const item = items[place], small = read("thumbnails", place), url = read("details", place)?.url;
+    if (item.k === "sound") {
+      return [small?.peaks?.length ? drawWave(small.peaks) : null, make("audio", { controls: "", preload: "none", src: url })];
+    }
+    const tiny = small && Math.max(...small.size) <= 128, name = item.p ?? item.f ?? "";
+    const alt = boxes.length ? `${name}, with ${boxes.length} box${boxes.length > 1 ? "es" : ""}` : name;
+    const picture = make("img", { src: url, alt, class: tiny ? "tiny" : null });
+    // Where the file is not beside the page, or of a type that the browser does not know, the small picture stands for it.
+    picture.addEventListener("error", () => { if (small?.picture) picture.src = `data:image/webp;base64,${small.picture}`; }, { once: true });
+    if (boxes.length === 0) return [picture];
+    const limit = { width: tiny ? 320 : size[0], height: "62vh" };
+    const marks = boxes.map((box) => [[...box.place, box.colour, box.ink], `${box.label} ${Math.round(100 * box.score)} %`]);
+    return [layBoxes(picture, size, limit, marks)];
+  };
   const drawMedia = (item, detail, place) => {
-    const small = read("thumbnails", place);
-    if (item.k === "picture" && detail.url) {
-      const picture = make("img", { src: detail.url, alt: item.p ?? "", class: small && Math.max(...small.size) <= 128 ? "tiny" : null });
-      // Where the file is not beside the page, the small picture stands for it.
-      picture.addEventListener("error", () => { if (small?.picture) picture.src = `data:image/webp;base64,${small.picture}`; }, { once: true });
-      return [picture];
-    }
-    if (item.k === "sound" && detail.url) {
-      return [small?.peaks?.length ? drawWave(small.peaks) : null, make("audio", { controls: "", preload: "none", src: detail.url })];
-    }
-    return [item.l ? drawLabels(item.l) : null, detail.words && !item.l ? make("pre", { tabindex: "0" }, detail.words) : null];
+    const boxes = detail.boxes ? drawBoxes(detail.boxes) : null;
+    if ((item.k === "picture" || item.k === "sound") && detail.url) return [...drawWhole(place), boxes];
+    const words = boxes ?? (item.l ? drawLabels(item.l) : detail.words ? make("pre", { tabindex: "0" }, detail.words) : null);
+    const sources = (item.o ?? []).filter((source) => read("details", source)?.url);
+    if (sources.length === 0) return [words];
+    const heard = sources.every((source) => items[source].k === "sound");
+    return [make("div", { class: `beside${heard ? " heard" : sources.length > 1 ? " several" : ""}` },
+      ...sources.map((source, at) => make("figure", {}, ...drawWhole(source, at === 0 ? detail.boxes ?? [] : [], detail.record.size),
+        make("figcaption", {}, make("button", { type: "button", onclick: () => showPlace(source) }, items[source].f ?? items[source].p ?? "")))),
+      make("div", { class: "about-it", tabindex: boxes ? "0" : null }, words))];
   };
   const showDetail = (position) => {
     if (position < 0 || position >= shown.length) return;
@@ -255,8 +317,8 @@
       item.e ? make("p", { class: "error" }, `${item.z || "failed"}: ${item.e}`) : null,
       ...drawMedia(item, detail, place),
       detail.url ? make("p", {}, make("a", { href: detail.url }, item.f)) : null,
-      drawRelated("Made from", detail.sources),
-      drawRelated("Made from this", detail.results),
+      drawRelated("Made from", detail.sources.filter((source) => !item.o?.includes(source))),
+      drawRelated("Made from this", detail.results, true),
       detail.command ? make("section", {}, make("h3", {}, "The command that makes it again"),
         make("div", { class: "copy" }, make("pre", { tabindex: "0" }, detail.command), button)) : null,
       Object.keys(detail.record).length ? make("section", {}, make("h3", {}, "Record"), make("table", {}, make("tbody", {},
@@ -313,7 +375,7 @@
   // Small pictures come in blocks while the rest of the page loads: a card is drawn again when its block is there.
   const refill = () => {
     for (const [position, card] of cards) {
-      if (card.dataset.waits === undefined || read("thumbnails", shown[position]) === null) continue;
+      if (card.dataset.waits === undefined || waits(shown[position])) continue;
       card.querySelector(".view").replaceChildren(drawView(items[shown[position]], shown[position]));
       delete card.dataset.waits;
     }

@@ -17,6 +17,7 @@ from urllib.parse import quote
 from genai_cli import __version__
 from genai_cli.gallery.item import Item
 from genai_cli.gallery.lineage import Relations
+from genai_cli.gallery.marks import list_marks
 from genai_cli.gallery.remaking import build_command
 from genai_cli.gallery.thumbnails import Thumbnail
 from genai_cli.types import JsonObject
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 BLOCK = 100  # items in a block of JSON: a browser reads those that it shows
 SHOWN_WORDS = 400  # characters of a text on its card
+SHOWN_BOXES = 8  # on the picture of a card
 GENERATOR = "genai gallery"
 HERE = Path(__file__).parent
 
@@ -64,15 +66,16 @@ class Page:
             "progress": self.progress,
             "live_tag": self.live_tag,
             "block_size": BLOCK,
-            "index": [self.describe(item) for item in self.items],
+            "index": [self.describe(*both) for both in zip(self.items, self.relations, strict=True)],
             "details": self.cut(self.list_details()),
             "thumbnails": self.cut(thumbnail.fields() | {"problem": thumbnail.problem} for thumbnail in thumbnails),
         }
         for piece in load_template().generate(values):
             yield piece.encode(errors="replace")
 
-    def describe(self, item: Item) -> JsonObject:
+    def describe(self, item: Item, related: Relations) -> JsonObject:
         """What is searched, filtered and shown on a card. Short names: there may be ten thousand."""
+        marks = list_marks(item)[:SHOWN_BOXES] if related.beside else []
         fields = {
             "k": item.kind,
             "t": item.task,
@@ -86,18 +89,23 @@ class Page:
             "z": "" if item.status == "done" else item.status,
             "e": item.text("error"),
             "f": str(item.file.name) if item.file else "",
+            "o": related.beside,
+            "b": [mark.brief() for mark in marks],
+            "n": item.found_nothing,
         }
         return {name: value for name, value in fields.items() if value}
 
     def list_details(self) -> Iterator[JsonObject]:
         """What the detail view shows."""
         for item, related in zip(self.items, self.relations, strict=True):
+            marks = list_marks(item)
             yield {
                 "url": self.link(item.file) if item.file else "",
                 "command": build_command(item, item.file),
                 "words": item.words,
                 "sources": related.sources,
                 "results": related.results,
+                "boxes": [mark.fields() for mark in marks] if marks or item.found_nothing else None,
                 "record": item.record,
             }
 

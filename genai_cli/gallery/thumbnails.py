@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -11,19 +12,20 @@ from pathlib import Path
 
 from genai_cli.atomic import make_process_tag, replace_file
 from genai_cli.content.picture import Picture
-from genai_cli.content.sound import Sound
-from genai_cli.content.sound_views import find_peaks
+from genai_cli.content.sound_reading import open_own_rate
+from genai_cli.content.sound_views import trace_peaks
 from genai_cli.errors import GenaiError
 from genai_cli.events import ignore
 from genai_cli.gallery.item import PICTURE, SOUND, Item
-from genai_cli.request.input import Input
+from genai_cli.gallery.pruning import INDEXES, SLACK, THUMBNAILS, note_use, prune_sometimes
+from genai_cli.request.input import HEAD, Input, tell_media_type
 from genai_cli.store.json_lines import parse_object
 from genai_cli.types import JsonObject
 
 SIDE = 192  # pixels of the longer side
 QUALITY = 60
 PEAKS = 96  # bars of a waveform
-VERSION = "1"  # of what the cache holds; another one is made again
+VERSION = "2"  # of what the cache holds; another one is made again
 MAX_INDEX = 64_000_000  # bytes
 
 
@@ -53,10 +55,12 @@ class Thumbnails:
     def __init__(self, folder: Path, cache: Path | None = None) -> None:
         self.cache = cache or find_cache()
         name = Input.hold(os.fsencode(Path(os.path.realpath(folder))), "").sha256
-        self.index_file = self.cache / "folders" / f"{name}.json"
+        self.index_file = self.cache / INDEXES / f"{name}.json"
         self.index = read_index(self.index_file)
         """The size, time of change and SHA-256 of each file by its path."""
         self.seen: dict[str, list[object]] = {}
+        self.lock = threading.Lock()
+        self.added = 0  # bytes, since the cache was last looked at
 
     def hash_file(self, file: Path) -> str:
         """The SHA-256 of a file. Raises InputError."""
@@ -75,32 +79,52 @@ class Thumbnails:
             self.index = dict(self.seen)
             text = json.dumps(self.index, ensure_ascii=True)
             self.keep(self.index_file, text.encode())
+        else:
+            note_use(self.index_file)
 
     def keep(self, file: Path, data: bytes) -> None:
         """Write a file of the cache; where that is not possible, it is made again the next time."""
         with suppress(OSError):
             file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             replace_file(file, data, make_process_tag())
+            with self.lock:
+                self.added += len(data)
+
+    def tidy(self) -> None:
+        """Keep the cache small."""
+        with self.lock:
+            added, self.added = self.added, 0
+        prune_sometimes(self.cache, added)
 
     def make_all(self, items: Iterable[Item]) -> Iterator[Thumbnail]:
         """A thumbnail for each item, in their order, made on all processors."""
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            yield from pool.map(self.make, items)
+            for thumbnail in pool.map(self.make, items):
+                if self.added >= SLACK:
+                    self.tidy()
+                yield thumbnail
+        self.tidy()
 
     def make(self, item: Item) -> Thumbnail:
         """The thumbnail of an item; an empty one where its file shows nothing."""
         if item.file is None or item.sha256 is None or item.kind not in (PICTURE, SOUND):
             return Thumbnail()
-        kept = self.cache / "thumbnails" / item.sha256[:2] / f"{item.sha256}-{VERSION}.json"
+        kept = self.cache / THUMBNAILS / item.sha256[:2] / f"{item.sha256}-{VERSION}.json"
         try:
-            return read_thumbnail(kept)
+            found = read_thumbnail(kept)
+            note_use(kept)
+            return found
         except (OSError, ValueError, KeyError, TypeError):
             pass
-        source = Input(item.sha256, "", item.file.stat().st_size, item.file.name, item.file.absolute())
         try:
+            with item.file.open("rb") as stream:
+                media_type = tell_media_type(stream.read(HEAD))
+            source = Input(item.sha256, media_type, item.file.stat().st_size, item.file.name, item.file.absolute())
             made = shrink(source) if item.kind == PICTURE else outline(source)
         except GenaiError as error:
             return Thumbnail(problem=error.message)
+        except OSError as error:  # it went while the page was made
+            return Thumbnail(problem=f"{item.file.name} cannot be read: {error.strerror or error}")
         self.keep(kept, json.dumps(made.fields()).encode())
         return made
 
@@ -146,6 +170,6 @@ def shrink(source: Input) -> Thumbnail:
 
 def outline(source: Input) -> Thumbnail:
     """The waveform of a sound. Raises InputError."""
-    sound = Sound.read(source, ignore)
-    peaks = tuple(min(99, round(peak * 99)) for peak in find_peaks(sound, PEAKS))
-    return Thumbnail(peaks=peaks, seconds=round(len(sound.samples) / sound.sampling_rate, 2))
+    with open_own_rate(source) as stream:
+        peaks, seconds = trace_peaks(stream, PEAKS)
+    return Thumbnail(peaks=tuple(min(99, round(peak * 99)) for peak in peaks), seconds=round(seconds, 2))

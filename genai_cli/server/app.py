@@ -8,10 +8,11 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genai_cli.content.record import from_json
-from genai_cli.content.text import Text
+from genai_cli.content.transcript import Transcript
 from genai_cli.errors import GenaiError, InputError
 from genai_cli.events import Event, SoundPiece, TextPiece
 from genai_cli.modality.registry import list_endpoints
@@ -22,6 +23,7 @@ from genai_cli.server.failures import SlowError, answer_error, explain
 from genai_cli.server.forms import is_form, read_form
 from genai_cli.server.guard import MOST_BYTES, Guard, Rules
 from genai_cli.server.listening import Patience
+from genai_cli.server.live_gallery import AwayError
 from genai_cli.server.metrics import Metrics, Spent
 from genai_cli.server.pages import list_pages
 from genai_cli.server.schema import build_schema
@@ -122,7 +124,10 @@ class Server:
 
         if self.served.gallery is None:
             return answer_error(404, "no gallery is shown")
-        shown = await to_thread.run_sync(self.served.gallery.show)
+        try:
+            shown = await to_thread.run_sync(self.served.gallery.show)
+        except AwayError as error:
+            return explain(error)
         headers = {"ETag": shown.tag, "Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
         if request.headers.get("if-none-match") == shown.tag:
             return Response(status_code=304, headers=headers)
@@ -134,12 +139,14 @@ class Server:
         from starlette.responses import FileResponse
 
         gallery = self.served.gallery
-        file = await to_thread.run_sync(gallery.find, request.path_params["name"]) if gallery else None
-        if file is None:
+        try:
+            file = await to_thread.run_sync(gallery.find, request.path_params["name"]) if gallery else None
+            told = await to_thread.run_sync(read_type, file) if file else None
+        except AwayError as error:
+            return explain(error)
+        if file is None or told is None:
             return answer_error(404, "there is no such file on the page")
-        with file.open("rb") as stream:
-            told = tell_media_type(stream.read(HEAD))
-        media_type = "text/plain; charset=utf-8" if file.suffix in Text.suffixes else told
+        media_type = "text/plain; charset=utf-8" if file.suffix.lower() in Transcript.suffixes else told
         headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
         return FileResponse(file, media_type=media_type, headers=headers | {"Cache-Control": "no-cache"})
 
@@ -279,6 +286,15 @@ def send_whole(answer: Answer) -> "Response":
     if isinstance(answer, SentFile):
         return Response(answer.data, media_type=answer.media_type, headers={"X-Content-Type-Options": "nosniff"})
     return PlainTextResponse(answer) if isinstance(answer, str) else JSONResponse(answer)
+
+
+def read_type(file: Path) -> str | None:
+    """What a file is, by its first bytes; None where it is gone, or cannot be read."""
+    try:
+        with file.open("rb") as stream:
+            return tell_media_type(stream.read(HEAD))
+    except OSError:
+        return None
 
 
 def describe_bug(error: Exception) -> GenaiError:

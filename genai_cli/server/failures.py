@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from genai_cli.errors import DeviceError, GenaiError, InputError, ModelError, OutputError, RefusedError
 from genai_cli.server.answering import BusyError
+from genai_cli.server.live_gallery import AwayError
 
 if TYPE_CHECKING:
     from starlette.responses import JSONResponse
@@ -19,6 +20,7 @@ class SlowError(GenaiError):
 # The status of each kind of error, the nearest kind first; any other is 500.
 STATUSES: tuple[tuple[type[GenaiError], int], ...] = (
     (BusyError, 503),
+    (AwayError, 503),
     (SlowError, 408),
     (InputError, 400),
     (ModelError, 404),

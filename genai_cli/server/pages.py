@@ -54,8 +54,8 @@ FILE = Page(
 
 GALLERY = "/gallery/"
 GALLERY_PAGES = (
-    Page(GALLERY, "gallery_page", "The results of a folder as a page.", None, media_type="text/html"),
-    Page(f"{GALLERY}{{name}}", "gallery_file", "A file on that page.", None, errors=(404,), media_type="*/*"),
+    Page(GALLERY, "gallery_page", "The results of a folder as a page.", None, errors=(503,), media_type="text/html"),
+    Page(f"{GALLERY}{{name}}", "gallery_file", "A file on that page.", None, errors=(404, 503), media_type="*/*"),
 )
 """Only where a folder is shown. A browser may send the key as the password of a user of any name."""
 

@@ -31,6 +31,15 @@ ERROR: JsonObject = {
     },
     "required": ["error"],
 }
+# The guard takes the key in either form (RFC 6750, RFC 7617).
+KEY_SCHEMES: JsonObject = {
+    "key": {"type": "http", "scheme": "bearer"},
+    "password": {
+        "type": "http",
+        "scheme": "basic",
+        "description": "The key as the password, as a browser sends it; the name of the user does not matter.",
+    },
+}
 STREAM: JsonObject = {"type": "string", "description": "Server-sent events: chunks as JSON, then [DONE]."}
 # What a request for results may be refused with, beside 401 and 403 of every address.
 REFUSALS = (400, 404, 408, 413, 503)
@@ -44,7 +53,7 @@ def build_schema(pages: Sequence[Page], has_key: bool, keeps_files: bool) -> Jso
         paths[url] = {"post": describe_endpoint(endpoint, requests[task], has_key, keeps_files)}
     components: JsonObject = {"schemas": {"Error": ERROR}}
     if has_key:
-        components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+        components["securitySchemes"] = KEY_SCHEMES
     info = {"title": "genai serve", "version": __version__, "description": "OpenAI's API over models of this machine."}
     return {"openapi": "3.1.0", "info": info, "paths": paths, "components": components}
 
@@ -124,6 +133,7 @@ def describe_responses(content: Mapping[str, object], errors: tuple[int, ...]) -
 
 
 def ask_for_key(operation: JsonObject) -> JsonObject:
-    """An operation for those who have the key."""
+    """An operation for those who have the key, sent in any one of the forms."""
     refused = describe_responses({}, (401,))["401"]
-    return {**operation, "security": [{"key": []}], "responses": {**operation["responses"], "401": refused}}
+    forms: list[JsonObject] = [{name: []} for name in KEY_SCHEMES]
+    return {**operation, "security": forms, "responses": {**operation["responses"], "401": refused}}

@@ -32,7 +32,8 @@ show embed "A dog runs in the park" "A cat sits on the mat" "The market fell on 
 show embed "a kitten on a rug" --near --in "$OUT/vectors.npy" --top 2
 show audio "electric rock solo" -m tiny --duration 5 --seed 1 -o "$OUT/"
 show gallery "$OUT" --sheet "$OUT/contact-sheet.png"
-
+# On the page, what was said of a picture stands beside it.
+"$BIN/genai" describe "$circle" "$diamond" -m tiny --json >"$OUT/described.jsonl"
 show gallery "$OUT"
 
 printf '\nThe files, and a contact sheet of them all, are in %s/:\n' "$OUT"

@@ -13,11 +13,12 @@ from genai_cli.gallery.building import build_page
 
 ROOT = Path(__file__).parent.parent.parent
 PICTURES = ROOT / "docs" / "pictures"
-WIDTH, HEIGHT = 1000, 640
+WIDTH = 1000
+HEIGHTS = {"light": 980, "dark": 640}  # of the list, in which each kind of result is to be seen, and of the details
 
 
 def take_pictures(folder: Path) -> None:
-    """The list in light colours, and a detail view in dark ones."""
+    """The list in light colours, and in dark ones a picture with what a model said of it."""
     from playwright.sync_api import sync_playwright
 
     with tempfile.TemporaryDirectory() as place, sync_playwright() as playwright:
@@ -27,13 +28,15 @@ def take_pictures(folder: Path) -> None:
         options = ["--no-sandbox"] if os.getuid() == 0 else []
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=options)
         for scheme, name in (("light", "gallery"), ("dark", "gallery-detail")):
-            viewport = {"width": WIDTH, "height": HEIGHT}
+            viewport = {"width": WIDTH, "height": HEIGHTS[scheme]}
             tab = browser.new_context(color_scheme=scheme, viewport=viewport).new_page()
             tab.goto(page.as_uri())
             tab.wait_for_load_state()
+            tab.select_option("#sort", "new")
+            tab.locator("#list:not([aria-busy])").wait_for()
             if scheme == "dark":
-                tab.locator(".open").nth(2).click()
-                tab.locator("#detail-body > img").wait_for()
+                tab.locator(".open", has_text="describe ·").first.click()
+                tab.locator("#detail-body .beside img").wait_for()
             tab.screenshot(path=PICTURES / f"{name}.png")
         browser.close()
 
