@@ -119,10 +119,13 @@ def run_rows(
     writer = open_file(form, survey, options) if form else select_writer(destination, rows, survey, options)
     todo = Todo(writer, options.batch.retry_failed, Report(survey.items), options.batch.limit)
     if options.batch.dry_run:
-        from genai_cli.cli.plan import show_files, show_plan
+        from genai_cli.cli.plan import show_chapters, show_files, show_plan
 
         with closing(console):
-            if isinstance(unwrap(rows), FileRows) or options.messages.json:
+            source = unwrap(rows)
+            if isinstance(source, FileRows) and source.reading.chapters and not options.messages.json:
+                show_chapters(orders, destination, console)
+            if isinstance(source, FileRows) or options.messages.json:
                 show_plan(orders, todo, settings, options.messages.json, console)
             else:
                 show_files(orders, destination, options.output.output if form else None, console)

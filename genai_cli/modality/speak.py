@@ -106,6 +106,7 @@ class Speak(Modality[SpeakRequest]):
         known=VOICES,
         built_in=TINY / "speak",
     )
+    takes_chapters: ClassVar[bool] = True
     streams_sound: ClassVar[bool] = True
     work: ClassVar[Work | None] = Work.TOKENS
     libraries: ClassVar[tuple[str, ...]] = ("torch", "transformers")
