@@ -17,6 +17,7 @@ from genai_cli.hub.names import parse_name
 from genai_cli.hub.reference import BUILT_IN
 from genai_cli.hub.size import count_bytes_to_fetch, measure_free_disk
 from genai_cli.modality.registry import find_modality, load_catalog
+from genai_cli.request.rows import FileRows, Rows
 from genai_cli.sizes import show_bytes
 from genai_cli.store.names import DEFAULT_TEMPLATE, Destination
 from genai_cli.work.job import References
@@ -122,8 +123,10 @@ def plan_lines(
     yield "nothing was loaded or written"
 
 
-def show_chapters(orders: Orders, destination: Destination | None, console: Console) -> None:
-    """The files that the chapters of a book would give, and how long the chapters are."""
+def show_chapters(rows: Rows, orders: Orders, destination: Destination | None, as_json: bool, console: Console) -> None:
+    """The files that the chapters of a book would give, if the rows are one, and how long the chapters are."""
+    if as_json or not (isinstance(rows, FileRows) and rows.reading.chapters):
+        return
     for file in list_files(orders, destination):
         console.result(file)
     lengths = [len(order.request.title) for order in orders]

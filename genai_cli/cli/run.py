@@ -122,10 +122,8 @@ def run_rows(
         from genai_cli.cli.plan import show_chapters, show_files, show_plan
 
         with closing(console):
-            source = unwrap(rows)
-            if isinstance(source, FileRows) and source.reading.chapters and not options.messages.json:
-                show_chapters(orders, destination, console)
-            if isinstance(source, FileRows) or options.messages.json:
+            show_chapters(unwrap(rows), orders, destination, options.messages.json, console)
+            if isinstance(unwrap(rows), FileRows) or options.messages.json:
                 show_plan(orders, todo, settings, options.messages.json, console)
             else:
                 show_files(orders, destination, options.output.output if form else None, console)
