@@ -223,6 +223,31 @@ def test_pocket_speaks_by_a_codec_in_its_folder_or_of_another_repository(
     assert record_of(Path("b.wav"))["companions"]["acme/codec"]["revision"]
 
 
+def test_what_is_pulled_speaks_offline_with_its_companion(
+    genai: Genai, build: Build, hub: LoopbackHub, tmp_path: Path
+) -> None:
+    own = hub.add("acme/pocket", build("pocket", codec="acme/codec"))
+    other = hub.add("acme/codec", build("pocket_codec"))
+    pulled = genai("models", "pull", "acme/pocket")
+    assert pulled.code == 0, pulled.stderr
+    assert pulled.stdout.strip().endswith(own)
+    assert "acme/codec, which acme/pocket needs, is in " in pulled.stderr
+    hub.requests.clear()
+    done = genai("speak", "at nine", "-m", "acme/pocket", "--offline", "-o", tmp_path / "a.wav")
+    assert done.code == 0, done.stderr
+    assert record_of(tmp_path / "a.wav")["companions"]["acme/codec"]["revision"] == other
+    again = genai("models", "pull", "acme/pocket", "--offline", "--json")
+    assert [one["revision"] for one in json.loads(again.stdout)["companions"]] == [other]
+    assert not hub.requests
+
+
+def test_a_companion_that_is_missing_or_not_allowed_ends_a_pull(genai: Genai, build: Build, hub: LoopbackHub) -> None:
+    hub.add("acme/pocket", build("pocket", codec="acme/codec"))
+    missing = genai("models", "pull", "acme/pocket")
+    assert missing.code == 4, missing.stderr
+    assert "acme/codec" in missing.stderr
+
+
 def test_pocket_takes_a_voice_from_a_sound_or_from_frames(run_main: RunMain, build: Build) -> None:
     model = str(build("pocket"))
     numpy.save("frames.npy", numpy.ones((3, 8), numpy.float32))

@@ -10,11 +10,15 @@ from genai_cli.cli.command import Command, Given, Item, build_group
 from genai_cli.cli.console import Console
 from genai_cli.cli.options import LicenseOptions, MessageOptions, NetworkOptions, read_access
 from genai_cli.errors import InputError
+from genai_cli.events import Notice
 from genai_cli.request.option import MODEL, Option
 from genai_cli.sizes import show_bytes
+from genai_cli.types import JsonObject
 
 if TYPE_CHECKING:
     from typer.core import TyperGroup
+
+    from genai_cli.hub.fetching import ModelFiles
 
 SUMMARY = "List, show, fetch and remove models."
 MENU = (
@@ -50,12 +54,12 @@ class PullOptions:
 
 
 def pull(given: Given) -> int:
-    """Fetch a model's files, and print the folder that they are in."""
-    from genai_cli.hub.fetching import fetch, resolve
+    """Fetch a model's files, and those of other models that it needs, and print the folder that its own are in."""
+    from genai_cli.hub.fetching import fetch, fetch_companions, resolve
     from genai_cli.hub.files import FetchOptions
     from genai_cli.hub.names import parse_name
     from genai_cli.hub.reference import BUILT_IN
-    from genai_cli.modality.registry import load_catalog
+    from genai_cli.modality.registry import list_companions, load_catalog
 
     console, options = open_console(given)
     access = read_access(given)
@@ -70,10 +74,19 @@ def pull(given: Given) -> int:
     with closing(console):
         reference = resolve(reference, access.offline, console.emit)
         files = fetch(reference, wanted, console.emit)
-    place = str(files.single or files.folder)
-    values = {"id": reference.id, "revision": reference.revision, "folder": place}
-    console.line(json.dumps(values) if options.json else place)
+        files = fetch_companions(files, list_companions(files.folder), wanted, console.emit)
+    for other in files.companions.values():
+        console.emit(Notice(f"{other.reference.id}, which {reference.id} needs, is in {other.folder}"))
+    others = [describe(other) for other in files.companions.values()]
+    values = describe(files) | ({"companions": others} if others else {})
+    console.line(json.dumps(values) if options.json else str(values["folder"]))
     return 0
+
+
+def describe(files: "ModelFiles") -> JsonObject:
+    """Which model was fetched, and where it is."""
+    reference = files.reference
+    return {"id": reference.id, "revision": reference.revision, "folder": str(files.single or files.folder)}
 
 
 def remove_model(given: Given) -> int:

@@ -145,6 +145,14 @@ class PromptOptions:
         str | None,
         Option("--prompts", help="Read prompts from a .txt (one a line), .jsonl, .csv or .tsv file; - is stdin."),
     ] = None
+    chapters: Annotated[
+        bool,
+        Option(
+            "--chapters",
+            help="The file is a book, plain text or Markdown: one result for each chapter, named by its title.",
+            needs="takes_chapters",
+        ),
+    ] = False
     column: Annotated[
         str | None,
         Option("--column", metavar="NAME", help="The table's column that holds the prompt; all others are kept."),

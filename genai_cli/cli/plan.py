@@ -17,8 +17,9 @@ from genai_cli.hub.names import parse_name
 from genai_cli.hub.reference import BUILT_IN
 from genai_cli.hub.size import count_bytes_to_fetch, measure_free_disk
 from genai_cli.modality.registry import find_modality, load_catalog
+from genai_cli.request.rows import FileRows, Rows
 from genai_cli.sizes import show_bytes
-from genai_cli.store.names import Destination
+from genai_cli.store.names import DEFAULT_TEMPLATE, Destination
 from genai_cli.work.job import References
 from genai_cli.work.orders import Orders, Survey
 from genai_cli.work.report import Report
@@ -122,21 +123,41 @@ def plan_lines(
     yield "nothing was loaded or written"
 
 
+def show_chapters(rows: Rows, orders: Orders, destination: Destination | None, as_json: bool, console: Console) -> None:
+    """The files that the chapters of a book would give, if the rows are one, and how long the chapters are."""
+    if as_json or not (isinstance(rows, FileRows) and rows.reading.chapters):
+        return
+    for file in list_files(orders, destination):
+        console.result(file)
+    lengths = [len(order.request.title) for order in orders]
+    several = f"{len(lengths)} chapters of {min(lengths):,} to {max(lengths):,} characters"
+    console.emit(Notice(several if len(lengths) > 1 else f"no chapters found: one text of {lengths[0]:,} characters"))
+
+
 def show_files(orders: Orders, destination: Destination | None, one_file: str | None, console: Console) -> None:
     """The files that prompts on the command line would give (SEED where it is not given), and a summary on stderr."""
+    for file in list_files(orders, destination) if one_file is None else [one_file]:
+        console.result(file)
+    models = ", ".join(sorted({str(reference) for reference in name_models(orders).values()}))
+    results = f"{console.items} result{'s' * (console.items != 1)}"
+    console.emit(Notice(f"would make {results} with {models}; nothing was loaded or written"))
+
+
+def name_models(orders: Orders) -> References:
+    """What the models' names stand for, as far as their names tell."""
     names = {(needs.task, needs.model) for needs in orders.survey.needs}
-    references = {(task, model): parse_name(model, task, load_catalog()) for task, model in names}
-    files = [] if one_file is None else [one_file]
+    return {(task, model): parse_name(model, task, load_catalog()) for task, model in names}
+
+
+def list_files(orders: Orders, destination: Destination | None) -> Iterator[str]:
+    """The names of the files of all results; none where they get no files."""
     seeded = (order.request.seed is not None for order in orders for _ in range(order.number))
-    for job, has_seed in zip(list_jobs(orders, references, None), seeded, strict=True):
+    for job, has_seed in zip(list_jobs(orders, name_models(orders), None), seeded, strict=True):
         if destination is not None:
             # The key needs the model's commit, which is not asked for here; a seed not given is drawn at each run.
             unknown = "key" if has_seed else "key|seed"
-            template = re.sub(rf"\{{({unknown})[^}}]*\}}", lambda field: field[1].upper(), destination.template)
+            template = destination.template
+            if template != DEFAULT_TEMPLATE or job.id == job.key:  # an own id is the whole default name
+                template = re.sub(rf"\{{({unknown})[^}}]*\}}", lambda field: field[1].upper(), template)
             suffix = destination.suffix or find_modality(job.request.task).content.suffixes[0]
-            files.append(str(replace(destination, template=template).make_path(name_fields(job), suffix)))
-    for file in files:
-        console.result(file)
-    models = ", ".join(sorted({str(reference) for reference in references.values()}))
-    results = f"{console.items} result{'s' * (console.items != 1)}"
-    console.emit(Notice(f"would make {results} with {models}; nothing was loaded or written"))
+            yield str(replace(destination, template=template).make_path(name_fields(job), suffix))

@@ -119,9 +119,10 @@ def run_rows(
     writer = open_file(form, survey, options) if form else select_writer(destination, rows, survey, options)
     todo = Todo(writer, options.batch.retry_failed, Report(survey.items), options.batch.limit)
     if options.batch.dry_run:
-        from genai_cli.cli.plan import show_files, show_plan
+        from genai_cli.cli.plan import show_chapters, show_files, show_plan
 
         with closing(console):
+            show_chapters(unwrap(rows), orders, destination, options.messages.json, console)
             if isinstance(unwrap(rows), FileRows) or options.messages.json:
                 show_plan(orders, todo, settings, options.messages.json, console)
             else:

@@ -96,7 +96,7 @@ def read_asked(modality: "type[Modality[Request]]", given: Given) -> "tuple[Rows
     from genai_cli.request.rows import Reading, read_pairs, read_rows
 
     prompts, ways = given.read(PromptOptions), given.read(ReadingOptions)
-    reading = Reading.check(ways.encoding, ways.delimiter, prompts.column, prompts.template)
+    reading = Reading.check(ways.encoding, ways.delimiter, prompts.column, prompts.template, prompts.chapters)
     stdin, rows_file, request_class = sys.stdin.buffer, prompts.prompts, modality.request
     subject, files = find_subject(request_class, given), list_inputs(request_class)
     if request_class.last is None:

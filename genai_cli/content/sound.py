@@ -2,8 +2,9 @@
 
 import functools
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from genai_cli.content.content import Content
 from genai_cli.content.record import Record, to_json
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SILENCE = 1e-4  # of full scale: below the smallest step of 16 bits times three
+# Samples that are looked at, or encoded, together: hours of speech need no copy of themselves, and libvorbis puts all
+# that it is given first on the stack, where minutes do not fit.
+AT_ONCE = 2**16
 MAX_SAMPLES = 350_000_000  # of a sound that is read: two hours in mono at 48 kHz
 FORMATS = {
     ".wav": {"format": "WAV", "subtype": "PCM_16"},
@@ -53,19 +57,24 @@ class Sound(Content):
 
         if self.values.size == 0:
             raise ResultError("the sound is empty", hint="try another seed, or a longer --duration")
-        if not numpy.isfinite(self.values).all():
-            raise ResultError("the sound is not finite (NaN)", hint="try --dtype float32")
-        loudness = numpy.abs(self.values if self.values.dtype != "int16" else self.values / 32768)
-        if float(loudness.max()) < SILENCE:
+        peak, stuck = 0.0, 0
+        for part in cut(self.values):
+            if not numpy.isfinite(part).all():
+                raise ResultError("the sound is not finite (NaN)", hint="try --dtype float32")
+            loudness = numpy.abs(part if part.dtype != "int16" else part / 32768)
+            peak, stuck = max(peak, float(loudness.max())), stuck + int((loudness > 0.999).sum())
+        if peak < SILENCE:
             raise ResultError("the sound is silent", hint="try another seed or prompt")
-        if float((loudness > 0.999).mean()) > 0.5:
+        if stuck / self.values.size > 0.5:
             raise ResultError("the sound is stuck at full scale", hint="try --dtype float32, or another seed")
 
     def sha256(self) -> str:
         """Of the samples, little-endian, channels interleaved."""
         import hashlib
 
-        return hashlib.sha256(self.samples.astype("<i2").tobytes()).hexdigest()
+        import numpy
+
+        return hashlib.sha256(numpy.ascontiguousarray(self.samples, "<i2").data).hexdigest()
 
     def encode(self, record: Record, suffix: str, mark: str | None) -> bytes:
         """The file's bytes in the format of the suffix. Raises OutputError where it cannot hold this sampling rate."""
@@ -75,7 +84,13 @@ class Sound(Content):
         resampled = suffix == ".opus" and self.sampling_rate not in OPUS_RATES
         rate = OPUS_RATES[-1] if resampled else self.sampling_rate
         try:
-            soundfile.write(stream, self.resample(rate), rate, **FORMATS[suffix])
+            samples = self.resample(rate)
+            channels = samples.shape[1]
+            with soundfile.SoundFile(stream, "w", rate, channels, **FORMATS[suffix]) as file:
+                for part in cut(samples):
+                    # libsndfile 1.2 makes noise of an MP3 of two channels from 16 bits.
+                    is_noise = suffix == ".mp3" and channels > 1
+                    file.write(part.astype("float32") / 32768 if is_noise else part)
         except soundfile.LibsndfileError as error:
             raise OutputError(
                 f"{suffix} cannot hold {self.sampling_rate} samples a second: {error.error_string}", hint="write .wav"
@@ -104,6 +119,12 @@ class Sound(Content):
                 return cls(file.read(dtype="int16", always_2d=True), file.samplerate)
         except soundfile.LibsndfileError as error:
             raise InputError(f"{source.name} cannot be read: {error.error_string}") from None
+
+
+def cut(samples: "NDArray[Any]") -> "Iterator[NDArray[Any]]":
+    """Parts of samples, one after the other, that share their memory."""
+    for start in range(0, len(samples), AT_ONCE):
+        yield samples[start : start + AT_ONCE]
 
 
 def write_tags(stream: io.BytesIO, record: Record, suffix: str, mark: str | None) -> None:

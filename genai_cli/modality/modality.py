@@ -60,6 +60,8 @@ class Modality(ABC, Generic[R]):
     resumes: ClassVar[bool] = False
     """Whether files that are given as arguments, with a folder for the results, are a batch that the same command
     resumes."""
+    takes_chapters: ClassVar[bool] = False
+    """Whether a prompt may be as long as a chapter of a book."""
     streams_sound: ClassVar[bool] = False
     """Whether a sound can be heard as it is made."""
     overlaps: ClassVar[bool] = False

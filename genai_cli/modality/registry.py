@@ -15,6 +15,7 @@ from genai_cli.errors import InputError, nearest
 if TYPE_CHECKING:
     from collections.abc import Collection
     from importlib.metadata import EntryPoint
+    from pathlib import Path
 
     from genai_cli.hub.catalog import Catalog
     from genai_cli.modality.modality import Modality
@@ -131,6 +132,11 @@ def find_modality(task: str) -> "type[Modality[Request]]":
 def list_modalities() -> "list[type[Modality[Request]]]":
     """The classes of all tasks that can be loaded."""
     return [find_modality(entry.task) for entry in list_entries().values() if entry.problem is None]
+
+
+def list_companions(folder: "Path") -> list[str]:
+    """The other repositories that the model in a folder needs, for whichever task."""
+    return list(dict.fromkeys(name for modality in list_modalities() for name in modality.find_companions(folder)))
 
 
 @functools.cache

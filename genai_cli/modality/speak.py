@@ -109,6 +109,7 @@ class Speak(Modality[SpeakRequest]):
         known=VOICES,
         built_in=TINY / "speak",
     )
+    takes_chapters: ClassVar[bool] = True
     streams_sound: ClassVar[bool] = True
     work: ClassVar[Work | None] = Work.TOKENS
     libraries: ClassVar[tuple[str, ...]] = ("torch", "transformers")
@@ -152,15 +153,15 @@ class Speak(Modality[SpeakRequest]):
         if isinstance(language, InputError):
             return language
         pieces = split_text(request.prompt, language)
-        speech, parts = Spoken(language), []
+        speech, spoken = Spoken(language), bytearray()  # which grows without a copy of itself
         try:
-            for samples in self.say_pieces(pieces, request, speech, emit):
-                parts.append(samples)
+            for data in self.say_pieces(pieces, request, speech, emit):
+                spoken.extend(data)
         except (InputError, ResultError) as error:
             return error
-        if not parts:
+        if not spoken:
             return InputError(f"{self.name} can read nothing of the text")
-        samples = numpy.concatenate(parts)[:, None]
+        samples = numpy.frombuffer(spoken, dtype=numpy.int16)[:, None]
         cloned = {"cloned_voice": True} if request.voice_file is not None else {}
         seconds = round(len(samples) / self.speaker.rate, 3)
         facts: JsonObject = {"speech": speech.record(seconds) | cloned}
@@ -178,8 +179,8 @@ class Speak(Modality[SpeakRequest]):
 
     def say_pieces(
         self, pieces: Sequence[Piece], request: SpeakRequest, speech: "Spoken", emit: Emit
-    ) -> "Iterator[NDArray[np.int16]]":
-        """The samples of each sentence and of the pause after it. Raises InputError, ResultError."""
+    ) -> Iterator[bytes]:
+        """The samples in 16 bits of each sentence and of the pause after it. Raises InputError, ResultError."""
         import numpy
 
         manner, comparison = request.manner(), Comparison()
@@ -197,8 +198,8 @@ class Speak(Modality[SpeakRequest]):
                 check_speech(samples, rate, text, manner.speed)
                 comparison.take(text, samples)
                 pause = numpy.zeros(round(piece.pause / manner.speed * rate), dtype=numpy.float32)
-                made = to_int16(numpy.concatenate([samples, pause]))
-                emit(SoundPiece(made.tobytes(), rate))
+                made = to_int16(numpy.concatenate([samples, pause])).tobytes()
+                emit(SoundPiece(made, rate))
                 yield made
                 speech.sentences += 1
             emit(Progress("speech", place + 1, len(pieces)))

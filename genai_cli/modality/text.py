@@ -150,6 +150,7 @@ class Text(Modality[TextRequest]):
     work: ClassVar[Work | None] = Work.TOKENS
     libraries: ClassVar[tuple[str, ...]] = ("torch", "transformers")
     example: ClassVar[str] = 'genai text "It was a dark and stormy"'
+    takes_chapters: ClassVar[bool] = True
     streams: ClassVar[bool] = True
     converses: ClassVar[bool] = True
     # On purpose slow to compile and little to gain, before anything was seen on a machine.

@@ -27,18 +27,20 @@ if TYPE_CHECKING:
 
 FILE_TYPES = (".txt", ".jsonl", ".ndjson", ".csv", ".tsv")
 JSON_LINES = (".jsonl", ".ndjson")
+BOOK_TYPES = (".txt", ".md", ".markdown")
 
 
 @dataclass(frozen=True)
 class Reading:
     """How a file of rows is read: its encoding, what is between the cells of a table, and which of them are the prompt.
 
-    None: the file tells itself.
+    None: the file tells itself. With `chapters` it is a book, and each chapter is a row.
     """
 
     encoding: str | None = None
     delimiter: str | None = None
     source: Source | None = None
+    chapters: bool = False
 
     @classmethod
     def check(
@@ -47,10 +49,11 @@ class Reading:
         delimiter: str | None = None,
         column: str | None = None,
         template: str | None = None,
+        chapters: bool = False,
     ) -> "Reading":
         """What a user asks for. Raises InputError."""
         check_encoding(encoding)
-        return cls(encoding, read_delimiter(delimiter), select_source(column, template))
+        return cls(encoding, read_delimiter(delimiter), select_source(column, template), chapters)
 
     @property
     def table_option(self) -> str | None:
@@ -84,6 +87,8 @@ def read_rows(
         raise InputError("give prompts or --prompts FILE, not both")
     if file is not None:
         return FileRows(file, stdin, subjects, reading)
+    if reading.chapters:
+        raise InputError("--chapters is about a book in a file", hint="--prompts book.txt; --prompts - reads a pipe")
     if reading.table_option:
         hint = "--prompts FILE gives one: .csv, .tsv or .jsonl"
         raise InputError(f"{reading.table_option} is about the columns of a table, and there is none", hint=hint)
@@ -155,15 +160,16 @@ class FileRows:
         self.reading = reading
         self.spool: BinaryIO | None = None
         suffix = self.path.suffix.lower()
-        if suffix not in (*FILE_TYPES, ""):
-            raise InputError(f"cannot read prompts from {suffix} ({file})", hint=f"one of {', '.join(FILE_TYPES)}")
+        types, what = (BOOK_TYPES, "a book") if reading.chapters else (FILE_TYPES, "prompts")
+        if suffix not in (*types, ""):
+            raise InputError(f"cannot read {what} from {suffix} ({file})", hint=f"one of {', '.join(types)}")
         if file == STDIN:
             self.spool = spooled(stdin)
         else:
             with self.open() as stream:
                 if not self.path.is_file():  # a pipe, which can be read once
                     self.spool = spooled(stream)
-        self.suffix = suffix or self.type_of_content()
+        self.suffix = ".txt" if reading.chapters else suffix or self.type_of_content()
         if reading.table_option and self.suffix == ".txt":
             what = f"{reading.table_option} is about the columns of a table, and {self.name} is none"
             raise InputError(what, hint=".csv, .tsv or .jsonl")
@@ -195,7 +201,11 @@ class FileRows:
     def __iter__(self) -> Iterator[Row | BadRow]:
         with self.open() as file:
             stream = self.decode(file)
-            if self.suffix == ".txt":
+            if self.reading.chapters:
+                from genai_cli.request.chapters import chapter_rows  # its patterns take a start some milliseconds
+
+                yield from chapter_rows(stream, self.name, self.path.stem, self.subjects[0])
+            elif self.suffix == ".txt":
                 yield from text_rows(stream, self.name, self.subjects[0])
             elif self.suffix in JSON_LINES:
                 yield from json_rows(stream, self.name, self.reading.source, self.subjects)

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from genai_cli.modality.speaking.languages import Language, find_language, shorten_code
+from genai_cli.request.numerals import read_roman
 
 if TYPE_CHECKING:
     from unicode_rbnf import FormatPurpose, RbnfEngine
 
 YEARS = range(1100, 2100)  # a number of four digits among these is read as a year
 MOST_DIGITS = 15  # of a number that is read as one
-ROMAN = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 CENTS = 2  # digits
 
 
@@ -233,10 +233,3 @@ class Words:
         """Chapter IV."""
         said = self.spell(str(read_roman(match[1])))
         return None if said is None else match[0].removesuffix(match[1]) + said
-
-
-def read_roman(letters: str) -> int:
-    """The value of a Roman number."""
-    values = [ROMAN[letter] for letter in letters]
-    later = [*values[1:], 0]
-    return sum(-value if value < after else value for value, after in zip(values, later, strict=True))
