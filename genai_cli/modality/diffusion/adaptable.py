@@ -49,7 +49,7 @@ class AdaptableRequest(DiffusionRequest):
     weights: Annotated[
         bool,
         Option(
-            "--weights",
+            "--weights/--no-weights",
             help="Read (word:1.3), ((word)), [word], BREAK and <lora:name:0.8> in prompts, of any length.",
             omit_default=True,
         ),
