@@ -364,8 +364,62 @@ def test_fast_knows_loras_for_few_steps(run_main: RunMain, stable_diffusion: Pat
     }
     for name, expected in names.items():
         found = find_distilled([Lora(name=name)])
-        assert found and (found[1].scheduler, found[1].steps) == expected, name
-    assert find_distilled([Lora(name="detail"), Lora(name="falcmon")]) is None
+        assert found and (found.kind.scheduler, found.kind.steps) == expected, name
+    assert find_distilled([Lora(name="detail"), Lora(name="falcmon"), Lora(name="hyperrealism")]) is None
+
+
+def test_fast_knows_loras_by_their_cards(
+    genai: Genai, hub: LoopbackHub, stable_diffusion: Path, loras: Path, tmp_path: Path
+) -> None:
+    """Of the same commit as the weights, and without a network once they are here; prose tells nothing."""
+    cards = (
+        "---\ntags:\n- lora\n- sdxl-lightning\n- 2 steps\n---\nTrained for LCM.\n",
+        "---\ntags: [lora]\nlicense: mit\n---\nTrained for LCM, Hyper-SD and SDXL-Lightning.\n",
+    )
+    commits = []
+    for number, card in enumerate(cards):
+        folder = tmp_path / f"commit-{number}"
+        folder.mkdir()
+        shutil.copy(loras / "kohya.safetensors", folder / "pytorch_lora_weights.safetensors")
+        (folder / "README.md").write_text(card)
+        commits.append(hub.add("owner/quick", folder))
+    first = commits[0]
+    model = ["-m", stable_diffusion, "--seed", "1", "--dtype", "float32", "--no-safety", "--keep", "off", "--fast"]
+    of_first = ["--lora", f"owner/quick@{first}=0.5"]
+    expected = {"scheduler": "euler-trailing", "num_inference_steps": 2, "guidance_scale": 1.0}
+    for name, more in (("x.png", []), ("y.png", ["--offline"])):
+        hub.requests.clear()
+        done = genai("image", "a cat", *model, *of_first, *more, "-o", name)
+        assert done.code == 0, done.stderr
+        said = "owner/quick (Lightning, as its card says): scheduler euler-trailing, 2 steps, guidance 1"
+        assert f"--fast with {said}" in done.stderr
+        record = record_of(genai.cwd / name)
+        assert {key: record["parameters"][key] for key in expected} == expected
+        assert record["adapters"]["lora"][0]["revision"] == first
+        assert not more or hub.requests == []
+    done = genai("image", "a cat", *model, "--lora", "owner/quick", "-o", "z.png")
+    assert (done.code, "--fast with" in done.stderr) == (0, False), done.stderr
+    assert record_of(genai.cwd / "z.png")["parameters"]["num_inference_steps"] == 20
+
+
+def test_fast_reads_the_card_beside_a_lora(
+    run_main: RunMain, stable_diffusion: Path, loras: Path, tmp_path: Path
+) -> None:
+    shutil.copy(loras / "kohya.safetensors", tmp_path / "mine.safetensors")
+    options = ["--seed", "1", "--no-safety", "--fast", "--lora", tmp_path / "mine.safetensors", "--steps", "3"]
+    cards = {
+        "---\nbase_model: [latent-consistency/lcm-lora-sdv1-5]\n---\n": ("lcm", 3, 1.0),
+        "---\ntags: [lightning, porsche turbo, hyperrealism, 3]\n---\nlcm": ("dpm++2m-karras", 3, 7.5),
+        "---\n- [\n---\nlcm": ("dpm++2m-karras", 3, 7.5),
+        "# lcm": ("dpm++2m-karras", 3, 7.5),
+    }
+    for card, expected in cards.items():
+        (tmp_path / "README.md").write_text(card)
+        done = run_main("image", "a cat", "-m", stable_diffusion, *options, "-o", "x.png")
+        assert done.code == 0, done.stderr
+        parameters = record_of(Path("x.png"))["parameters"]
+        found = tuple(parameters[name] for name in ("scheduler", "num_inference_steps", "guidance_scale"))
+        assert found == expected, card
 
 
 def test_a_picture_of_another_tool_asks_for_its_loras(run_main: RunMain, stable_diffusion: Path, loras: Path) -> None:

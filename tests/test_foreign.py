@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from adapter_files import write_kohya
 from conftest import RunMain
 from foreign_pictures import (
     A1111,
@@ -257,6 +258,10 @@ def test_every_scheduler_is_known_by_its_names(short: str) -> None:
         ("dpmpp_sde_gpu", "normal", ("dpm++sde", True)),
         ("DPM++ SDE Karras", None, ("dpm++sde", False)),
         ("euler_k", None, ("euler", False)),
+        ("Euler", "SGM Uniform", ("euler-trailing", True)),
+        ("DPM++ 2M", "Exponential", ("dpm++2m", False)),
+        ("euler", "beta", ("euler", False)),
+        ("DDIM", "DDIM", ("ddim", True)),
         ("DPM++ 2M SDE Karras", None, (None, True)),
         ("k_lms", None, (None, True)),
         ("", None, (None, True)),
@@ -275,8 +280,8 @@ def test_rerun_makes_it_with_the_model_that_is_named(run_main: RunMain, stable_d
     done = run_main("rerun", "theirs.jpg", "-m", stable_diffusion, "-o", "mine.png")
     assert (done.code, done.lines) == (0, ["mine.png"]), done.stderr
     record = record_of(Path("mine.png"))
-    assert {"prompt": record["prompt"], **record["parameters"]} == {**REQUEST, "safety": True}
-    asked = ["--steps", "3", "--guidance", "5.5", "--size", "64x32", "--seed", "123456789012"]
+    assert {"prompt": record["prompt"], **record["parameters"]} == {**REQUEST, "safety": True, "weights": True}
+    asked = ["--weights", "--steps", "3", "--guidance", "5.5", "--size", "64x32", "--seed", "123456789012"]
     asked += ["--scheduler", "dpm++2m-karras", "--negative-prompt", NEGATIVE]
     run_main("image", PROMPT, "-m", stable_diffusion, *asked, "-o", "asked.png")
     assert record_of(Path("asked.png"))["content_sha256"] == record["content_sha256"]
@@ -298,9 +303,11 @@ def test_options_override_what_the_file_states(
     name = save_png({"parameters": A1111})
     done = run_main("rerun", name, "-m", stable_diffusion, *arguments, "-o", "mine.png")
     assert done.code == 0, done.stderr
-    assert record_of(Path("mine.png"))["parameters"] == {
-        key: value for key, value in REQUEST.items() if key != "prompt"
-    } | changed | {"safety": True}
+    weighted = {"weights": True} if changed.get("negative_prompt") != "" else {}
+    assert (
+        record_of(Path("mine.png"))["parameters"]
+        == {key: value for key, value in REQUEST.items() if key != "prompt"} | changed | {"safety": True} | weighted
+    )
 
 
 def test_rerun_says_what_is_missing(run_main: RunMain) -> None:
@@ -341,6 +348,84 @@ def test_another_scheduler_is_said(run_main: RunMain, stable_diffusion: Path, sa
         "genai has no sampler"
         not in run_main("rerun", name, "-m", stable_diffusion, "--scheduler", "ddim", "--dry-run").stderr
     )
+
+
+# What the web UI 1.10 writes beside: modules/processing.py (create_infotext), sd_hijack.py, networks.py
+BESIDE = (
+    "a (red:1.3) [castle], <lora:style:0.8> easyneg\nNegative prompt: fog\n"
+    "Steps: 2, Sampler: DPM++ 2M, Schedule type: {schedule}, CFG scale: 7, Seed: 3, Size: 64x64, "
+    "Model hash: 6ce0161689, Model: v1-5-pruned-emaonly, VAE hash: 735e4c3a44, VAE: vae-ft-mse-840000.safetensors, "
+    "Denoising strength: 0.7, Clip skip: 2, RNG: CPU, Hires upscale: 2, Hires steps: 15, Hires upscaler: Latent, "
+    'Lora hashes: "style: 7c6bad76eb54", TI hashes: "easyneg: c74b4e810b03, other: aa", Version: v1.10.1'
+)
+
+
+def test_what_the_web_ui_states_beside_is_taken_over_or_named(run_main: RunMain, stable_diffusion: Path) -> None:
+    name = save_png({"parameters": BESIDE.format(schedule="Karras")})
+    model = ["-m", stable_diffusion, "--dtype", "float32", "--variant", "none", "--no-safety"]
+    done = run_main("rerun", name, *model, "-o", "mine.png")
+    assert done.code == 0, done.stderr
+    assert done.stderr.splitlines() == [
+        "genai: the file names the LoRAs style, which are not used; --lora-dir FOLDER says where they lie",
+        "genai: the file names the VAE vae-ft-mse-840000.safetensors (hash 735e4c3a44), which is not used; "
+        "--vae FILE_OR_NAME names it",
+        "genai: the file names the embeddings easyneg, other, which are not used; --embedding FILE names one",
+        "genai: the file also states Denoising strength 0.7, Hires upscale 2, Hires steps 15, "
+        "Hires upscaler Latent, which genai leaves out; genai edit --upscale enlarges",
+    ]
+    record = record_of(Path("mine.png"))
+    assert record["prompt"] == "a (red:1.3) [castle], easyneg"
+    parameters = record["parameters"]
+    shaped = {"scheduler": "dpm++2m-karras", "clip_skip": 2, "weights": True, "negative_prompt": "fog"}
+    assert {key: parameters[key] for key in shaped} == shaped
+    asked = ["--steps", "2", "--guidance", "7", "--size", "64x64", "--seed", "3", "--scheduler", "dpm++2m-karras"]
+    asked += ["--clip-skip", "2", "--weights", "--negative-prompt", "fog"]
+    assert run_main("image", record["prompt"], *model, *asked, "-o", "asked.png").code == 0
+    assert record_of(Path("asked.png"))["content_sha256"] == record["content_sha256"]
+    done = run_main("rerun", name, *model, "--no-weights", "--clip-skip", "1", "-o", "plain.png")
+    assert done.code == 0, done.stderr
+    parameters = record_of(Path("plain.png"))["parameters"]
+    assert (parameters["clip_skip"], parameters.get("weights", False)) == (1, False)
+
+
+def test_files_that_are_given_are_held_against_the_stated_hashes(
+    run_main: RunMain, stable_diffusion: Path, tmp_path: Path
+) -> None:
+    write_kohya(stable_diffusion, tmp_path / "style.safetensors")
+    vae = stable_diffusion / "vae"
+    name = save_png({"parameters": BESIDE.format(schedule="Exponential")})
+    given = ["--lora-dir", tmp_path, "--vae", vae, "-m", stable_diffusion, "--variant", "none", "--no-safety"]
+    done = run_main("rerun", name, *given, "-o", "mine.png")
+    assert done.code == 0, done.stderr
+    record = record_of(Path("mine.png"))
+    tensors, weights = record["adapters"]["lora"][0]["autov3"], record["adapters"]["vae"][0]["sha256"]
+    assert f"the LoRA style is another one: its hash is {tensors}, and the file names 7c6bad76eb54" in done.stderr
+    assert f"is another one: its hash is {weights[:10]}, and the file names 735e4c3a44" in done.stderr
+    assert "genai has no sampler like 'DPM++ 2M Exponential'; dpm++2m is used" in done.stderr
+    right = BESIDE.replace("7c6bad76eb54", tensors).replace("735e4c3a44", weights[:10])
+    name = save_png({"parameters": right.format(schedule="Karras")})
+    done = run_main("rerun", name, *given, "-o", "same.png")
+    assert (done.code, "another one" in done.stderr) == (0, False), done.stderr
+
+
+def test_a_prompt_that_weights_cannot_be_read_from_is_said(run_main: RunMain, stable_diffusion: Path) -> None:
+    last = "Steps: 2, Sampler: DDIM, Seed: 3, Size: 64x64, Clip skip: 1"
+    name = save_png({"parameters": f"a [cat:dog:0.5]\n{last}"})
+    done = run_main("rerun", name, "-m", stable_diffusion, "-o", "mine.png")
+    assert (done.code, "the prompts are read as plain words" in done.stderr) == (0, True), done.stderr
+    assert not {"weights", "clip_skip"} & set(record_of(Path("mine.png"))["parameters"])
+
+
+def test_a_model_without_clip_is_told_how_to_leave_out_what_the_file_states(
+    run_main: RunMain, flow_pipeline: Path
+) -> None:
+    name = save_png({"parameters": "a (cat:1.2)\nSteps: 1, Seed: 3, Size: 64x64, Clip skip: 2"})
+    done = run_main("rerun", name, "-m", flow_pipeline)
+    assert (done.code, "--no-weights" in done.stderr) == (2, True), done.stderr
+    done = run_main("rerun", name, "-m", flow_pipeline, "--no-weights")
+    assert (done.code, "--clip-skip 1" in done.stderr) == (2, True), done.stderr
+    done = run_main("rerun", name, "-m", flow_pipeline, "--no-weights", "--clip-skip", "1", "-o", "mine.png")
+    assert done.code == 0, done.stderr
 
 
 def test_a_stated_value_out_of_range_is_told(run_main: RunMain) -> None:

@@ -1,25 +1,21 @@
-"""What a file says of how it was made, as a row that makes it again: genai's record, or what another tool left."""
+"""What genai's record says of how a file was made, as a row that makes it again."""
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, fields
+from dataclasses import fields
 from pathlib import Path
 
-from genai_cli.cli.run import RunOptions
-from genai_cli.content.foreign import Foreign
 from genai_cli.content.record import Record
 from genai_cli.device.compilers import OPENVINO
 from genai_cli.device.placement import DTYPES
 from genai_cli.errors import InputError
-from genai_cli.events import Notice
 from genai_cli.hub.reference import BUILT_IN
-from genai_cli.modality.diffusion.weighted_prompts import find_lora_tags
-from genai_cli.modality.registry import list_modalities, list_requests
+from genai_cli.modality.registry import list_requests
 from genai_cli.request.adapter import Adapter
 from genai_cli.request.input import Input
 from genai_cli.request.made_in import MadeIn
 from genai_cli.request.option import accepted_types, declared_options, field_types
-from genai_cli.request.request import PROMPT, Request, list_adapters, list_inputs, list_parameters
+from genai_cli.request.request import Request, list_adapters, list_inputs, list_parameters
 from genai_cli.types import JsonObject
 
 VARIANT = re.compile(r"\w{1,40}")
@@ -166,67 +162,6 @@ def find_replaced(changes: Mapping[str, object], request_class: type[Request], f
             raise InputError(f"{file}: genai {request_class.task} has no option {find_long_name(name)}")
     declared = declared_options(request_class)
     return {other for name in changes if name in declared for other in declared[name].option.sets}
-
-
-def build_foreign_row(
-    foreign: Foreign | None, changes: Mapping[str, object], file: Path, options: RunOptions
-) -> JsonObject:
-    """The request that another tool's picture states, as a row, with the model that the user names.
-
-    Raises InputError if no model is named, or no prompt can be told.
-    """
-    if foreign is None or PROMPT not in foreign.request:
-        raise InputError(f"{file} was written by another tool, and its prompt is not known", hint=SHOWS)
-    tool = f" ({foreign.tool})" if foreign.tool else ""
-    if "model" not in changes:
-        names = f"; it names the model {foreign.model}" if foreign.model else ""
-        raise InputError(
-            f"{file} was written by another tool{tool}, and genai does not know its model",
-            hint=f"-m MODEL makes it with the prompt and the parameters that the file states{names}",
-        )
-    request_class = find_picture_request()
-    replaced, declared = find_replaced(changes, request_class, file), declared_options(request_class)
-    row = {name: value for name, value in foreign.request.items() if name == PROMPT or name in declared}
-    row = {name: value for name, value in row.items() if name not in replaced}
-    if not replaced & {"scheduler"} and "scheduler" not in changes:
-        say_sampler(foreign, options)
-    if "weights" in declared and find_lora_tags(str(row[PROMPT])):
-        if {"lora", "lora_dir"} & set(changes):
-            row["weights"] = True  # which looks them up, and takes the weights that they are written with
-        else:
-            say_loras(str(row[PROMPT]), options)
-    return {"task": request_class.task, **row, **changes}
-
-
-def say_loras(prompt: str, options: RunOptions) -> None:
-    """Say which LoRAs a prompt names that are not given."""
-    names = ", ".join(dict.fromkeys(tag.name for tag in find_lora_tags(prompt)))
-    words = f"the file names the LoRAs {names}, which are not used; --lora-dir FOLDER says where they lie"
-    options.make_console(1).emit(Notice(words))
-
-
-def find_picture_request() -> type[Request]:
-    """The request of the task that makes pictures from words alone. Raises InputError if no task does."""
-    for modality in list_modalities():
-        request = modality.request
-        if ".png" in modality.content.suffixes and request.subject == PROMPT and not needs_files(request):
-            return request
-    raise InputError("no task makes pictures from words")
-
-
-def needs_files(request_class: type[Request]) -> bool:
-    """Whether no request of the class can be made without a file."""
-    names = list_inputs(request_class)
-    return any(field.name in names and field.default is MISSING for field in fields(request_class))
-
-
-def say_sampler(foreign: Foreign, options: RunOptions) -> None:
-    """Say which scheduler stands for a sampler that genai does not have."""
-    name, scheduler = foreign.sampler, foreign.request.get("scheduler")
-    if name is None or (scheduler is not None and foreign.exact):
-        return
-    words = f"{scheduler} is used" if scheduler else "the model's own scheduler is used"
-    options.make_console(1).emit(Notice(f"genai has no sampler like {name!r}; {words}"))
 
 
 def find_long_name(field: str) -> str:

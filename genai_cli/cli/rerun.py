@@ -31,7 +31,8 @@ PLACES = frozenset({"lora_dir"})
 
 def rerun_files(given: Given) -> int:
     """Make each file again from its record, with the changes given; with --verify, compare and keep nothing."""
-    from genai_cli.cli.record_rows import build_foreign_row, build_row, check_record, find_made_in
+    from genai_cli.cli.foreign_rows import build_foreign_row
+    from genai_cli.cli.record_rows import build_row, check_record, find_made_in
     from genai_cli.cli.run import RunOptions, run_rows
     from genai_cli.cli.verify import Copy, verify_copies
     from genai_cli.content.record import Record

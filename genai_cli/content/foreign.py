@@ -14,6 +14,7 @@ from itertools import pairwise
 from genai_cli.content.comfy import read_graph, read_workflow
 from genai_cli.content.embedded import MAX_STATED
 from genai_cli.content.samplers import find_scheduler
+from genai_cli.content.stated_settings import Settings, read_clip_skip, read_settings
 from genai_cli.types import JsonObject
 
 MFLUX = "{http://ns.mflux.ai/1.0/}"
@@ -72,6 +73,12 @@ class Foreign:
     """The sampler as the tool names it."""
     exact: bool = True
     """Whether the scheduler in `request` is just that sampler."""
+    schedule: str | None = None
+    """The spacing of its noise as the tool names it."""
+    settings: Settings = field(default_factory=Settings)
+    """What the web UI's form states beside, which genai has no field for, or asks the user for."""
+    is_weighted: bool = False
+    """Whether the tool reads weights in prompts."""
 
     def summary(self) -> JsonObject:
         """What is told, for a person: in the form of a record."""
@@ -121,7 +128,11 @@ def read_parameters(text: str) -> Foreign | None:
         is_told = "prompt" in found.request or tool is not None
         return found if is_told and len(found.request) > 2 else None
     values = parse_lines(text) if len(text) <= MAX_STATED else {}
-    return tell(text, A1111, values) if values else None
+    if not values:
+        return None
+    found, layer = tell(text, A1111, values), read_clip_skip(values)
+    request = {**found.request, "clip_skip": layer} if layer else found.request
+    return replace(found, request=request, settings=read_settings(values), is_weighted=True)
 
 
 def parse_lines(text: str) -> JsonObject:
@@ -254,7 +265,7 @@ def tell(text: str, tool: str | None, stated: JsonObject) -> Foreign:
     if isinstance(model, dict):
         model = first(model, ("name", "model_name", "key"))
     told: JsonObject = {name: value for name, value in request.items() if value is not None}
-    return Foreign(text, tool, told, as_text(model), as_text(sampler), exact)
+    return Foreign(text, tool, told, as_text(model), as_text(sampler), exact, as_text(schedule))
 
 
 def read_value(name: str, value: object) -> str | int | float | None:

@@ -63,7 +63,7 @@ class Picture(Content):
         if self.filtered:
             hint = "try another prompt or seed, or --no-safety"
             raise FilteredError("the model's safety checker blanked the picture", hint=hint)
-        if not numpy.isfinite(self.values).all():
+        if self.values.dtype != "uint8" and not numpy.isfinite(self.values).all():
             hint = "try --dtype float32, another --scheduler or more --steps"
             raise ResultError("the picture is not finite (NaN)", hint=hint)
         if float(self.values.max() - self.values.min()) < 1 / 255:
@@ -73,7 +73,10 @@ class Picture(Content):
         """Of the pixels, row by row."""
         import hashlib
 
-        return hashlib.sha256(self.pixels.tobytes()).hexdigest()
+        import numpy
+
+        rows = numpy.ascontiguousarray(self.pixels).data  # of most pictures no copy
+        return hashlib.sha256(rows).hexdigest()
 
     def encode(self, record: Record, suffix: str, mark: str | None) -> bytes:
         """The file's bytes in the format of the suffix. Raises OutputError where the format cannot carry the record."""

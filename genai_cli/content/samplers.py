@@ -17,7 +17,20 @@ SPELLINGS = {
     "dpm++sdegpu": "dpm++sde",
     "dpm++": "dpm++2m",
 }
-KARRAS = "karras"
+KARRAS, TRAILING = "karras", "trailing"
+# Spacings of the noise that are not the scheduler's own, squeezed; SGM's begins where all is noise, as trailing does.
+SGM_UNIFORM = "sgmuniform"
+SPACINGS = frozenset(
+    {SGM_UNIFORM, "exponential", "polyexponential", "beta", "kloptimal", "turbo", "ddim", "ddimuniform"}
+)
+SPACINGS |= {
+    "alignyoursteps",
+    "alignyourstepsgits",
+    "alignyoursteps11",
+    "alignyoursteps32",
+    "linearquadratic",
+    "beta57",
+}
 
 
 def squeeze(name: str) -> str:
@@ -42,7 +55,9 @@ def find_scheduler(sampler: str, schedule: str | None = None) -> tuple[str | Non
     found = BY_NAME.get(word) or SPELLINGS.get(word)
     if found is None and word.endswith("k"):
         found, karras = BY_NAME.get(word[:-1]) or SPELLINGS.get(word[:-1]), True
-    if found is None or not karras or found.endswith(f"-{KARRAS}"):
+    spacing = KARRAS if karras else squeeze(schedule or "")
+    ending = TRAILING if spacing == SGM_UNIFORM else spacing
+    if found is None or (spacing != KARRAS and spacing not in SPACINGS) or found.endswith((f"-{ending}", spacing)):
         return found, True
-    with_karras = f"{found}-{KARRAS}"
-    return (with_karras, True) if with_karras in SAMPLER_NAMES else (found, False)
+    spaced = f"{found}-{ending}"
+    return (spaced, True) if spaced in SAMPLER_NAMES else (found, False)

@@ -14,6 +14,7 @@ from genai_cli.hub.download import Repository
 from genai_cli.hub.failures import explain_failure, name_model, not_cached
 from genai_cli.hub.fetching import is_offline, resolve
 from genai_cli.hub.files import CARD, FileChoice
+from genai_cli.hub.front_matter import list_tags
 from genai_cli.hub.hashes import hash_after, hash_file
 from genai_cli.hub.license import check_license, read_license
 from genai_cli.hub.reference import ModelReference
@@ -49,9 +50,17 @@ def find_adapters(adapters: Iterable[Adapter], access: Access, catalog: Catalog,
             header = read_header(known.path)
             check_header(known, header)
             if isinstance(known, Lora):
-                known = replace(known, autov3=hash_after(known.path, header.data_start)[:AUTOV3])
+                autov3 = hash_after(known.path, header.data_start)[:AUTOV3]
+                known = replace(known, autov3=autov3, tags=list_tags(find_card_folder(known, known.path)))
         found[adapter] = known
     return found
+
+
+def find_card_folder(adapter: Adapter, path: Path) -> Path:
+    """Where the card of an adapter would be: at the top of its commit, or beside a file that is no repository's."""
+    if adapter.revision is None:
+        return path.parent
+    return locate_snapshot(ModelReference(adapter.name.partition(":")[0], adapter.revision))
 
 
 def check_header(adapter: Adapter, header: Header) -> None:

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from genai_cli.errors import InputError, RefusedError
-from genai_cli.hub.files import CARD
+from genai_cli.hub.front_matter import read_front_matter
 
 # Told by their names. RESEARCH_ONLY holds licences for research only whose names do not tell.
 NON_COMMERCIAL = re.compile(r"(^|[-_. ])nc($|[-_. ])|non-?_?commercial|research", re.IGNORECASE)
@@ -18,16 +18,8 @@ LONGEST_NAME = 200
 
 def read_license(folder: Path) -> str | None:
     """The licence that the model card states in its front matter, or None if it states none."""
-    card = folder / CARD
-    if not card.is_file():
-        return None
-    from huggingface_hub import ModelCard
-
-    try:
-        data = ModelCard.load(card, ignore_metadata_errors=True).data
-    except (OSError, ValueError):
-        return None
-    return name_license(data.get("license"), data.get("license_name"))
+    stated = read_front_matter(folder, ("license", "license_name"))
+    return name_license(stated.get("license"), stated.get("license_name"))
 
 
 def name_license(identifier: object, name: object) -> str | None:

@@ -108,6 +108,8 @@ class Lora(Adapter):
     words: ClassVar[str] = "a LoRA"
 
     weight: float = 1.0
+    tags: tuple[str, ...] | None = field(default=None, compare=False)
+    """The tags and base models of its card; None as long as nobody looked."""
 
     @classmethod
     def split(cls, value: str, folder: Path) -> tuple[str, JsonObject]:

@@ -49,7 +49,7 @@ class AdaptableRequest(DiffusionRequest):
     weights: Annotated[
         bool,
         Option(
-            "--weights",
+            "--weights/--no-weights",
             help="Read (word:1.3), ((word)), [word], BREAK and <lora:name:0.8> in prompts, of any length.",
             omit_default=True,
         ),
@@ -80,12 +80,17 @@ class AdaptableRequest(DiffusionRequest):
             loras = add_named(loras, request.prompt, request.lora_dir)
         return replace(request, lora=loras) if loras != request.lora else request
 
+    def attach(self, known: Mapping[Adapter, Adapter]) -> Self:
+        request = super().attach(known)
+        return request.take_fast() if request.fast else request
+
     def take_fast(self) -> Self:
         """The request with what `fast` stands for: a LoRA for few steps needs settings of its own."""
         found = find_distilled(self.lora)
         if found is None:
-            return super().take_fast()
-        kind, guidance = found[1], self.guidance_scale
+            is_told = all(lora.tags is not None for lora in self.lora)
+            return super().take_fast() if is_told else self  # `attach` knows the cards
+        kind, guidance = found.kind, self.guidance_scale
         return replace(
             self,
             scheduler=self.scheduler or kind.scheduler,

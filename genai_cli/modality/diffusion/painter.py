@@ -273,8 +273,8 @@ class Painter(Modality[P]):
 def report_fast(request: ControlledRequest, emit: Emit) -> None:
     """Say what `--fast` stands for where a LoRA for few steps decides it."""
     if request.fast and (found := find_distilled(request.lora)):
-        name, kind = found
+        kind = f"{found.kind.words}, as its card says" if found.by_card else found.kind.words
         values = (
             f"scheduler {request.scheduler}, {request.num_inference_steps} steps, guidance {request.guidance_scale:g}"
         )
-        emit(Notice(f"--fast with {name} ({kind.words}): {values}", once=True))
+        emit(Notice(f"--fast with {found.name} ({kind}): {values}", once=True))

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def choose_prompts(pipeline: "DiffusionPipeline", requests: Sequence[AdaptableRequest], emit: Emit) -> JsonObject:
     """The pipeline's arguments for the prompts of requests that share a `batch_key`. Raises InputError."""
     shared = requests[0]
-    if shared.weights or shared.clip_skip is not None:
+    is_plain = shared.clip_skip == 1 and find_encoders(pipeline) is None  # the last layer counts in any other model
+    if shared.weights or (shared.clip_skip is not None and not is_plain):
         check(pipeline, shared)
     else:
         arguments: JsonObject = {"prompt": [request.prompt for request in requests]}
@@ -50,11 +51,11 @@ def encode_one(pipeline: "DiffusionPipeline", request: AdaptableRequest) -> "dic
 def check(pipeline: "DiffusionPipeline", request: AdaptableRequest) -> None:
     """Raise InputError for a pipeline without CLIP's text encoders, or with fewer layers."""
     encoders = find_encoders(pipeline)
-    option = "--weights" if request.weights else "--clip-skip"
+    option, instead = ("--weights", "--no-weights") if request.weights else ("--clip-skip", "--clip-skip 1")
     if encoders is None:
         raise InputError(
             f"{option} is for Stable Diffusion 1.x, 2.x and XL, and {request.model} is a {type(pipeline).__name__}",
-            hint=f"leave {option} out",
+            hint=f"leave {option} out; where a file states it: {instead}",
         )
     layers = min(encoder.config.num_hidden_layers for _, encoder in encoders)
     if request.clip_skip is not None and request.clip_skip > layers:

@@ -20,6 +20,11 @@ ALTERNATION = re.compile(r"(?<!\\)\[[^\[\]]*\|[^\[\]]*\]")
 WEIGHTED = re.compile(r"(?<!\\)\([^()]*:\s*\d*\.?\d+\s*\)|\(\([^()]+\)\)|<lora:[^>]+>|\bBREAK\b")
 
 
+# What is read in another way with weights, and the length from which a prompt may need more than one window.
+MARKS = re.compile(r"[()\[\]\\]|\bBREAK\b")
+LONG = 200
+
+
 @dataclass(frozen=True)
 class Piece:
     """A part of a prompt with its weight; a piece without text begins a new window."""
@@ -44,6 +49,11 @@ class LoraTag:
 def looks_weighted(prompt: str) -> bool:
     """Whether a prompt is written in this form."""
     return WEIGHTED.search(prompt) is not None
+
+
+def needs_weights(prompt: str) -> bool:
+    """Whether a prompt of a tool that reads weights may mean something else without them."""
+    return len(prompt) > LONG or MARKS.search(prompt) is not None
 
 
 def find_lora_tags(prompt: str) -> list[LoraTag]:

@@ -1,4 +1,4 @@
-"""Build one checkpoint: python -m tools.bench.checkpoints sd15|sdxl|gpt2|llama|sst2|musicgen|hearing FOLDER."""
+"""Build one checkpoint: python -m tools.bench.checkpoints NAME FOLDER."""
 
 import shutil
 import sys
@@ -7,10 +7,11 @@ from pathlib import Path
 import torch
 import transformers
 
-from tools.bench.checkpoints import hearing, language, llama, music, stable_diffusion, stable_diffusion_xl
+from tools.bench.checkpoints import hearing, language, lcm_lora, llama, music, stable_diffusion, stable_diffusion_xl
 
 BUILDERS = {
     "sd15": stable_diffusion.build,
+    "lcm-lora": lcm_lora.build,
     "sdxl": stable_diffusion_xl.build,
     "gpt2": language.build_gpt2,
     "llama": llama.build,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from tools.bench.bench import MEGABYTE, Bench, Line, model_seconds, records, write_rows
+from tools.bench.bench import MEGABYTE, Bench, Line, model_seconds, records, walls, write_rows
 from tools.bench.lines.limits import probe_limits
 from tools.bench.measure import Sample, spread
 from tools.bench.report import Expectation
@@ -47,6 +47,27 @@ def step_and_rest(one: float, four: float) -> tuple[float, float]:
     """Seconds of one UNet evaluation, and of everything else. PNDM takes 1 evaluation for 1 step and 5 for 4."""
     step = (four - one) / 4
     return step, one - step
+
+
+def few_steps(bench: Bench) -> None:
+    """Seconds of a picture with an LCM LoRA and --fast, 4 steps, against 50 steps of the model's own PNDM."""
+    if find_spec("peft") is None:
+        bench.skip("sd15-lcm", "peft is not installed")
+        return
+    size = bench.choose(192, 128)
+    lora = Path(bench.checkpoint("lcm-lora")) / "pytorch_lora_weights.safetensors"
+    shared = ("image", PROMPT, "-m", bench.checkpoint("sd15"), "--size", f"{size}x{size}", "--variant", "none")
+    shared += ("--seed", 1, "--keep", "off", "--json", "-o", f"{bench.folder}/few/")
+    against = "50 steps of PNDM"
+    commands = {"LCM": bench.genai(*shared, "--lora", lora, "--fast"), against: bench.genai(*shared, "--steps", 50)}
+    taken = bench.measure("sd15-lcm", commands, 1)
+    ours, theirs = (taken[name] for name in commands)
+    used = records(ours[0])[0]["parameters"]
+    what = f"SD 1.5 at {size}x{size} with an LCM LoRA and --fast, {used['num_inference_steps']} steps"
+    notes = f"{used['scheduler']}, guidance {used['guidance_scale']:g}"
+    inside = list(map(model_seconds, ours)), list(map(model_seconds, theirs))
+    bench.add_pairs("sd15-lcm", f"{what}, in the model", against, "s", inside, None, notes)
+    bench.add_pairs("sd15-lcm", f"{what}, start to finished file", against, "s", (walls(ours), walls(theirs)))
 
 
 def gpt2(bench: Bench) -> None:
@@ -127,6 +148,7 @@ def per_second(seconds: Sequence[float], duration: float) -> list[float]:
 
 LINES = (
     Line("sd15", "SD 1.5: seconds a step and of the VAE decoding, against the bare script", image),
+    Line("sd15-lcm", "SD 1.5: a picture with an LCM LoRA and --fast, against 50 steps of PNDM", few_steps),
     Line("gpt2-batch-1", "GPT-2: tokens a second at batch 1, against the bare script", gpt2),
     Line("gpt2-batch-16", "GPT-2: tokens a second at batch 16, against the bare script", gpt2_batch),
     Line("gpt2-int8", "GPT-2: tokens a second and memory with int8 weights, against float32", gpt2_int8),
