@@ -4,11 +4,15 @@ import json
 
 import numpy as np
 import pytest
+from conftest import RunMain
 from PIL import Image
 
 from genai_cli.modality.modality import TINY
 from tools.train.describe.captions import UNKNOWN, read_caption
 from tools.train.describe.evaluate import Describer
+from tools.train.detect.evaluate import Detector, truth_of
+from tools.train.detect.precision import average_precision
+from tools.train.detect.scenes import draw_scene
 from tools.train.image.drawing import draw
 from tools.train.image.scenes import COLUMN, ROW, Item, Scene
 
@@ -51,6 +55,27 @@ def test_questions_and_beginnings(describer: Describer) -> None:
     assert describer.describe(star, "how many shapes are there?") == ["one"]
     begun = describer.describe(star, "a picture of")[0]
     assert read_caption(f"a picture of {begun}") == SCENES[0]
+
+
+def test_objects_are_found_where_they_are() -> None:
+    rng = np.random.default_rng(11)
+    scenes = [draw_scene(rng, 1 + index % 4) for index in range(40)]
+    found = Detector(TINY / "detect").detect([Image.fromarray(scene.pixels) for scene in scenes])
+    assert average_precision(found, [truth_of(scene) for scene in scenes]) > 0.93
+
+
+@pytest.mark.parametrize("side", [64, 200])
+def test_the_command_finds_a_shape(run_main: RunMain, side: int) -> None:
+    picture(SCENES[0], side).save("star.png")
+    done = run_main("detect", "star.png", "-m", "tiny")
+    assert done.code == 0, done.stderr
+    label, score, *box = done.lines[0].split("\t")
+    x, _, width, height = map(float, box)
+    assert (len(done.lines), label) == (1, "purple star")
+    assert float(score) > 0.5
+    assert x + width / 2 < side / 2  # on the left
+    assert width == pytest.approx(height, rel=0.3)
+    assert 0.15 < width / side < 0.6
 
 
 def test_sentences_of_one_meaning_are_near() -> None:

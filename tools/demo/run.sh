@@ -28,6 +28,7 @@ show text "It was a dark and stormy" -m tiny --seed 5 --max-new-tokens 80 -o "$O
 show classify --prompts "$here/opinions.txt" -m tiny
 "$BIN/genai" classify --prompts "$here/opinions.txt" -m tiny --json >"$OUT/labels.jsonl"
 show describe "$circle" "$diamond" -m tiny
+show detect "$circle" -m tiny
 show embed "A dog runs in the park" "A cat sits on the mat" "The market fell on Monday" -m tiny -o "$OUT/vectors.npy"
 show embed "a kitten on a rug" --near --in "$OUT/vectors.npy" --top 2
 show audio "electric rock solo" -m tiny --duration 5 --seed 1 -o "$OUT/"

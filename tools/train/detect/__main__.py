@@ -8,10 +8,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from transformers import BlipForConditionalGeneration
-
 from tools.train.detect.scenes import draw_examples
-from tools.train.detect.training import ADAM_NAMES, BATCH_SIZE, EXAMPLES, LEARNING_RATE, Lesson, build_model, take_sight
+from tools.train.detect.training import BATCH_SIZE, EXAMPLES, LEARNING_RATE, Lesson, build_model
 from tools.train.shared.averaged import load_trained, train
 from tools.train.shared.device import add_training_options, run_stages
 from tools.train.shared.report import TrainingFacts, note_facts, read_facts, write_card
@@ -20,7 +18,6 @@ from tools.train.shared.report import TrainingFacts, note_facts, read_facts, wri
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tools.train.detect", description=__doc__)
     add_training_options(parser, minutes=60.0)
-    parser.add_argument("--seeing", type=Path, help="folder of the model that describes, to start from its eyes")
     return parser.parse_args()
 
 
@@ -30,21 +27,10 @@ def learn(arguments: argparse.Namespace) -> None:
     examples = draw_examples(count, arguments.processes, arguments.seed)
     print(f"{len(examples[0]):,} examples", flush=True)
     lesson = Lesson(examples, arguments.device, batch, arguments.seed)
-    model = build_model()
-    if arguments.seeing:
-        take_sight(model, BlipForConditionalGeneration.from_pretrained(arguments.seeing).float().vision_model)
-    model.to(arguments.device)
+    model = build_model().to(arguments.device)
     facts = TrainingFacts(model.num_parameters(), 0, 0, count, batch, arguments.device)
     note_facts(arguments.out, facts)
-    train(
-        model,
-        lesson.loss,
-        arguments.out / "checkpoint.pt",
-        arguments.minutes * 60,
-        LEARNING_RATE,
-        muon=ADAM_NAMES,
-        average_decay=0.998,
-    )
+    train(model, lesson.loss, arguments.out / "checkpoint.pt", arguments.minutes * 60, LEARNING_RATE)
 
 
 def finish(arguments: argparse.Namespace) -> None:

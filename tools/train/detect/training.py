@@ -1,7 +1,7 @@
-"""The network and its training: a plain vision transformer with detection tokens, in the layout of YOLOS.
+"""The network and its training: RT-DETR with a small ResNet and one grid of places.
 
-Each detection token has a home in the picture (a grid of GRID x GRID). A token takes the object that is nearest to
-its home and to what it predicts. So tokens need not find their share first, which is what makes DETR slow to train.
+Lv et al., DETRs Beat YOLOs on Real-time Object Detection (2023). The losses are its own; the places of the grid are
+assigned by where objects stand, so that they learn at once, and the queries by what they cost.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-from transformers import BlipVisionModel, YolosConfig, YolosForObjectDetection
+from transformers import RTDetrConfig, RTDetrForObjectDetection, RTDetrResNetConfig
 
 from tools.train.detect.scenes import LABELS, SIDE
 from tools.train.shared.degraded import to_inputs
@@ -20,70 +20,35 @@ if TYPE_CHECKING:
     from tools.train.shared.pool import Arrays
 
 WIDTH = 128
-GRID = 4
+STRIDE = 8
+GRID = SIDE // STRIDE
+QUERIES = 16
 MEAN = STD = [0.5, 0.5, 0.5]
-BATCH_SIZE = 32
+BATCH_SIZE = 64
 EXAMPLES = 60_000
-LEARNING_RATE = 8e-4
-NOTHING_WEIGHT = 0.2
-HOME_WEIGHT = 4.0
-"""What the way from its home costs a token, against a probability of 1, at the start of training."""
+LEARNING_RATE = 1.5e-3
+ALPHA, GAMMA = 0.75, 2.0
+"""of the varifocal loss"""
+LABEL_WEIGHT, BOX_WEIGHT, OVERLAP_WEIGHT = 2.0, 5.0, 2.0
+"""of what a query costs an object; the losses of boxes have the last two as well"""
 COLOUR_SHIFT, GRAIN = 0.02, 0.06
 """Changes of a whole picture and of its pixels, drawn anew at every use, in units of half the range of a byte."""
-BLIP_PARTS = {
-    "layernorm_before": "layer_norm1",
-    "layernorm_after": "layer_norm2",
-    "attention.output.dense": "self_attn.projection",
-    "intermediate.dense": "mlp.fc1",
-    "output.dense": "mlp.fc2",
-}
-"""Parts of a layer of YOLOS, and those of a layer of BLIP that do the same."""
-QKV = tuple(f"attention.attention.{name}" for name in ("query", "key", "value"))
-ADAM_NAMES = ("embeddings", "layers.2")
-"""Parameters that Muon does not take: the first layer and the last ones."""
 
 
-def build_model() -> YolosForObjectDetection:
+def build_model() -> RTDetrForObjectDetection:
     """The untrained network: 1.3M parameters."""
-    config = YolosConfig(
-        hidden_size=WIDTH, num_hidden_layers=5, num_attention_heads=4, intermediate_size=4 * WIDTH,
-        image_size=[SIDE, SIDE], patch_size=8, num_detection_tokens=GRID * GRID, use_mid_position_embeddings=False,
+    backbone = RTDetrResNetConfig(
+        embedding_size=48, hidden_sizes=[48, 96], depths=[1, 2], layer_type="basic", out_features=["stage2"]
+    )
+    config = RTDetrConfig(
+        backbone_config=backbone, freeze_backbone_batch_norms=False,
+        encoder_hidden_dim=WIDTH, encoder_in_channels=[96], feat_strides=[STRIDE], encode_proj_layers=[0],
+        encoder_layers=1, encoder_ffn_dim=2 * WIDTH, encoder_attention_heads=4,
+        d_model=WIDTH, num_queries=QUERIES, decoder_in_channels=[WIDTH], decoder_ffn_dim=2 * WIDTH,
+        num_feature_levels=1, decoder_layers=2, decoder_attention_heads=4, num_denoising=0,
         id2label=dict(enumerate(LABELS)), label2id={label: number for number, label in enumerate(LABELS)},
     )  # fmt: skip
-    model = YolosForObjectDetection(config)
-    embeddings = model.vit.embeddings
-    for parameter in (embeddings.detection_tokens, embeddings.position_embeddings, embeddings.cls_token):
-        nn.init.normal_(parameter, std=0.02)
-    return model
-
-
-@torch.no_grad()
-def take_sight(model: YolosForObjectDetection, seeing: BlipVisionModel) -> None:
-    """Start from the model that describes: its patches and places, and its layers as the first ones of this model.
-
-    The layers that it lacks begin as they were drawn, but add little.
-    """
-    vit, patches = model.vit, (SIDE // 8) ** 2
-    vit.embeddings.patch_embeddings.projection.load_state_dict(seeing.embeddings.patch_embedding.state_dict())
-    vit.embeddings.position_embeddings[:, : 1 + patches] = seeing.embeddings.position_embedding
-    vit.embeddings.cls_token.copy_(seeing.embeddings.class_embedding)
-    # A detection token stands where its home is, as the patches around it do, so it looks at them from the start.
-    side = SIDE // 8
-    places = seeing.embeddings.position_embedding[:, 1:].reshape(side, side, -1).permute(2, 0, 1)[None]
-    at_home = nn.functional.adaptive_avg_pool2d(places, GRID).flatten(2).mT
-    vit.embeddings.position_embeddings[:, 1 + patches :] = at_home
-    vit.layernorm.load_state_dict(seeing.post_layernorm.state_dict())
-    layers = list(vit.encoder.layer)
-    for mine, theirs in zip(layers, seeing.encoder.layers, strict=False):
-        for name, part in BLIP_PARTS.items():
-            mine.get_submodule(name).load_state_dict(theirs.get_submodule(part).state_dict())
-        weights, biases = theirs.self_attn.qkv.weight.chunk(3), theirs.self_attn.qkv.bias.chunk(3)
-        for name, weight, bias in zip(QKV, weights, biases, strict=True):
-            mine.get_submodule(name).weight.copy_(weight)
-            mine.get_submodule(name).bias.copy_(bias)
-    for mine in layers[len(seeing.encoder.layers) :]:
-        for name in ("attention.output.dense", "output.dense"):
-            mine.get_submodule(name).weight.mul_(0.1)
+    return RTDetrForObjectDetection(config)
 
 
 def corners(boxes: Tensor) -> Tensor:
@@ -103,31 +68,54 @@ def generalized_overlap(first: Tensor, second: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def assign(
-    logits: Tensor, predicted: Tensor, boxes: Tensor, labels: Tensor, homes: Tensor, home_weight: float
-) -> Tensor:
-    """The token of each object, (batch, MOST): object by object the cheapest pair that is left.
+def assign(logits: Tensor, predicted: Tensor, boxes: Tensor, labels: Tensor) -> Tensor:
+    """The query of each object, (batch, MOST): object by object the cheapest pair that is left.
 
-    logits (batch, tokens, labels + 1), predicted (batch, tokens, 4), boxes (batch, MOST, 4), labels (batch, MOST) with
-    -1 for none, homes (tokens, 2).
+    logits (batch, queries, labels), predicted (batch, queries, 4), boxes (batch, MOST, 4), labels (batch, MOST) with
+    -1 for none.
     """
     count, most = labels.shape
-    tokens = len(homes)
-    probability = logits.float().softmax(-1)
-    chosen = labels.clamp(min=0)[:, None].expand(count, tokens, most)
-    cost = -probability.gather(2, chosen).transpose(1, 2)
-    cost = cost + 2 * torch.cdist(boxes, predicted.float(), p=1)
-    cost = cost + home_weight * torch.cdist(boxes[..., :2], homes.expand(count, tokens, 2))
+    queries = logits.shape[1]
+    chosen = labels.clamp(min=0)[:, None].expand(count, queries, most)
+    pairs = boxes[:, :, None].expand(count, most, queries, 4), predicted[:, None].expand(count, most, queries, 4)
+    cost = -LABEL_WEIGHT * logits.sigmoid().gather(2, chosen).transpose(1, 2)
+    cost = cost + BOX_WEIGHT * (pairs[0] - pairs[1]).abs().sum(-1)
+    cost = cost - OVERLAP_WEIGHT * generalized_overlap(*map(corners, pairs))
     cost = cost.masked_fill((labels < 0)[..., None], 1e4)
     found = torch.zeros(count, most, dtype=torch.long, device=logits.device)
     rows = torch.arange(count, device=logits.device)
     for _ in range(most):
         best = cost.flatten(1).argmin(1)
-        target, token = best // tokens, best % tokens
-        found[rows, target] = token
+        target, query = best // queries, best % queries
+        found[rows, target] = query
         cost[rows, target] = 1e6
-        cost[rows, :, token] += 1e5
+        cost[rows, :, query] += 1e5
     return found
+
+
+def places_of(boxes: Tensor) -> Tensor:
+    """The place of the grid in which the centre of each box lies, row by row."""
+    cells = (boxes[..., :2] * GRID).long().clamp(0, GRID - 1)
+    return cells[..., 1] * GRID + cells[..., 0]
+
+
+def loss_of_part(logits: Tensor, predicted: Tensor, boxes: Tensor, labels: Tensor, taken: Tensor) -> Tensor:
+    """The varifocal loss of all labels, and L1 and generalised overlap of the boxes that objects took.
+
+    As `assign` has them; `taken` (batch, MOST) is what each object took.
+    """
+    there = labels >= 0
+    number = there.sum().clamp(min=1)
+    mine = predicted.gather(1, taken[..., None].expand(*taken.shape, 4))
+    overlap = generalized_overlap(corners(mine), corners(boxes))
+    away = ((mine - boxes).abs().sum(-1) * there).sum() / number
+    beside = ((1 - overlap) * there).sum() / number
+    batch, place = there.nonzero(as_tuple=True)
+    wanted = torch.zeros_like(logits)
+    wanted[batch, taken[batch, place], labels[batch, place]] = overlap[batch, place].detach().clamp(0.01, 1)
+    weight = torch.where(wanted > 0, wanted, ALPHA * logits.detach().sigmoid() ** GAMMA)
+    named = nn.functional.binary_cross_entropy_with_logits(logits, wanted, weight, reduction="sum") / number
+    return named + BOX_WEIGHT * away + OVERLAP_WEIGHT * beside
 
 
 class Lesson:
@@ -137,10 +125,6 @@ class Lesson:
         self._pixels, self._boxes, self._labels = (torch.from_numpy(array).to(device) for array in examples)
         self._device = device
         self._batch_size = batch_size
-        centres = (torch.arange(GRID, device=device) + 0.5) / GRID
-        self._homes = torch.stack(torch.meshgrid(centres, centres, indexing="xy"), -1).reshape(-1, 2)
-        self._weights = torch.ones(len(LABELS) + 1, device=device)
-        self._weights[-1] = NOTHING_WEIGHT
         torch.manual_seed(seed)
 
     def _batch(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -155,21 +139,14 @@ class Lesson:
         inputs = inputs + torch.randn_like(inputs) * grain
         return inputs, boxes, labels
 
-    def loss(self, model: nn.Module, fraction: float) -> Tensor:
-        """Cross entropy of the labels, and L1 and generalised overlap of the boxes, as DETR weighs them."""
+    def loss(self, model: nn.Module, _fraction: float) -> Tensor:
+        """The losses of the grid's places and of every layer of queries."""
         inputs, boxes, labels = self._batch()
         with autocast(self._device):
             output = model(pixel_values=inputs)
-        logits, predicted = output.logits.float(), output.pred_boxes.float()
-        home_weight = HOME_WEIGHT * max(0.02, 1 - 2 * fraction)
-        tokens = assign(logits, predicted, boxes, labels, self._homes, home_weight)
-        there = labels >= 0
-        wanted = torch.full(logits.shape[:2], len(LABELS), device=logits.device)
-        spare = torch.where(there, tokens, logits.shape[1])
-        wanted = torch.cat([wanted, wanted[:, :1]], 1).scatter(1, spare, labels)[:, :-1]
-        named = nn.functional.cross_entropy(logits.flatten(0, 1), wanted.flatten(), self._weights)
-        taken = predicted.gather(1, tokens[..., None].expand(*tokens.shape, 4))
-        number = there.sum().clamp(min=1)
-        away = ((taken - boxes).abs().sum(-1) * there).sum() / number
-        overlap = (1 - generalized_overlap(corners(taken), corners(boxes))) * there
-        return named + 5 * away + 2 * overlap.sum() / number
+        places = output.enc_outputs_class.float(), output.enc_outputs_coord_logits.float().sigmoid()
+        loss = loss_of_part(*places, boxes, labels, places_of(boxes))
+        layers = output.intermediate_logits.float().unbind(1), output.intermediate_reference_points.float().unbind(1)
+        for logits, predicted in zip(*layers, strict=True):
+            loss = loss + loss_of_part(logits, predicted, boxes, labels, assign(logits, predicted, boxes, labels))
+        return loss

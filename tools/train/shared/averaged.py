@@ -13,10 +13,8 @@ from torch import Tensor, nn
 from tools.train.shared.budget import Budget
 from tools.train.shared.checkpoint import load_checkpoint
 from tools.train.shared.loop import Average, train_steps
-from tools.train.shared.muon32 import FloatMuonWithAdam
 
 WARMUP_STEPS = 40
-AVERAGE_DECAY = 0.999
 
 
 @dataclass(frozen=True)
@@ -44,20 +42,15 @@ def train(
     seconds: float,
     learning_rate: float,
     weight_decay: float = 0.01,
-    muon: tuple[str, ...] | None = None,
-    average_decay: float = AVERAGE_DECAY,
 ) -> None:
     """Train for `seconds` over all runs, from the checkpoint at `path` if there is one.
 
     `loss_of(model, fraction)` gives the loss of a step; `fraction` is the share of the time that is spent.
-    `muon` are the names of parameters that Muon does not take; without it everything is AdamW's.
     """
     model.train()
     mean = copy.deepcopy(model).requires_grad_(False)
-    average = Average(model, mean, average_decay)
-    optimizer: FloatMuonWithAdam | _Adam = _Adam(model, learning_rate, weight_decay)
-    if muon is not None:
-        optimizer = FloatMuonWithAdam(model.named_parameters(), learning_rate, muon)
+    average = Average(model, mean)
+    optimizer = _Adam(model, learning_rate, weight_decay)
 
     def step(number: int, fraction: float) -> dict[str, Tensor]:
         loss = loss_of(model, fraction)
@@ -76,7 +69,7 @@ def _scale(step: int, fraction: float) -> float:
 
 
 class _Adam:
-    """AdamW with the calls of FloatMuonWithAdam. Only matrices decay."""
+    """AdamW at a share of its learning rate. Only matrices decay."""
 
     def __init__(self, model: nn.Module, learning_rate: float, weight_decay: float) -> None:
         self._parameters = list(model.parameters())
