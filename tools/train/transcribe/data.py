@@ -1,4 +1,4 @@
-"""The clips: sentences of known words in many voices, and windows of several clips with their times."""
+"""The clips: sentences of known words in many voices, and windows of some clips with their words."""
 
 from __future__ import annotations
 
@@ -12,26 +12,20 @@ from numpy.typing import NDArray
 from tools.train.shared.checkpoint import load_checkpoint, save_checkpoint
 from tools.train.shared.sentences import read_sentences
 from tools.train.shared.speech import SAMPLING_RATE, say_all, trim
-from tools.train.transcribe.tokens import (
-    END,
-    GRID,
-    NO_TIMES,
-    PREVIOUS,
-    SECONDS,
-    SILENCE,
-    START,
-    first_time,
-    token_id,
-    word_ids,
-)
+from tools.train.transcribe.tokens import word_ids
 from tools.train.transcribe.voices import order
-from tools.train.transcribe.words import find_fragments, write_sentence
+from tools.train.transcribe.words import ALIKE, WORDS, find_fragments, write_sentence
 
-LENGTH = SECONDS * SAMPLING_RATE
-MOST_SEGMENTS = 6
-FIRST_STEPS = 400
-"""after which windows have one clip more, up to MOST_SEGMENTS"""
-IGNORED = -100
+LONGEST = 9 * SAMPLING_RATE
+"""of a clip"""
+MOST_CLIPS = 2
+WORD_CLIPS = 12
+"""of each word alone"""
+WORD_STEPS, CLIP_STEPS = 1200, 1800
+"""The first ones are of single words, those up to the second of single clips: CTC finds few words sooner than many."""
+STEP = 4000
+NOBODY = 0.05
+"""share of windows in which nobody speaks"""
 
 
 @dataclass(frozen=True)
@@ -51,7 +45,7 @@ def make_clips(texts: list[str], seed: int, processes: int, held_out: bool = Fal
     kept, parts = [], []
     for text, said in zip(texts, say_all(orders, processes), strict=True):
         first, last = trim(said.samples)
-        if 0.1 * SAMPLING_RATE < last - first < 0.9 * LENGTH:
+        if 0.1 * SAMPLING_RATE < last - first < LONGEST:
             kept.append(text)
             parts.append(said.samples[first:last])
     lengths = np.array([len(part) for part in parts], dtype=np.int64)
@@ -59,10 +53,11 @@ def make_clips(texts: list[str], seed: int, processes: int, held_out: bool = Fal
 
 
 def training_texts(data: Path, count: int, seed: int) -> list[str]:
-    """Sentences to train on."""
+    """Each word that sounds like no other alone, WORD_CLIPS times, and `count` sentences."""
     rng = np.random.default_rng([seed, 11])
     fragments = find_fragments(read_sentences(data, held_out=False, longest=200))
-    return [write_sentence(rng, fragments) for _ in range(count)]
+    alone = [word for word in WORDS if word not in ALIKE]
+    return alone * WORD_CLIPS + [write_sentence(rng, fragments) for _ in range(count)]
 
 
 def unseen_texts(data: Path, count: int, seed: int, seen: set[str]) -> list[str]:
@@ -92,27 +87,34 @@ def load_clips(data: Path, work: Path, count: int, seed: int, processes: int) ->
 
 @dataclass(frozen=True)
 class Plan:
-    """Where the clips of a batch of windows stand, and what is to be written.
+    """Where the clips of a batch of windows stand, and which words they say.
 
-    starts, lengths (of clips), places (samples in the window) and rates have the shape (windows, MOST_SEGMENTS);
-    a length of 0 is no clip. tokens and labels have the shape (windows, tokens).
+    starts, lengths (of clips), places (samples in the window), rates and gains have the shape (windows, MOST_CLIPS); a
+    length of 0 is no clip. sizes are the samples of each window, words the numbers of its words.
     """
 
     starts: NDArray[np.int64]
     lengths: NDArray[np.int64]
     places: NDArray[np.int64]
-    rates: NDArray[np.float32]
-    tokens: NDArray[np.int64]
-    labels: NDArray[np.int64]
+    rates: NDArray[np.float64]
+    gains: NDArray[np.float64]
+    sizes: list[int]
+    words: list[list[int]]
+
+    @property
+    def longest(self) -> int:
+        """Samples that hold every window; their number has small factors alone, which a Fourier transform likes."""
+        return -(-max(self.sizes) // STEP) * STEP
 
 
 class Planner:
-    """Draws windows. A window has up to MOST_SEGMENTS clips with pauses, a cut clip at its end, or nobody's speech."""
+    """Draws windows: some clips with pauses between them, or nobody's speech."""
 
     def __init__(self, clips: Clips, seed: int, size: int) -> None:
         self._clips, self._seed, self._size = clips, seed, size
         ids = word_ids()
         self._words = [[ids[word] for word in text.split()] for text in clips.texts]
+        self._single = np.flatnonzero([len(words) == 1 for words in self._words])
 
     def __len__(self) -> int:
         return 10_000_000
@@ -120,61 +122,33 @@ class Planner:
     def __getitem__(self, step: int) -> Plan:
         """The batch of that step; always the same one."""
         rng = np.random.default_rng([self._seed, 1, step])
-        shape = (self._size, MOST_SEGMENTS)
+        shape = (self._size, MOST_CLIPS)
         starts, lengths, places = (np.zeros(shape, dtype=np.int64) for _ in range(3))
-        rates = np.ones(shape, dtype=np.float32)
-        most = min(MOST_SEGMENTS, 1 + step // FIRST_STEPS)
-        rows = [self._window(rng, most, starts[i], lengths[i], places[i], rates[i]) for i in range(self._size)]
-        longest = max(len(tokens) for tokens, _ in rows)
-        tokens = np.full((self._size, longest), token_id(END), dtype=np.int64)
-        labels = np.full((self._size, longest), IGNORED, dtype=np.int64)
-        for i, (told, wanted) in enumerate(rows):
-            tokens[i, : len(told)], labels[i, : len(wanted)] = told, wanted
-        return Plan(starts, lengths, places, rates, tokens, labels)
-
-    def _window(
-        self,
-        rng: np.random.Generator,
-        most: int,
-        starts: NDArray[np.int64],
-        lengths: NDArray[np.int64],
-        places: NDArray[np.int64],
-        rates: NDArray[np.float32],
-    ) -> tuple[list[int], list[int]]:
-        timed = rng.random() < 0.65
-        if rng.random() < 0.05:
-            begin = [token_id(START), first_time() if timed else token_id(NO_TIMES)]
-            return begin, [token_id(SILENCE), token_id(END)]
-        wanted: list[int] = [] if timed else [token_id(NO_TIMES)]
-        place = 0.0 if rng.random() < 0.25 else rng.exponential(0.5)
-        place = min(place, 4.0)
-        count = int(rng.integers(1, most + 1))
-        for slot in range(count):
-            clip = int(rng.integers(len(self._words)))
-            rate = float(rng.uniform(0.9, 1.1))
-            lasting = self._clips.lengths[clip] / rate / SAMPLING_RATE
-            cut = place + lasting > SECONDS
-            if cut and (slot == 0 or not timed or place > SECONDS - 0.3 or rng.random() < 0.5):
-                if slot == 0:
-                    place = max(0.0, SECONDS - lasting - 0.01) * rng.random()
-                else:
-                    break
-                cut = False
-            starts[slot], lengths[slot] = self._clips.starts[clip], self._clips.lengths[clip]
-            places[slot], rates[slot] = round(place * SAMPLING_RATE), rate
-            if cut:
-                wanted.append(_time(place))
-                break
-            text = self._words[clip]
-            wanted += [_time(place), *text, _time(place + lasting)] if timed else text
-            place += lasting + rng.uniform(0.2, 1.3)
-        wanted.append(token_id(END))
-        begin = [token_id(START)]
-        if rng.random() < 0.08:
-            before = self._words[int(rng.integers(len(self._words)))]
-            begin = [token_id(PREVIOUS), *before, *begin]
-        return begin + wanted[:-1], [IGNORED] * (len(begin) - 1) + wanted
+        rates, gains = rng.uniform(0.9, 1.1, shape), 10 ** rng.uniform(-0.15, 0.15, shape)
+        sizes: list[int] = []
+        words: list[list[int]] = []
+        most = 1 if step < CLIP_STEPS else MOST_CLIPS
+        for row in range(self._size):
+            count = 0 if rng.random() < NOBODY else int(rng.integers(1, most + 1))
+            end = float(rng.exponential(0.25)) + 0.02
+            said: list[int] = []
+            for slot in range(count):
+                clip = int(rng.choice(self._single) if step < WORD_STEPS else rng.integers(len(self._words)))
+                starts[row, slot], lengths[row, slot] = self._clips.starts[clip], self._clips.lengths[clip]
+                places[row, slot] = round(end * SAMPLING_RATE)
+                said += self._words[clip]
+                end += self._clips.lengths[clip] / rates[row, slot] / SAMPLING_RATE + rng.uniform(0.1, 0.9)
+            sizes.append(round((end + (rng.uniform(0.5, 3) if count == 0 else 0)) * SAMPLING_RATE))
+            words.append(said)
+        return Plan(starts, lengths, places, rates, gains, sizes, words)
 
 
-def _time(seconds: float) -> int:
-    return first_time() + min(round(seconds / GRID), round(SECONDS / GRID))
+def place_clips(bank: NDArray[np.int16], plan: Plan) -> torch.Tensor:
+    """The windows of a plan, (windows, plan.longest), of clips of the bank: each faster or slower, louder or softer."""
+    windows = np.zeros((len(plan.sizes), plan.longest), dtype=np.float32)
+    for row, slot in np.argwhere(plan.lengths > 0):
+        start, length, place = (part[row, slot] for part in (plan.starts, plan.lengths, plan.places))
+        at = np.arange(0, length - 1, plan.rates[row, slot])
+        said = np.interp(at, np.arange(length), bank[start : start + length])
+        windows[row, place : place + len(said)] += said * (plan.gains[row, slot] / 32768)
+    return torch.from_numpy(windows)

@@ -7,15 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from transformers import WhisperForConditionalGeneration, WhisperProcessor
+from transformers import ParakeetForCTC, ParakeetProcessor
 
 from tools.train.shared.speech import SAMPLING_RATE
 from tools.train.shared.word_error import word_error
 from tools.train.transcribe.data import make_clips, training_texts, unseen_texts
-from tools.train.transcribe.sound import LENGTH, add_noise
+from tools.train.transcribe.sound import add_noise
+from tools.train.transcribe.words import WORDS
 
 LEAD = 0.5
-"""s of silence before each sentence"""
+"""s of silence on both sides of each sentence"""
 SNR = 10.0
 
 
@@ -33,25 +34,26 @@ def measure(folder: Path, data: Path, count: int, seed: int, processes: int, tra
     """The figures for `count` sentences that are not among the texts of `trained_on` clips of the training."""
     seen = set(training_texts(data, trained_on, seed))
     clips = make_clips(unseen_texts(data, count, seed, seen), seed, processes, held_out=True)
-    model = WhisperForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval()
-    processor = WhisperProcessor.from_pretrained(folder)
+    model = ParakeetForCTC.from_pretrained(folder, dtype=torch.float32).eval()
+    processor = ParakeetProcessor.from_pretrained(folder)
     torch.manual_seed(seed)
     heard: dict[bool, list[tuple[str, str]]] = {False: [], True: []}
     off: list[float] = []
+    lead = round(LEAD * SAMPLING_RATE)
     for text, start, length in zip(clips.texts, clips.starts, clips.lengths, strict=True):
-        window = torch.zeros(1, LENGTH)
-        room = min(int(length), LENGTH - round(LEAD * SAMPLING_RATE))
-        first = round(LEAD * SAMPLING_RATE)
-        window[0, first : first + room] = torch.from_numpy(clips.samples[start : start + room]).float() / 32768
+        window = torch.zeros(1, int(length) + 2 * lead)
+        window[0, lead:-lead] = torch.from_numpy(clips.samples[start : start + length]).float() / 32768
         for noisy, pairs in heard.items():
             sound = add_noise(window, torch.full((1, 1), SNR), torch.zeros(1, 1)) if noisy else window
-            features = processor(sound[0].numpy(), sampling_rate=SAMPLING_RATE, return_tensors="pt").input_features
+            inputs = processor(sound[0].numpy(), sampling_rate=SAMPLING_RATE, return_tensors="pt")
             with torch.inference_mode():
-                made = model.generate(features, return_timestamps=True, return_segments=True)
-            pairs.append((text, processor.batch_decode(made["sequences"], skip_special_tokens=True)[0]))
-            if not noisy and made["segments"][0]:
-                ends = (float(made["segments"][0][0]["start"]), float(made["segments"][0][-1]["end"]))
-                off += [abs(ends[0] - LEAD), abs(ends[1] - LEAD - length / SAMPLING_RATE)]
+                frames = model(**inputs).logits[0].argmax(-1)
+            pairs.append((text, processor.decode(frames)))
+            spoken = torch.nonzero(frames < len(WORDS)).flatten().tolist()
+            if not noisy and spoken:
+                step = window.shape[1] / SAMPLING_RATE / len(frames)
+                ends = (spoken[0] * step - LEAD, (spoken[-1] + 1) * step - LEAD - length / SAMPLING_RATE)
+                off += [abs(end) for end in ends]
     late = float(np.quantile(off, 0.9)) if off else float("nan")
     return Figures(word_error(heard[False]), word_error(heard[True]), late, len(clips.texts))
 

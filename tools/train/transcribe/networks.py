@@ -1,61 +1,41 @@
-"""The network in the layout of Whisper, and how it generates."""
+"""The network in the layout of Parakeet: a conformer that names a word, or none, every 80 ms.
+
+Rekesh et al., Fast Conformer with Linearly Scalable Attention (2023).
+"""
 
 from __future__ import annotations
 
-from transformers import GenerationConfig, WhisperConfig, WhisperForConditionalGeneration
+from torch import nn
+from transformers import ParakeetCTCConfig, ParakeetForCTC
 
 from tools.train.transcribe.sound import MELS
-from tools.train.transcribe.tokens import (
-    END,
-    MOST_TOKENS,
-    NO_TIMES,
-    PREVIOUS,
-    SECONDS,
-    START,
-    build_tokenizer,
-    token_id,
-)
+from tools.train.transcribe.tokens import BLANK_ID
+
+WIDTH = 128
+FRAMES = 8
+"""of the features, 10 ms each, that become one of the network's"""
 
 
-def build_model() -> WhisperForConditionalGeneration:
-    """The untrained network."""
-    config = WhisperConfig(
-        vocab_size=len(build_tokenizer()),
-        num_mel_bins=MELS,
-        d_model=128,
-        encoder_layers=4,
-        decoder_layers=2,
-        encoder_attention_heads=4,
-        decoder_attention_heads=4,
-        encoder_ffn_dim=384,
-        decoder_ffn_dim=384,
-        max_source_positions=SECONDS * 50,
-        max_target_positions=MOST_TOKENS,
-        dropout=0.05,
-        bos_token_id=token_id(END),
-        eos_token_id=token_id(END),
-        pad_token_id=token_id(END),
-        decoder_start_token_id=token_id(START),
-        begin_suppress_tokens=None,
-        suppress_tokens=None,
-    )
-    return WhisperForConditionalGeneration(config)
-
-
-def generation_config() -> GenerationConfig:
-    """Generation defaults: English only, and a first time anywhere in the window."""
-    return GenerationConfig(
-        bos_token_id=token_id(END),
-        eos_token_id=token_id(END),
-        pad_token_id=token_id(END),
-        decoder_start_token_id=token_id(START),
-        no_timestamps_token_id=token_id(NO_TIMES),
-        prev_sot_token_id=token_id(PREVIOUS),
-        is_multilingual=False,
-        return_timestamps=False,
-        max_initial_timestamp_index=SECONDS * 50,
-        max_length=MOST_TOKENS,
-        suppress_tokens=[],
-        begin_suppress_tokens=[],
-        alignment_heads=[[1, 0], [1, 1], [1, 2], [1, 3]],
-    )
+def build_model() -> ParakeetForCTC:
+    """The untrained network. Its layers start as torch starts them: the layout's own small weights let no sound in."""
+    encoder = {
+        "hidden_size": WIDTH,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 4,
+        "intermediate_size": 3 * WIDTH,
+        "conv_kernel_size": 9,
+        "subsampling_factor": FRAMES,
+        "subsampling_conv_channels": 32,
+        "num_mel_bins": MELS,
+        "dropout": 0.05,
+        "layerdrop": 0.0,
+        "activation_dropout": 0.05,
+        "attention_dropout": 0.0,
+        "scale_input": False,
+        "max_position_embeddings": 1000,
+    }
+    model = ParakeetForCTC(ParakeetCTCConfig(vocab_size=BLANK_ID + 1, pad_token_id=BLANK_ID, encoder_config=encoder))
+    for module in model.modules():
+        if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Linear):
+            module.reset_parameters()
+    return model

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from tools.train.shared.averaged import load_trained
 from tools.train.shared.budget import Budget
 from tools.train.shared.device import choose_device
 from tools.train.shared.device_command import StagedOptions
+from tools.train.shared.report import TrainingFacts, note_facts, read_facts, write_card
 from tools.train.shared.speech import check_programs
 from tools.train.transcribe.data import load_clips
 from tools.train.transcribe.export import export
 from tools.train.transcribe.measure import figure_table, measure
+from tools.train.transcribe.networks import build_model
 from tools.train.transcribe.training import TranscribeRecipe, train
+from tools.train.transcribe.words import WORDS
 
 CLIPS = 12_000
 SENTENCES = 200
@@ -28,14 +34,15 @@ def run(options: StagedOptions) -> None:
         clips = load_clips(options.data, work, options.clips or CLIPS, options.seed, options.processes)
         print(f"{len(clips.texts)} clips, {len(clips.samples) / 16_000 / 60:.0f} minutes", flush=True)
         if "training" in options.stages:
-            recipe = TranscribeRecipe() if device.type == "cuda" else TranscribeRecipe(batch_size=16, workers=0)
+            recipe = TranscribeRecipe() if device.type == "cuda" else TranscribeRecipe(batch_size=32, workers=0)
+            count = build_model().num_parameters()
+            note_facts(work, TrainingFacts(count, 0, 0, len(clips.texts), recipe.batch_size, device.type))
             train(clips, budget, options.seed, work / "model.pt", device, recipe, options.most_steps)
     if "export" in options.stages:
         export(work, options.out)
     if "measure" in options.stages:
         trained_on = options.clips or CLIPS
         figures = measure(options.out, options.data, SENTENCES, options.seed, options.processes, trained_on)
-        (work / "report.md").write_text(
-            f"# The small transcribing model\n\n{figure_table(figures)}\n", encoding="utf-8"
-        )
-        print(figure_table(figures))
+        facts = read_facts(work, load_trained(build_model(), work / "model.pt"))
+        card = Path(__file__).with_name("card.md")
+        write_card(card, options.out, "transcribe", figure_table(figures), facts, words=len(WORDS))

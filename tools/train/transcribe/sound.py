@@ -1,4 +1,4 @@
-"""Windows of sound from clips, on the device: rooms, colours of microphones, noise; and whisper's features of them."""
+"""Windows of sound from clips: rooms, colours of microphones, noise; and Parakeet's features of them."""
 
 from __future__ import annotations
 
@@ -6,77 +6,52 @@ from functools import cache
 
 import torch
 from torch import Tensor
-from transformers import WhisperFeatureExtractor
+from transformers import BatchFeature, ParakeetFeatureExtractor
 
 from tools.train.shared.speech import SAMPLING_RATE
-from tools.train.transcribe.tokens import SECONDS
 
-LENGTH = SECONDS * SAMPLING_RATE
-MELS = 80
+MELS = 40
 ROOMS = 96
-
-
-def feature_extractor() -> WhisperFeatureExtractor:
-    """Whisper's own, for windows of SECONDS."""
-    return WhisperFeatureExtractor(feature_size=MELS, chunk_length=SECONDS)
+ECHO = SAMPLING_RATE // 2
 
 
 @cache
-def _filters(device: torch.device) -> Tensor:
-    return torch.from_numpy(feature_extractor().mel_filters).float().to(device)
+def feature_extractor() -> ParakeetFeatureExtractor:
+    """Parakeet's own."""
+    return ParakeetFeatureExtractor(feature_size=MELS)
 
 
-def whisper_features(samples: Tensor) -> Tensor:
-    """What WhisperFeatureExtractor gives for float samples (batch, LENGTH): (batch, MELS, LENGTH / 160)."""
-    window = torch.hann_window(400, device=samples.device)
-    spectrum = torch.stft(samples, 400, 160, window=window, return_complex=True)[..., :-1]
-    power = spectrum.real.square() + spectrum.imag.square()
-    mel = (_filters(samples.device).T @ power).clamp(min=1e-10).log10()
-    mel = torch.maximum(mel, mel.amax((1, 2), keepdim=True) - 8.0)
-    return (mel + 4.0) / 4.0
-
-
-def place_clips(bank: Tensor, starts: Tensor, lengths: Tensor, places: Tensor, rates: Tensor) -> Tensor:
-    """Windows (batch, LENGTH) of clips of the int16 `bank`; the others have the shape (batch, slots)."""
-    windows = torch.zeros(len(starts), LENGTH, device=bank.device)
-    clock = torch.arange(LENGTH, device=bank.device)
-    for slot in range(starts.shape[1]):
-        begin, length = starts[:, slot, None], lengths[:, slot, None]
-        at = (clock - places[:, slot, None]) * rates[:, slot, None]
-        inside = (at >= 0) & (at < length - 1)
-        whole = at.clamp(min=0).long().minimum((length - 2).clamp(min=0))
-        share = at - whole
-        low, high = bank[begin + whole].float(), bank[begin + whole + 1].float()
-        gain = 10 ** (0.3 * torch.rand(len(starts), 1, device=bank.device) - 0.15)
-        windows += torch.where(inside, (low + (high - low) * share) * gain / 32768, 0.0)
-    return windows
+def read_features(windows: Tensor, lengths: list[int]) -> BatchFeature:
+    """The features of windows (batch, samples), of which so many samples each count, with their mask."""
+    sounds = [window[:length].numpy() for window, length in zip(windows.cpu(), lengths, strict=True)]
+    return feature_extractor()(sounds, sampling_rate=SAMPLING_RATE, return_attention_mask=True, return_tensors="pt")
 
 
 @cache
 def _rooms(device: torch.device) -> Tensor:
-    """Spectra of simple rooms: the direct sound, then noise that dies away within 0.1 to 0.7 s."""
+    """Simple rooms, (ROOMS, ECHO): the direct sound, then noise that dies away within 0.1 to 0.7 s."""
     generator = torch.Generator().manual_seed(7)
-    clock = torch.arange(SAMPLING_RATE // 2) / SAMPLING_RATE
+    clock = torch.arange(ECHO) / SAMPLING_RATE
     lasting = torch.rand(ROOMS, 1, generator=generator) * 0.6 + 0.1
-    tail = torch.randn(ROOMS, len(clock), generator=generator) * torch.exp(-6.9 * clock / lasting)
+    tail = torch.randn(ROOMS, ECHO, generator=generator) * torch.exp(-6.9 * clock / lasting)
     tail[:, : SAMPLING_RATE // 400] = 0.0
     strength = torch.rand(ROOMS, 1, generator=generator) * 0.9 + 0.1
     tail = tail / tail.norm(dim=1, keepdim=True) * strength
     tail[:, 0] = 1.0
-    return torch.fft.rfft(tail, LENGTH + SAMPLING_RATE // 2).to(device)
+    return tail.to(device)
 
 
 def disturb(windows: Tensor, snr: tuple[float, float] = (3.0, 35.0)) -> Tensor:
     """Windows in rooms, through microphones, with noise or other voices, each at a loudness of its own."""
-    size, device = len(windows), windows.device
-    padded = LENGTH + SAMPLING_RATE // 2
+    (size, length), device = windows.shape, windows.device
+    padded = length + ECHO
     spectrum = torch.fft.rfft(windows, padded)
-    rooms = _rooms(device)[torch.randint(ROOMS, (size,), device=device)]
-    inside = (torch.rand(size, 1, device=device) < 0.4).float()
-    spectrum = spectrum * (rooms * inside + (1 - inside))
+    in_room = torch.nonzero(torch.rand(size, device=device) < 0.4).flatten()
+    rooms = _rooms(device)[torch.randint(ROOMS, (len(in_room),), device=device)]
+    spectrum[in_room] *= torch.fft.rfft(rooms, padded)
     knots = torch.randn(size, 1, 8, device=device) * 4.0 * (torch.rand(size, 1, 1, device=device) < 0.6)
     curve = torch.nn.functional.interpolate(knots, spectrum.shape[-1], mode="linear", align_corners=True)[:, 0]
-    speech = torch.fft.irfft(spectrum * 10 ** (curve / 20), padded)[:, :LENGTH]
+    speech = torch.fft.irfft(spectrum * 10 ** (curve / 20), padded)[:, :length]
     return _limit(add_noise(speech, *_draw_snr(size, snr, device)))
 
 
@@ -90,11 +65,12 @@ def _draw_snr(size: int, snr: tuple[float, float], device: torch.device) -> tupl
 
 def add_noise(speech: Tensor, snr: Tensor, kind: Tensor) -> Tensor:
     """Noise at `snr` dB (batch, 1) under the loudness of the speech itself, of a kind (batch, 1): see _draw_snr."""
-    bins = LENGTH // 2 + 1
+    length = speech.shape[1]
+    bins = length // 2 + 1
     pitch = torch.arange(1, bins + 1, device=speech.device) / bins
     slope = (kind.float().clamp(max=2.0) / 2.0) * 0.9
     white = torch.fft.rfft(torch.randn_like(speech))
-    coloured = torch.fft.irfft(white * pitch[None] ** -slope, LENGTH)
+    coloured = torch.fft.irfft(white * pitch[None] ** -slope, length)
     babble = sum(speech.roll((shift, 9000 * shift), (0, 1)) for shift in (1, 2, 3, 4)) + 1e-4 * coloured
     noise = torch.where(kind == 3, babble, coloured)
     active = speech.abs() > 1e-3
