@@ -144,6 +144,35 @@ def build_wav2vec2(folder: Path) -> Path:
     return folder
 
 
+def build_parakeet(folder: Path) -> Path:
+    """A small Parakeet for CTC, with chance weights and words for tokens."""
+    torch.manual_seed(2)
+    words = ["<unk>", "<pad>", *(f"\u2581{word}" for word in ("one", "two", "three", "four", "five", "six", "seven"))]
+    encoder = {
+        "hidden_size": 32,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 32,
+        "subsampling_conv_channels": 8,
+        "scale_input": False,
+    }
+    config = transformers.ParakeetCTCConfig(vocab_size=len(words), pad_token_id=1, encoder_config=encoder)
+    model = transformers.ParakeetForCTC(config)
+    for module in model.modules():
+        if isinstance(module, torch.nn.Conv1d | torch.nn.Conv2d | torch.nn.Linear):
+            module.reset_parameters()
+    save_model(model, folder)
+    vocabulary = {word: number for number, word in enumerate(words)}
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.WordLevel(vocabulary, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Metaspace()
+    tokenizer.decoder = tokenizers.decoders.Metaspace()
+    told = transformers.ParakeetTokenizer(tokenizer_object=tokenizer, unk_token="<unk>", pad_token="<pad>")
+    extractor = transformers.ParakeetFeatureExtractor()
+    transformers.ParakeetProcessor(extractor, told, blank_token="<pad>", decoder_type="ctc").save_pretrained(folder)
+    write_card(folder, "cc-by-4.0", "automatic-speech-recognition", "transformers")
+    return folder
+
+
 def build_moonshine(folder: Path) -> Path:
     """A small Moonshine with chance weights."""
     from checkpoint_parts import write_gpt2_tokenizer

@@ -171,7 +171,7 @@ def test_a_text_that_repeats_itself_is_heard_again_with_chance(run_main: RunMain
     assert asked["segments"][0]["temperature"] == 0.3
 
 
-@pytest.mark.parametrize("name", ["wav2vec2", "moonshine"])
+@pytest.mark.parametrize("name", ["wav2vec2", "parakeet", "moonshine"])
 def test_other_recognisers(run_main: RunMain, build: Build, tmp_path: Path, name: str) -> None:
     model = build(name)
     talks = [write_talk(tmp_path / f"{number}.wav", 2, 3, 2 + number) for number in (1, 2)]
