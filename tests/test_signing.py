@@ -77,6 +77,24 @@ def test_signing_tells_no_more_than_the_file(run_main: RunMain, studio: list[str
         assert "PRIVATE KEY" not in said
 
 
+def test_what_a_file_was_made_from_is_its_ingredient(run_main: RunMain, studio: list[str]) -> None:
+    run_main("image", "a red circle", "-m", "tiny", "--seed", "1", "-o", "first.png", *studio)
+    edit = ("edit", "first.png", "a blue star", "-m", "tiny", "--seed", "1", "--steps", "4")
+    done = run_main(*edit, "-o", "second.png", *studio)
+    assert done.code == 0, done.stderr
+    with c2pa.Reader("image/png", Path("second.png").open("rb")) as reader:
+        assert reader.get_validation_state() == "Valid"
+        manifest, whole = reader.get_active_manifest(), json.loads(reader.json())
+    (ingredient,) = manifest["ingredients"]
+    assert (ingredient["title"], ingredient["relationship"]) == ("first.png", "inputTo")
+    inner = whole["manifests"][ingredient["active_manifest"]]
+    assert inner["title"] == "a-red-circle"
+    assert run_main(*edit, "--no-metadata", "-o", "bare.png", *studio).code == 0
+    with c2pa.Reader("image/png", Path("bare.png").open("rb")) as reader:
+        assert "ingredients" not in reader.get_active_manifest()
+    assert b"first.png" not in Path("bare.png").read_bytes()
+
+
 def test_a_batch_and_stdout_are_signed(run_main: RunMain, studio: list[str], stable_diffusion: Path) -> None:
     Path("rows.jsonl").write_text('{"prompt": "a cat", "id": "cat"}\n')
     options = ["-m", stable_diffusion, "--steps", "2", *studio]

@@ -5,6 +5,7 @@ Nothing here goes over the network: no time stamps, no remote manifests, no revo
 
 import io
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from genai_cli import __version__
 from genai_cli.content.content import SIGNED_TYPES
 from genai_cli.content.record import GENERATED
 from genai_cli.errors import InputError, OutputError
+from genai_cli.request.input import Input
 from genai_cli.types import JsonObject
 
 if TYPE_CHECKING:
@@ -36,8 +38,11 @@ class Signer:
     key: bytes = field(repr=False)
     algorithm: str
 
-    def sign(self, data: bytes, suffix: str, title: str, mark: str) -> bytes:
-        """The file with a manifest: created by genai, from a source of the IPTC type `mark`. Raises OutputError."""
+    def sign(self, data: bytes, suffix: str, title: str, mark: str, inputs: Iterable[Input] = ()) -> bytes:
+        """The file with a manifest: created by genai, from a source of the IPTC type `mark`. Raises OutputError.
+
+        The pictures and sounds that it was made from are its ingredients, with their own manifests if they have them.
+        """
         import c2pa
 
         source, signed = io.BytesIO(data), io.BytesIO()
@@ -48,9 +53,15 @@ class Signer:
                 c2pa.Signer.from_info(information) as signer,
                 c2pa.Builder(build_manifest(title, mark), context) as builder,
             ):
+                for one in inputs:
+                    if one.media_type in c2pa.Builder.get_supported_mime_types():
+                        with one.open() as stream:
+                            builder.add_ingredient(describe_input(one), one.media_type, stream)
                 builder.sign(signer, SIGNED_TYPES[suffix], source, signed)
         except c2pa.C2paError as error:
             raise OutputError(f"the file cannot be signed: {read_reason(error)}") from None
+        except InputError as error:
+            raise OutputError(f"the file cannot be signed: {error.message}") from None
         return signed.getvalue()
 
 
@@ -63,6 +74,11 @@ def build_manifest(title: str, mark: str) -> JsonObject:
         "title": title,
         "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": [created]}}],
     }
+
+
+def describe_input(source: Input) -> JsonObject:
+    """A file that a model took, as an ingredient (C2PA 2.2, section 10.3: inputTo)."""
+    return {"title": source.name, "format": source.media_type, "relationship": "inputTo"}
 
 
 def load_signer(certificate: Path, key: Path) -> Signer:

@@ -261,7 +261,8 @@ def finish(outcome: Outcome, settings: RunSettings, writer: Writer | None) -> Fi
         # Here and not where the model runs, which may be another machine: the key stays on this one.
         title = str(fields["slug"]) if settings.delivery.metadata else task
         mark = choose_mark(find_modality(task).mark, outcome.record) or GENERATED
-        data = settings.signer.sign(data, outcome.suffix, title, mark)
+        inputs = outcome.job.request.inputs().values() if settings.delivery.metadata else ()
+        data = settings.signer.sign(data, outcome.suffix, title, mark, inputs)
     done = Finished(outcome.job, "done", outcome.record, data)
     if writer is None:
         return done
