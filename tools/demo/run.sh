@@ -35,6 +35,7 @@ show audio "electric rock solo" -m tiny --duration 5 --seed 1 -o "$OUT/"
 show gallery "$OUT" --sheet "$OUT/contact-sheet.png"
 # On the page, what was said of a picture stands beside it.
 "$BIN/genai" describe "$circle" "$diamond" -m tiny --json >"$OUT/described.jsonl"
+"$BIN/genai" detect "$circle" -m tiny --json >"$OUT/found.jsonl"
 show gallery "$OUT"
 
 printf '\nThe files, and a contact sheet of them all, are in %s/:\n' "$OUT"
