@@ -72,7 +72,7 @@ class AboutItem:
     """What is said of one of the items that are made at once: the one at this position among them."""
 
     item: int
-    event: Notice | Detail | TextPiece
+    event: Notice | Detail | TextPiece | SoundPiece
 
 
 Event = Notice | Detail | Stage | Progress | TextPiece | SoundPiece | Preview | AboutItem
@@ -83,7 +83,7 @@ def tag_item(emit: Emit, item: int) -> Emit:
     """An `emit` for what concerns one item alone."""
 
     def tag(event: Event) -> None:
-        emit(AboutItem(item, event) if isinstance(event, Notice | Detail | TextPiece) else event)
+        emit(AboutItem(item, event) if isinstance(event, Notice | Detail | TextPiece | SoundPiece) else event)
 
     return tag
 

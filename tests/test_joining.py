@@ -13,12 +13,15 @@ from typing import Any
 import pytest
 from conftest import TIMEOUT, Build, Genai, write_rows
 
+from genai_cli.content.sound import Sound
 from genai_cli.content.text import Text
 from genai_cli.device.spec import ModelSpec, Placing
 from genai_cli.errors import GenaiError, InputError
-from genai_cli.events import AboutItem, Event, TextPiece, ignore
+from genai_cli.events import AboutItem, Event, SoundPiece, TextPiece, ignore
 from genai_cli.hub.access import Access
 from genai_cli.hub.reference import ModelReference
+from genai_cli.modality.modality import Result
+from genai_cli.modality.speak import SpeakRequest
 from genai_cli.modality.text import TextRequest
 from genai_cli.work.assignment import Hints
 from genai_cli.work.joining import Call, Joiner
@@ -27,10 +30,10 @@ from genai_cli.work.producer import Run
 
 
 class Shared:
-    """A text model that calls of many threads go to; `held` keeps it busy, so that calls wait for it."""
+    """A model that calls of many threads go to; `held` keeps it busy, so that calls wait for it."""
 
-    def __init__(self, folder: Path) -> None:
-        spec = ModelSpec("text", ModelReference(str(folder), folder=folder), Placing(device="cpu"))
+    def __init__(self, folder: Path, task: str = "text") -> None:
+        spec = ModelSpec(task, ModelReference(str(folder), folder=folder), Placing(device="cpu"))
         self.loaded = LoadedModel(ModelSource(spec, Access(), ignore), Hints(), ignore)
         self.thread = ThreadPoolExecutor(1)
         self.joiner = Joiner(self.thread)
@@ -133,6 +136,28 @@ def test_a_failure_is_that_of_the_call_it_belongs_to(shared: Shared) -> None:
     assert isinstance(failed, GenaiError)
     assert not isinstance(failed, InputError)
     assert show(done) == alone(shared, good)
+
+
+def test_each_call_hears_its_own_sound_alone(build: Build) -> None:
+    speaking = Shared(build("fastspeech"), "speak")
+    heard: tuple[list[Event], list[Event]] = ([], [])
+    texts = ("one train. two trains", "three")
+    calls = [
+        Call([SpeakRequest(prompt=text, model="m", seed=1)], said.append, most=2)
+        for text, said in zip(texts, heard, strict=True)
+    ]
+    runs = speaking.run(*calls)
+    for run, said in zip(runs, heard, strict=True):
+        assert isinstance(run, Run)
+        (result,) = run.results
+        assert isinstance(result, Result)
+        pieces = [event.event for event in said if isinstance(event, AboutItem)]
+        samples = b"".join(piece.samples for piece in pieces if isinstance(piece, SoundPiece))
+        assert run.items == 2
+        assert isinstance(result.content, Sound)
+        assert samples == result.content.samples.tobytes()
+    speaking.thread.shutdown()
+    speaking.callers.shutdown()
 
 
 def test_commands_at_once_are_grouped_in_the_worker(genai: Genai, gpt2: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -286,7 +286,7 @@ def test_the_first_sound_is_written_before_the_last_sentence_is_made(
 
 def test_pieces_come_one_by_one(fastspeech: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from genai_cli.device.spec import ModelSpec
-    from genai_cli.events import Event, SoundPiece, ignore
+    from genai_cli.events import AboutItem, Event, SoundPiece, ignore
     from genai_cli.hub.access import Access
     from genai_cli.hub.reference import ModelReference
     from genai_cli.modality.speak import Speak, SpeakRequest
@@ -305,8 +305,8 @@ def test_pieces_come_one_by_one(fastspeech: Path, monkeypatch: pytest.MonkeyPatc
         return plain(*arguments)  # type: ignore[arg-type]
 
     def emit(event: Event) -> None:
-        if isinstance(event, SoundPiece):
-            heard.append(len(event.samples))
+        if isinstance(event, AboutItem) and isinstance(event.event, SoundPiece):
+            heard.append(len(event.event.samples))
 
     monkeypatch.setattr(model.speaker, "say", say)
     model.generate([SpeakRequest(prompt="One train. Two trains. Three trains", model="m", seed=1)], emit)

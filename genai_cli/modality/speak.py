@@ -10,7 +10,7 @@ from genai_cli.content.content import Content
 from genai_cli.content.sound import Sound
 from genai_cli.device.workload import Work
 from genai_cli.errors import GenaiError, InputError, ResultError
-from genai_cli.events import Emit, Notice, Progress, SoundPiece
+from genai_cli.events import Emit, Notice, Progress, SoundPiece, tag_item
 from genai_cli.hub.catalog import ModelKind
 from genai_cli.modality.checkpoint import read_optional_json
 from genai_cli.modality.decoding.reading import find_unread, reads_some, report_words
@@ -143,7 +143,7 @@ class Speak(Modality[SpeakRequest]):
 
     def generate(self, requests: Sequence[SpeakRequest], emit: Emit) -> list[Result | GenaiError]:
         """Say each text, a sentence at a time: memory grows with the sound alone, in 16 bits."""
-        return [self.speak(request, emit) for request in requests]
+        return [self.speak(request, tag_item(emit, place)) for place, request in enumerate(requests)]
 
     def speak(self, request: SpeakRequest, emit: Emit) -> Result | GenaiError:
         """The speech of one text, or what is wrong with it."""

@@ -10,7 +10,7 @@ from itertools import islice
 from genai_cli.device.compiling import describe_compiled
 from genai_cli.device.memory import give_back_memory
 from genai_cli.errors import GenaiError
-from genai_cli.events import AboutItem, Detail, Emit, Event, Notice, TextPiece
+from genai_cli.events import AboutItem, Detail, Emit, Event, Notice, SoundPiece, TextPiece
 from genai_cli.hub.license import check_license
 from genai_cli.modality.modality import Result
 from genai_cli.modality.registry import find_modality
@@ -162,10 +162,10 @@ class Producer:
         return Run(results, time.perf_counter() - started, len(requests))
 
     def hear(self, items: int, event: Event) -> None:
-        """Pass on what the model says of so many items; pieces of several texts at once would be a muddle."""
+        """Pass on what the model says of so many items; pieces of several results at once would be a muddle."""
         if not isinstance(event, AboutItem):
             self.emit(event)
-        elif items == 1 or not isinstance(event.event, TextPiece):
+        elif items == 1 or not isinstance(event.event, TextPiece | SoundPiece):
             self.emit(event.event)
 
     def make_room(self, loaded: LoadedModel, items: int, shortage: MemoryShortage) -> bool:
