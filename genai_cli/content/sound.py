@@ -86,10 +86,9 @@ class Sound(Content):
         try:
             samples = self.resample(rate)
             channels = samples.shape[1]
+            is_noise = suffix == ".mp3" and channels > 1  # what libsndfile 1.2 makes of two channels in 16 bits
             with soundfile.SoundFile(stream, "w", rate, channels, **FORMATS[suffix]) as file:
                 for part in cut(samples):
-                    # libsndfile 1.2 makes noise of an MP3 of two channels from 16 bits.
-                    is_noise = suffix == ".mp3" and channels > 1
                     file.write(part.astype("float32") / 32768 if is_noise else part)
         except soundfile.LibsndfileError as error:
             raise OutputError(

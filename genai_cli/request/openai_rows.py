@@ -75,7 +75,7 @@ class Endpoint:
     media_types: tuple[str, ...] = ("text/plain",)
     """What the shapes are, beside JSON."""
     flows: Mapping[str, int] = field(default_factory=dict)
-    """The shapes that are sent while they are made: plain samples of sound, so many a second."""
+    """What response_format may ask for beside: plain samples of sound, so many a second, sent while they are made."""
 
 
 # Read by the functions below.

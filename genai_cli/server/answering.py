@@ -130,8 +130,9 @@ def read_shape(endpoint: Endpoint, asked: object) -> str | None:
     """The form that an answer takes. Raises InputError for one that there is not."""
     if not endpoint.shapes or asked is None:
         return endpoint.first_format
-    if not isinstance(asked, str) or asked not in endpoint.shapes:
-        raise InputError(f"response_format must be one of {', '.join(endpoint.shapes)}, not {asked!r}")
+    known = (*endpoint.shapes, *endpoint.flows)
+    if not isinstance(asked, str) or asked not in known:
+        raise InputError(f"response_format must be one of {', '.join(known)}, not {asked!r}")
     return str(asked)
 
 
@@ -168,7 +169,7 @@ def make(served: Served, work: Work, base: str, spent: Spent, emit: Emit) -> Ans
             spent.model += float(outcome.record["seconds"]["generate"])
             outcomes[outcome.job.key] = outcome
     files = served.files if work.links else None
-    answer = work.endpoint.shapes[work.shape] if work.shape else work.endpoint.answer
+    answer = work.endpoint.shapes.get(work.shape or "", work.endpoint.answer)
     return answer([describe(outcomes[job.key], files, base) for job in work.jobs])
 
 

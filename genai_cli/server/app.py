@@ -23,7 +23,6 @@ from genai_cli.server.failures import SlowError, answer_error, explain
 from genai_cli.server.forms import is_form, read_form
 from genai_cli.server.guard import MOST_BYTES, Guard, Rules
 from genai_cli.server.listening import Patience
-from genai_cli.server.live_gallery import AwayError
 from genai_cli.server.metrics import Metrics, Spent
 from genai_cli.server.pages import list_pages
 from genai_cli.server.schema import build_schema
@@ -57,7 +56,7 @@ def build_app(served: Served, rules: Rules, patience: Patience) -> "Starlette":
     server = Server(served, patience, limiter, description)
     routes = [Route(url, partial(server.post, url), methods=["POST"]) for url in list_endpoints()]
     routes += [Route(page.path.replace("}", ":path}"), getattr(server, page.method)) for page in pages]
-    errors = {404: server.unknown, 405: server.unknown, Exception: server.fail}
+    errors = {404: server.unknown, 405: server.unknown, GenaiError: server.refuse, Exception: server.fail}
     return Starlette(routes=routes, middleware=[Middleware(Guard, rules=rules)], exception_handlers=errors)
 
 
@@ -124,10 +123,7 @@ class Server:
 
         if self.served.gallery is None:
             return answer_error(404, "no gallery is shown")
-        try:
-            shown = await to_thread.run_sync(self.served.gallery.show)
-        except AwayError as error:
-            return explain(error)
+        shown = await to_thread.run_sync(self.served.gallery.show)
         headers = {"ETag": shown.tag, "Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
         if request.headers.get("if-none-match") == shown.tag:
             return Response(status_code=304, headers=headers)
@@ -139,11 +135,8 @@ class Server:
         from starlette.responses import FileResponse
 
         gallery = self.served.gallery
-        try:
-            file = await to_thread.run_sync(gallery.find, request.path_params["name"]) if gallery else None
-            told = await to_thread.run_sync(read_type, file) if file else None
-        except AwayError as error:
-            return explain(error)
+        file = await to_thread.run_sync(gallery.find, request.path_params["name"]) if gallery else None
+        told = await to_thread.run_sync(read_type, file) if file else None
         if file is None or told is None:
             return answer_error(404, "there is no such file on the page")
         media_type = "text/plain; charset=utf-8" if file.suffix.lower() in Transcript.suffixes else told
@@ -153,6 +146,10 @@ class Server:
     async def unknown(self, request: "Request", _error: Exception) -> "Response":
         """An address that there is not."""
         return answer_error(404, f"there is no {request.method} {request.url.path}")
+
+    async def refuse(self, _request: "Request", error: GenaiError) -> "Response":
+        """What a page cannot show, such as a folder that is not there."""
+        return explain(error)
 
     async def fail(self, _request: "Request", error: Exception) -> "Response":
         """A bug: it costs one request, and is raised again for whoever keeps the server."""
@@ -165,12 +162,11 @@ class Server:
         started, spent = time.monotonic(), Spent()
         try:
             body = await read_body(request, self.patience)
-            streams: Chunks | Samples | None = read_stream(body, url)
+            chunks = read_stream(body, url)
             work = await to_thread.run_sync(plan, self.served, url, body, limiter=self.limiter)
-            if streams is None and work.shape in work.endpoint.flows:
-                streams = Samples(work.endpoint.flows[work.shape])
-            if streams is not None:
-                return await self.stream(work, streams, spent, partial(self.count, url, started))
+            pieces = choose_pieces(chunks, work)
+            if pieces is not None:
+                return await self.stream(work, pieces, spent, partial(self.count, url, started))
             answer = await self.watch(request, work, spent)
         except GenaiError as error:
             response = explain(error)
@@ -213,7 +209,6 @@ class Server:
         from anyio import to_thread
         from starlette.responses import StreamingResponse
 
-        chunks.model = work.assignment.spec.reference.id
         running = Running(self.served, work, spent)
         threading.Thread(target=running.run, daemon=True).start()
         first = await to_thread.run_sync(running.pieces.get, limiter=self.limiter)
@@ -277,6 +272,15 @@ class Running:
     def cancel(self) -> None:
         """Nobody waits for the rest."""
         self.gone.set()
+
+
+def choose_pieces(chunks: Chunks | None, work: Work) -> Chunks | Samples | None:
+    """What sends an answer in pieces; None for one that is sent whole."""
+    if chunks is not None:
+        chunks.model = work.assignment.spec.reference.id
+        return chunks
+    rate = work.endpoint.flows.get(work.shape) if work.shape else None
+    return Samples(rate) if rate else None
 
 
 def send_whole(answer: Answer) -> "Response":

@@ -103,7 +103,7 @@ def describe_body(endpoint: Endpoint, request: type[Request], keeps_files: bool)
     if endpoint.packings:
         found["response_format"] = {"enum": [*(endpoint.packings if keeps_files else endpoint.packings[:1]), None]}
     if endpoint.shapes:
-        found["response_format"] = {"enum": [*endpoint.shapes, None]}
+        found["response_format"] = {"enum": [*endpoint.shapes, *endpoint.flows, None]}
     if endpoint.streams:
         found["stream"] = {"type": ["boolean", "null"], "description": "The answer in pieces; for one result."}
         usage = {"type": ["object", "null"], "properties": {"include_usage": {"type": "boolean"}}}

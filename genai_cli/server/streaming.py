@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from genai_cli.errors import GenaiError
 from genai_cli.events import SoundPiece, TextPiece
-from genai_cli.request.openai_rows import Answer, SentFile
+from genai_cli.request.openai_rows import Answer
 from genai_cli.types import JsonObject
 
 if TYPE_CHECKING:
@@ -72,7 +72,6 @@ class Samples:
     """The samples of one sound, of one channel in 16 bits, `rate` a second."""
 
     rate: int
-    model: str = ""
     resampler: "ResampleStream | None" = None
 
     @property
@@ -92,15 +91,13 @@ class Samples:
         samples = self.resampler.resample_chunk(numpy.frombuffer(piece.samples, "<i2").astype(numpy.int16))
         return bytes(samples.astype("<i2").tobytes())
 
-    def show_end(self, answer: Answer) -> Iterator[bytes]:
-        """The samples that were held back; all of them where none came before."""
+    def show_end(self, _answer: Answer) -> Iterator[bytes]:
+        """The samples that were held back."""
         import numpy
 
         if self.resampler is not None:
             rest = self.resampler.resample_chunk(numpy.zeros(0, numpy.int16), last=True)
             yield rest.astype("<i2").tobytes()
-        elif isinstance(answer, SentFile):
-            yield answer.data
 
     def show_error(self, error: Exception) -> bytes:
         """Nothing can be said among samples: the answer ends as one that is cut off, by the error that is raised."""

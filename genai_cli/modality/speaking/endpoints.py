@@ -9,7 +9,7 @@ from collections.abc import Callable
 from genai_cli.content.openai_answers import DATA
 from genai_cli.content.sound import Sound
 from genai_cli.errors import InputError, ModelError
-from genai_cli.events import Emit, ignore
+from genai_cli.events import Emit
 from genai_cli.modality.service import Call, Service
 from genai_cli.modality.speaking.voices import is_file_name
 from genai_cli.request.input import Input
@@ -26,7 +26,6 @@ HOSTED = (
     *("marin", "nova", "onyx", "sage", "shimmer", "verse"),
 )
 RAW_RATE = 24_000  # of "pcm": 16 bits, little-endian, one channel, without a head
-RAW_TYPE = f"audio/pcm;rate={RAW_RATE}"
 
 
 def read_speech(body: JsonObject) -> list[JsonObject]:
@@ -57,12 +56,6 @@ def send_as(name: str) -> "Callable[[list[JsonObject]], SentFile]":
     return answer
 
 
-def send_raw(records: list[JsonObject]) -> SentFile:
-    """The samples alone."""
-    sound = Sound.read(Input.hold(base64.b64decode(records[0][DATA]), "sound"), ignore)
-    return SentFile(sound.resample(RAW_RATE).astype("<i2").tobytes(), RAW_TYPE)
-
-
 ENDPOINT = Endpoint(
     "/v1/audio/speech",
     names=NAMES,
@@ -74,8 +67,8 @@ ENDPOINT = Endpoint(
     first_format="mp3",
     takes={"input": {"type": "string", "minLength": 1}, "voice": {"type": ["string", "null"]}},
     optional=frozenset({"voice"}),
-    shapes={**{name: send_as(name) for name in TYPES}, "pcm": send_raw},
-    media_types=(*TYPES.values(), RAW_TYPE.partition(";")[0]),
+    shapes={name: send_as(name) for name in TYPES},
+    media_types=(*TYPES.values(), "audio/pcm"),
     flows={"pcm": RAW_RATE},
     most=1,
 )
