@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -46,6 +47,22 @@ def prepare(device: str) -> None:
 def autocast(device: str) -> AbstractContextManager[None]:
     """bfloat16 where the device is a GPU, float32 elsewhere."""
     return torch.autocast(device, dtype=torch.bfloat16, enabled=device == "cuda")
+
+
+def bfloat16_pays() -> bool:
+    """Whether this processor convolves in bfloat16 at least a quarter quicker than in float32; it is tried."""
+    layer, sound = torch.nn.Conv1d(128, 256, 5), torch.randn(16, 128, 250)
+
+    def trial(dtype: torch.dtype) -> float:
+        run, given = layer.to(dtype), sound.to(dtype)
+        took = []
+        for _ in range(6):
+            begun = time.process_time()
+            run(given).sum().backward()
+            took.append(time.process_time() - begun)
+        return min(took)
+
+    return trial(torch.bfloat16) < 0.8 * trial(torch.float32)
 
 
 def run_stages(arguments: argparse.Namespace, learn: Stage, finish: Stage) -> None:

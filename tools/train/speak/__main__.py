@@ -1,4 +1,4 @@
-"""Train and export the small speaking model: `python -m tools.train.speak --data DIR --out DIR`."""
+"""Train, export and measure the small speaking model: `python -m tools.train.speak --data DIR --out DIR`."""
 
 from collections.abc import Callable
 
@@ -6,8 +6,8 @@ from tools.train.shared.device_command import StagedOptions, StagedRecipe, run_s
 
 RECIPE = StagedRecipe(
     task="speak",
-    summary="Train and export the small speaking model. The program flite must be installed.",
-    stages=("speech", "acoustic", "vocoder", "export"),
+    summary="Train, export and measure the small speaking model. It needs the program flite.",
+    stages=("speech", "training", "export", "measure"),
     minutes=60.0,
 )
 

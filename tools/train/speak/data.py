@@ -1,8 +1,7 @@
-"""Sentences as the voice says them, cut and aligned: letters with their frames, samples of whole frames."""
+"""Utterances: texts in letters, with the levels of their sound and the frames that each letter lasts."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,99 +12,116 @@ from numpy.typing import NDArray
 
 from tools.train.shared.checkpoint import load_checkpoint, save_checkpoint
 from tools.train.shared.sentences import read_sentences
-from tools.train.shared.speech import SAMPLING_RATE, Order, Spoken, say_all
-from tools.train.speak.alignment import LetterAligner
-from tools.train.speak.features import HOP
+from tools.train.shared.speech import SAMPLING_RATE, Order, say_all
+from tools.train.shared.word_error import find_words
+from tools.train.speak.letters import ALPHABET, PAUSE, align, frames_of_letters, learn_chances
+from tools.train.speak.robot import FRAME, read_levels, voiced_limits
 
 VOICE = "rms"
-ALPHABET = "abcdefghijklmnopqrstuvwxyz' ,.?!;:-"
-LEAD = 0.03
-TAIL, CUT_TAIL = 0.15, 0.04
-"""s of silence kept before the first sound, after a final mark, and after a text without one"""
-ALIGNER_TEXTS = 600
+"""of flite"""
+SPEED = 145
+LEARNED_FROM = 1500
+"""utterances, for the alignment of letters"""
+MOST_LABELS = 240
+AROUND = 3
+"""frames of silence kept at both ends"""
 
 
 @dataclass(frozen=True)
-class Clip:
-    """A text of ALPHABET, the frames of each of its letters, and int16 samples of sum(frames) * HOP."""
+class Utterance:
+    """letters (length,) are places in ALPHABET; frames and labels (length,) are theirs; levels: (frames, LEVELS)."""
 
-    text: str
+    letters: NDArray[np.int64]
     frames: NDArray[np.int64]
-    samples: NDArray[np.int16]
+    labels: NDArray[np.int64]
+    levels: NDArray[np.float16]
 
 
-def choose_texts(sentences: list[str], count: int, seed: int) -> list[str]:
-    """Texts to train on: whole sentences with words not seen yet first, and phrases without a final mark."""
-    rng = np.random.default_rng(seed)
-    texts: list[str] = []
-    seen: Counter[str] = Counter()
-    for relish in (2, 4, 1_000_000):
-        for index in rng.permutation(len(sentences)):
-            words = re.findall(r"[a-z']+", sentences[index].lower())
-            if len(texts) < count and any(seen[word] < relish for word in words):
-                seen.update(words)
-                texts.append(_maybe_phrase(sentences[index], rng))
-    return texts[:count]
+def spell(text: str) -> list[int]:
+    """The letters of a text; others are left out."""
+    return [ALPHABET.index(letter) for letter in text.lower() if letter in ALPHABET]
 
 
-def _maybe_phrase(sentence: str, rng: np.random.Generator) -> str:
-    draw = rng.random()
-    if draw < 0.1:
-        words = re.findall(r"[A-Za-z']+", sentence)
-        start = int(rng.integers(len(words)))
-        return " ".join(words[start : start + int(rng.integers(1, 4))])
-    return sentence[:-1] if draw < 0.2 else sentence
+def training_texts(data: Path, count: int, seed: int) -> list[str]:
+    """Sentences of the novels, and strings of their words, rare ones as often as frequent ones."""
+    rng = np.random.default_rng([seed, 21])
+    sentences = read_sentences(data, held_out=False, longest=90)
+    words = sorted(word for word, times in Counter(find_words(" ".join(sentences))).items() if times > 1)
+    whole = rng.choice(len(sentences), min(len(sentences), count * 6 // 10), replace=False)
+    strings = [_string_words(rng, words) for _ in range(count - len(whole))]
+    return [sentences[number] for number in whole] + strings
 
 
-def make_clips(texts: list[str], processes: int) -> list[Clip]:
-    """Synthesise the texts and align their letters. A text whose phones do not fit its letters is left out."""
-    orders = [Order(text, "flite", VOICE) for text in texts]
-    spoken = list(say_all(orders, processes))
-    plain = [text.lower() for text in texts]
-    pairs = [_pair(text, said) for text, said in zip(plain, spoken, strict=True)]
-    aligner = LetterAligner(pairs)
-    aligner.fit(sorted(pairs, key=lambda pair: len(pair[0]))[:: max(1, len(pairs) // ALIGNER_TEXTS)])
-    aligned = zip(plain, spoken, pairs, aligner.align(pairs), strict=True)
-    clips = [_cut(text, said, shares) for text, said, (_, phones), shares in aligned if shares.sum() == len(phones)]
-    return [clip for clip in clips if len(clip.samples) > 8 * HOP]
+def _string_words(rng: np.random.Generator, words: list[str]) -> str:
+    drawn = [words[int(rng.integers(len(words)))] for _ in range(int(rng.integers(1, 9)))]
+    marks = [", " if rng.random() < 0.2 else " " for _ in drawn[1:]]
+    end = (".", "?", "!", "")[int(rng.choice(4, p=(0.5, 0.1, 0.1, 0.3)))]
+    return drawn[0] + "".join(mark + word for mark, word in zip(marks, drawn[1:], strict=True)) + end
 
 
-def _pair(text: str, said: Spoken) -> tuple[str, list[str]]:
-    """The text and its phones: without the first pause, and without the last one if no mark asks for it."""
-    phones = [name for name, _ in said.phones[1:]]
-    return text, phones if not text[-1].isalpha() else phones[:-1]
+def make_utterances(texts: list[str], processes: int) -> list[Utterance]:
+    """The texts as flite says them, on one tone. Texts whose letters do not fit their sound are left out."""
+    said = list(say_all([Order(text, "flite", VOICE, SPEED) for text in texts], processes))
+    names = sorted({name for spoken in said for name, _ in spoken.phones})
+    numbers = {name: number for number, name in enumerate(names)}
+    pairs = [
+        (spell(text), [numbers[name] for name, _ in _between_pauses(spoken.phones)])
+        for text, spoken in zip(texts, said, strict=True)
+    ]
+    chances = learn_chances(pairs[:LEARNED_FROM], names)
+    aligned = [align(letters, phones, chances) if letters and phones else None for letters, phones in pairs]
+    labels = _number_labels(pairs, aligned)
+    made = []
+    for (letters, phones), counts, spoken in zip(pairs, aligned, said, strict=True):
+        inner = _between_pauses(spoken.phones)
+        if counts is None:
+            continue
+        first = int(spoken.phones[0][1] * SAMPLING_RATE / FRAME) - AROUND
+        last = round(inner[-1][1] * SAMPLING_RATE / FRAME) + AROUND
+        levels = read_levels(spoken.samples, voiced_limits(spoken.phones, len(spoken.samples) // FRAME))
+        levels = levels[max(0, first) : last]
+        ends = [end * SAMPLING_RATE / FRAME - max(0, first) for _, end in inner]
+        frames = frames_of_letters(counts, ends, len(levels))
+        if frames is not None:
+            numbered = [labels.get(label, 0) for label in _labels(phones, counts)]
+            made.append(Utterance(np.array(letters), np.array(frames), np.array(numbered), levels.astype(np.float16)))
+    return made
 
 
-def _cut(text: str, said: Spoken, shares: NDArray[np.int64]) -> Clip:
-    ends = np.array([end for _, end in said.phones])
-    start = max(0.0, ends[0] - LEAD)
-    ended = not text[-1].isalpha()
-    ends = ends[1:].copy()
-    ends[-1] = min(ends[-1], ends[-2] + TAIL)
-    if not ended:
-        ends[-2] = min(ends[-1], ends[-2] + CUT_TAIL)
-        ends = ends[:-1]
-    bounds = np.concatenate([[0.0], ends - start])[np.concatenate([[0], np.cumsum(shares)])]
-    edges = np.round(bounds * SAMPLING_RATE / HOP).astype(np.int64)
-    first = round(start * SAMPLING_RATE)
-    samples = said.samples[first : first + edges[-1] * HOP]
-    missing = edges[-1] * HOP - len(samples)
-    return Clip(text, np.diff(edges), np.pad(samples, (0, max(0, missing))))
+def _between_pauses(phones: tuple[tuple[str, float], ...]) -> list[tuple[str, float]]:
+    """Without the pauses at both ends."""
+    spoken = [place for place, (name, _) in enumerate(phones) if name != PAUSE]
+    return list(phones[spoken[0] : spoken[-1] + 1]) if spoken else []
 
 
-def load_clips(data: Path, work: Path, count: int, seed: int, processes: int) -> list[Clip]:
-    """The clips to train on, from `work` if they were made before."""
-    path = work / "clips.pt"
+def _labels(phones: list[int], counts: list[int]) -> list[tuple[int, ...]]:
+    ends = np.cumsum(counts)
+    return [tuple(phones[end - count : end]) for end, count in zip(ends, counts, strict=True)]
+
+
+def _number_labels(
+    pairs: list[tuple[list[int], list[int]]], aligned: list[list[int] | None]
+) -> dict[tuple[int, ...], int]:
+    """A number for each frequent run of phones that a letter says; 0 is any other."""
+    found = Counter(
+        label
+        for (_, phones), counts in zip(pairs, aligned, strict=True)
+        if counts is not None
+        for label in _labels(phones, counts)
+    )
+    return {label: number for number, (label, _) in enumerate(found.most_common(MOST_LABELS - 1), 1)}
+
+
+def load_utterances(data: Path, work: Path, count: int, seed: int, processes: int) -> list[Utterance]:
+    """The utterances to train on, from `work` if they were made before."""
+    path = work / "utterances.pt"
     saved = load_checkpoint(path)
-    if saved is not None:
-        parts = zip(saved["texts"], saved["frames"], saved["samples"], strict=True)
-        return [Clip(text, frames.numpy(), samples.numpy()) for text, frames, samples in parts]
-    clips = make_clips(choose_texts(read_sentences(data, held_out=False), count, seed), processes)
-    # As tensors: a pickle of arrays of this size is slow.
-    frames, samples = ([torch.from_numpy(part) for part in parts] for parts in _arrays(clips))
-    save_checkpoint(path, {"texts": [clip.text for clip in clips], "frames": frames, "samples": samples})
-    return clips
-
-
-def _arrays(clips: list[Clip]) -> tuple[list[NDArray[np.int64]], list[NDArray[np.int16]]]:
-    return [clip.frames for clip in clips], [np.ascontiguousarray(clip.samples) for clip in clips]
+    if saved is None:
+        made = make_utterances(training_texts(data, count, seed), processes)
+        saved = {
+            name: [torch.from_numpy(getattr(utterance, name)) for utterance in made]
+            for name in ("letters", "frames", "labels", "levels")
+        }
+        save_checkpoint(path, saved)
+    parts = (saved[name] for name in ("letters", "frames", "labels", "levels"))
+    return [Utterance(*(part.numpy() for part in one)) for one in zip(*parts, strict=True)]

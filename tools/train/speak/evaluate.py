@@ -3,11 +3,11 @@
 import argparse
 from pathlib import Path
 
-from tools.train.speak.measure import heard_words, held_out_texts
+from tools.train.speak.measure import heard_words, held_out_texts, say_on_one_tone, speaker, whisper_listener
 
 
 def main() -> None:
-    """Print the share of words heard."""
+    """Print the shares of words heard: of the model, and of what it learned from."""
     parser = argparse.ArgumentParser(prog="python -m tools.train.speak.evaluate", description=__doc__)
     parser.add_argument("folder", type=Path, help="the exported model")
     parser.add_argument("--data", type=Path, required=True, help="folder of novels, including the held-out ones")
@@ -15,7 +15,9 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=50, help="sentences (default: %(default)s)")
     arguments = parser.parse_args()
     texts = held_out_texts(arguments.data, arguments.count, seed=0)
-    print(f"words heard: {heard_words(arguments.folder, arguments.transcriber, texts):.1%} of {len(texts)} sentences")
+    listen = whisper_listener(arguments.transcriber)
+    for name, speak in (("model", speaker(arguments.folder)), ("flite on one tone", say_on_one_tone)):
+        print(f"{name}: {heard_words(speak, listen, texts):.1%} of the words of {len(texts)} sentences are heard")
 
 
 if __name__ == "__main__":

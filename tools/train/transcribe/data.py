@@ -18,11 +18,14 @@ from tools.train.transcribe.words import ALIKE, WORDS, find_fragments, write_sen
 
 LONGEST = 9 * SAMPLING_RATE
 """of a clip"""
-MOST_CLIPS = 2
-WORD_CLIPS = 12
+MOST_CLIPS = 12
+"""of a window"""
+WORD_CLIPS = 30
 """of each word alone"""
-WORD_STEPS, CLIP_STEPS = 1200, 1800
-"""The first ones are of single words, those up to the second of single clips: CTC finds few words sooner than many."""
+WORD_STEPS = 2500
+"""The first ones are of single words, whose places are known: CTC alone finds words far later."""
+WORD_WINDOW = 3.5
+"""s"""
 STEP = 4000
 NOBODY = 0.05
 """share of windows in which nobody speaks"""
@@ -90,7 +93,8 @@ class Plan:
     """Where the clips of a batch of windows stand, and which words they say.
 
     starts, lengths (of clips), places (samples in the window), rates and gains have the shape (windows, MOST_CLIPS); a
-    length of 0 is no clip. sizes are the samples of each window, words the numbers of its words.
+    length of 0 is no clip. sizes are the samples of each window, words the numbers of each clip's words. `placed` says
+    that each clip is one word.
     """
 
     starts: NDArray[np.int64]
@@ -99,12 +103,18 @@ class Plan:
     rates: NDArray[np.float64]
     gains: NDArray[np.float64]
     sizes: list[int]
-    words: list[list[int]]
+    words: list[list[list[int]]]
+    placed: bool
 
     @property
     def longest(self) -> int:
         """Samples that hold every window; their number has small factors alone, which a Fourier transform likes."""
         return -(-max(self.sizes) // STEP) * STEP
+
+    @property
+    def spans(self) -> NDArray[np.float64]:
+        """Where each clip begins and ends, (windows, MOST_CLIPS, 2), in samples of its window."""
+        return np.stack([self.places, self.places + self.lengths / self.rates], -1)
 
 
 class Planner:
@@ -122,25 +132,39 @@ class Planner:
     def __getitem__(self, step: int) -> Plan:
         """The batch of that step; always the same one."""
         rng = np.random.default_rng([self._seed, 1, step])
+        placed = step < WORD_STEPS
         shape = (self._size, MOST_CLIPS)
         starts, lengths, places = (np.zeros(shape, dtype=np.int64) for _ in range(3))
-        rates, gains = rng.uniform(0.9, 1.1, shape), 10 ** rng.uniform(-0.15, 0.15, shape)
+        # Words alone are said more slowly than those of a sentence.
+        rates, gains = rng.uniform(0.9, 1.5 if placed else 1.1, shape), 10 ** rng.uniform(-0.15, 0.15, shape)
         sizes: list[int] = []
-        words: list[list[int]] = []
-        most = 1 if step < CLIP_STEPS else MOST_CLIPS
+        words: list[list[list[int]]] = []
         for row in range(self._size):
-            count = 0 if rng.random() < NOBODY else int(rng.integers(1, most + 1))
+            chosen = [] if rng.random() < NOBODY else self._draw_words(rng) if placed else self._draw_clips(rng)
             end = float(rng.exponential(0.25)) + 0.02
-            said: list[int] = []
-            for slot in range(count):
-                clip = int(rng.choice(self._single) if step < WORD_STEPS else rng.integers(len(self._words)))
+            said: list[list[int]] = []
+            for slot, clip in enumerate(chosen):
+                lasting = self._clips.lengths[clip] / rates[row, slot] / SAMPLING_RATE
+                if placed and slot and end + lasting > WORD_WINDOW:
+                    break
                 starts[row, slot], lengths[row, slot] = self._clips.starts[clip], self._clips.lengths[clip]
                 places[row, slot] = round(end * SAMPLING_RATE)
-                said += self._words[clip]
-                end += self._clips.lengths[clip] / rates[row, slot] / SAMPLING_RATE + rng.uniform(0.1, 0.9)
-            sizes.append(round((end + (rng.uniform(0.5, 3) if count == 0 else 0)) * SAMPLING_RATE))
+                said.append(self._words[clip])
+                end += lasting + (_draw_gap(rng) if placed else rng.uniform(0.1, 0.9))
+            sizes.append(round((end + (rng.uniform(0.1, 0.5) if said else rng.uniform(0.5, 3))) * SAMPLING_RATE))
             words.append(said)
-        return Plan(starts, lengths, places, rates, gains, sizes, words)
+        return Plan(starts, lengths, places, rates, gains, sizes, words, placed)
+
+    def _draw_words(self, rng: np.random.Generator) -> list[int]:
+        return [int(clip) for clip in rng.choice(self._single, MOST_CLIPS)]
+
+    def _draw_clips(self, rng: np.random.Generator) -> list[int]:
+        return [int(clip) for clip in rng.integers(len(self._words), size=int(rng.integers(1, 3)))]
+
+
+def _draw_gap(rng: np.random.Generator) -> float:
+    """Seconds between two words: most run into each other, as in a sentence."""
+    return float(rng.uniform(-0.06, 0.04) if rng.random() < 0.7 else rng.exponential(0.2))
 
 
 def place_clips(bank: NDArray[np.int16], plan: Plan) -> torch.Tensor:

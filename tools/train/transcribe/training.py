@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import DataLoader
@@ -17,9 +19,12 @@ from tools.train.shared.checkpoint import load_checkpoint
 from tools.train.shared.device import autocast
 from tools.train.shared.loop import Average, set_learning_rate, train_steps
 from tools.train.transcribe.data import Clips, Plan, Planner, place_clips
-from tools.train.transcribe.networks import build_model
-from tools.train.transcribe.sound import disturb, read_features
+from tools.train.transcribe.networks import FRAMES, build_model
+from tools.train.transcribe.sound import disturb, feature_extractor, read_features
 from tools.train.transcribe.tokens import BLANK_ID
+
+FRAME = FRAMES * feature_extractor().hop_length
+"""samples of a frame of the network"""
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ def train(
             inputs = read_features(disturb(place_clips(clips.samples, plan)), plan.sizes).to(device)
         with autocast(device.type):
             logits = model(hide(inputs["input_features"]), inputs["attention_mask"]).logits
-        loss = word_loss(logits.float(), plan)
+        loss = (place_loss if plan.placed else word_loss)(logits.float(), plan)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(weights, 1.0)
         optimizer.step()
@@ -75,12 +80,28 @@ def train(
     return train_steps("transcribe", parts, step, budget, checkpoint, most_steps)
 
 
+def wanted_words(plan: Plan, frames: int) -> NDArray[np.int64]:
+    """The word of each frame (windows, frames) of a plan whose words have known places, or the blank."""
+    middles = (np.arange(frames) + 0.5) * FRAME
+    wanted = np.full((len(plan.sizes), frames), BLANK_ID)
+    for row, (said, spans) in enumerate(zip(plan.words, plan.spans, strict=True)):
+        for (word,), (start, end) in zip(said, spans, strict=False):
+            wanted[row, (middles >= start) & (middles < end)] = word
+    return wanted
+
+
+def place_loss(logits: Tensor, plan: Plan) -> Tensor:
+    """The cross-entropy a frame of wanted_words. `logits` has the shape (windows, frames, words + 2)."""
+    wanted = torch.from_numpy(wanted_words(plan, logits.shape[1])).to(logits.device)
+    return functional.cross_entropy(logits.flatten(0, 1), wanted.flatten())
+
+
 def word_loss(logits: Tensor, plan: Plan) -> Tensor:
     """The CTC loss a word. `logits` has the shape (windows, frames, words + 2)."""
-    words = torch.tensor([word for said in plan.words for word in said], device=logits.device)
-    counts = torch.tensor([len(said) for said in plan.words])
-    longest = max(plan.sizes)
-    frames = torch.tensor([math.ceil(size / longest * logits.shape[1]) for size in plan.sizes])
+    said = [[word for clip in window for word in clip] for window in plan.words]
+    words = torch.tensor([word for window in said for word in window], device=logits.device)
+    counts = torch.tensor([len(window) for window in said])
+    frames = torch.tensor([min(logits.shape[1], math.ceil(size / FRAME)) for size in plan.sizes])
     chances = logits.log_softmax(-1).transpose(0, 1)
     summed = functional.ctc_loss(chances, words, frames, counts, BLANK_ID, reduction="sum", zero_infinity=True)
     return summed / max(1, len(words))

@@ -1,4 +1,4 @@
-"""The recipes of the speaking and the transcribing model: what is trained on is what was said, when it was said."""
+"""The recipe of the small transcribing model: what is trained on is what was said, when it was said."""
 
 import numpy as np
 import pytest
@@ -6,26 +6,11 @@ import torch
 
 from tools.train.shared.speech import SAMPLING_RATE
 from tools.train.shared.word_error import word_error
-from tools.train.speak.alignment import LetterAligner
 from tools.train.transcribe.data import Clips, Planner, place_clips
 from tools.train.transcribe.sound import disturb
 from tools.train.transcribe.tokens import BLANK_ID, build_tokenizer, word_ids
+from tools.train.transcribe.training import FRAME, place_loss, wanted_words
 from tools.train.transcribe.words import WORDS
-
-
-def test_letters_find_their_phones() -> None:
-    pairs = [
-        ("hat cat.", ["hh", "ae", "t", "k", "ae", "t", "pau"]),
-        ("the hat.", ["dh", "ax", "hh", "ae", "t", "pau"]),
-        ("a cat the bat.", ["ax", "k", "ae", "t", "dh", "ax", "b", "ae", "t", "pau"]),
-        ("bat, hat.", ["b", "ae", "t", "pau", "hh", "ae", "t", "pau"]),
-    ]
-    aligner = LetterAligner(pairs)
-    aligner.fit(pairs)
-    for (text, phones), shares in zip(pairs, aligner.align(pairs), strict=True):
-        assert shares.sum() == len(phones)
-        assert all(share == 0 for letter, share in zip(text, shares, strict=True) if letter == " ")
-    assert aligner.align(pairs)[3].tolist() == [1, 1, 1, 1, 0, 1, 1, 1, 1]
 
 
 def test_each_word_is_one_token_that_reads_as_it_is_said() -> None:
@@ -46,12 +31,29 @@ def test_a_window_says_what_its_clips_do() -> None:
     ids = word_ids()
     for row, (window, size, said) in enumerate(zip(windows, plan.sizes, plan.words, strict=True)):
         texts = [clips.texts[start // len(tone)].split() for start in plan.starts[row][plan.lengths[row] > 0]]
-        assert said == [ids[word] for text in texts for word in text]
+        assert said == [[ids[word] for word in text] for text in texts]
         loud = torch.nonzero(window.abs() > 0.01).flatten()
         assert bool(len(loud)) == bool(said)
         if said:
             assert plan.places[row, 0] == pytest.approx(int(loud[0]), abs=20)
             assert int(loud[-1]) < size
+
+
+def test_words_alone_have_places_that_a_loss_can_use() -> None:
+    tone = (8000 * np.sin(np.arange(SAMPLING_RATE) * 0.3)).astype(np.int16)
+    clips = Clips(["red", "blue"], np.concatenate([tone, tone]), np.array([0, len(tone)]), np.array([len(tone)] * 2))
+    plan = Planner(clips, seed=3, size=8)[0]
+    assert plan.placed
+    assert all(len(clip) == 1 for window in plan.words for clip in window)
+    frames = -(-max(plan.sizes) // FRAME)
+    wanted = wanted_words(plan, frames)
+    for row, (said, spans) in enumerate(zip(plan.words, plan.spans, strict=True)):
+        for (word,), (start, end) in zip(said, spans, strict=False):
+            assert wanted[row, round((start + end) / 2 / FRAME - 0.5)] == word
+        assert wanted[row, -1] == BLANK_ID or plan.sizes[row] == max(plan.sizes)
+    told = torch.nn.functional.one_hot(torch.from_numpy(wanted), BLANK_ID + 1).float() * 20
+    assert float(place_loss(told, plan)) < 0.01
+    assert float(place_loss(-told, plan)) > 5
 
 
 def test_disturbed_windows_are_still_told_apart() -> None:
