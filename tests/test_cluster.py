@@ -197,6 +197,26 @@ def test_a_cluster_is_left_as_it_was(genai: Genai, run_main: RunMain, cluster: R
     assert left == []
 
 
+def test_every_task_gives_what_the_local_engine_gives(genai: Genai, run_main: RunMain, cluster: RayCluster) -> None:
+    folder = begin(genai.cwd / "first")
+    begins = {"image": "a red circle", "text": "It was", "classify": "a film", "embed": "a dog", "speak": "red light"}
+    write_rows(folder / "a.jsonl", [{"task": task, "prompt": prompt} for task, prompt in begins.items()])
+    assert run_main("batch", folder / "a.jsonl", "-m", "tiny", "-o", folder).code == 0
+    (picture,), (sound,) = folder.glob("*.png"), folder.glob("*.wav")
+    rows = [{"task": task, "picture": str(picture)} for task in ("describe", "detect")]
+    rows += [{"task": "edit", "picture": str(picture), "prompt": "a blue star"}]
+    rows += [{"task": "transcribe", "sound": str(sound)}]
+    write_rows(folder / "b.jsonl", [*({"task": task, "prompt": prompt} for task, prompt in begins.items()), *rows])
+    for out in ("here", "there"):
+        begin(genai.cwd / out)
+    assert run_main("batch", folder / "b.jsonl", "-m", "tiny", "-o", genai.cwd / "here").code == 0
+    options = ("-m", "tiny", "--engine", "ray", "--workers", "1", "--ray-address", cluster.address)
+    there = genai("batch", folder / "b.jsonl", "-o", "there", *options, env=cluster.environment)
+    assert there.code == 0, there.stderr
+    assert len(results(genai.cwd / "there")) == 9
+    assert results(genai.cwd / "there") == results(genai.cwd / "here")
+
+
 def test_a_model_that_is_not_to_be_had_is_the_same_error(genai: Genai, cluster: RayCluster, masked_lm: Path) -> None:
     here = genai("text", "It was", "-m", masked_lm)
     options = ("--engine", "ray", "--workers", "1", "--ray-address", cluster.address)
