@@ -28,6 +28,8 @@ OTHER_ADAPTERS = {"hada_": "LoHa", "lokr_": "LoKr", "oft_": "OFT", "glora_": "GL
 MOST_IN_EMBEDDING = 4
 GUIDES = {"lora_controlnet": "a Control-LoRA", "lllite_": "a ControlNet-LLLite", "adapter.body.": "a T2I-Adapter"}
 """What guides a model as a ControlNet does and is none."""
+UPSCALERS = (".RDB1.", ".rdb1.", ".residual_group.")
+"""In the names of ESRGAN's tensors, old and new, and in those of SwinIR and what came of it."""
 # Names that tell a checkpoint of a kind that genai does not take as a single file.
 OTHERS = (
     ("double_blocks.0.img_attn", "a Flux transformer without the text encoders"),
@@ -122,6 +124,11 @@ def refuse(file: Path, header: Header) -> InputError:
         return InputError(f"{file} is a VAE, not a model", hint=f"--vae {file} gives it to a model: -m MODEL")
     if is_embedding(header):
         return InputError(f"{file} is an embedding, not a model", hint=f"--embedding {file} adds its word to a model")
+    if header.holds(*UPSCALERS):
+        return InputError(
+            f"{file} is an upscaler in one file (ESRGAN, SwinIR or the like), which genai does not take",
+            hint="genai upscale without -m takes Swin2SR of transformers",
+        )
     for part, words in OTHERS:
         if header.holds(part):
             return InputError(
