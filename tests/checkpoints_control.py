@@ -5,7 +5,10 @@ from pathlib import Path
 import diffusers
 import torch
 import transformers
-from checkpoint_parts import save_model, write_card
+from checkpoint_parts import save_model, update_json, write_card
+from safetensors.torch import load_file, save_file
+
+from tools.bench.checkpoints.single_file import name_unet
 
 
 def build_control_net(folder: Path, base: Path, seed: int = 0) -> Path:
@@ -19,6 +22,45 @@ def build_control_net(folder: Path, base: Path, seed: int = 0) -> Path:
     save_model(net, folder)
     write_card(folder, "openrail", "image-to-image", "diffusers")
     return folder
+
+
+def build_union(folder: Path, base: Path, kinds: int = 6) -> Path:
+    """A Union ControlNet for SDXL: which kind of map it reads, is told by a row of its own tensor."""
+    torch.manual_seed(0)
+    unet = diffusers.UNet2DConditionModel.from_pretrained(base / "unet")
+    config = diffusers.ControlNetUnionModel.from_unet(unet, conditioning_embedding_out_channels=(4, 8, 8, 16)).config
+    channels = config["block_out_channels"][0]
+    own = {"num_control_type": kinds, "num_trans_channel": channels, "num_proj_channel": channels}
+    net = diffusers.ControlNetUnionModel.from_config(config, **own)
+    seen = [part for part in net.controlnet_cond_embedding.modules() if isinstance(part, torch.nn.Conv2d)]
+    for part in (*net.controlnet_down_blocks, net.controlnet_mid_block, net.spatial_ch_projs, *seen):
+        torch.nn.init.normal_(part.weight, std=0.3)
+    save_model(net, folder)
+    update_json(folder / "config.json", _class_name="ControlNetModel")  # as its release has it
+    return folder
+
+
+def write_original(net: Path, file: Path, prefix: str = "control_model.") -> Path:
+    """A ControlNet in one file, in the names of its release."""
+    layers = diffusers.ControlNetModel.load_config(net)["layers_per_block"]
+    tensors = load_file(net / "diffusion_pytorch_model.safetensors")
+    save_file({prefix + name_original(name, layers): value for name, value in tensors.items()}, file)
+    return file
+
+
+def name_original(name: str, layers: int) -> str:
+    """The release's name of a ControlNet's tensor."""
+    part, _, rest = name.partition(".")
+    if part == "controlnet_down_blocks":
+        place, _, kind = rest.partition(".")
+        return f"zero_convs.{place}.0.{kind}"
+    if part == "controlnet_mid_block":
+        return f"middle_block_out.0.{rest}"
+    if part != "controlnet_cond_embedding":
+        return name_unet(name, layers, {})
+    place, _, kind = rest.removeprefix("blocks.").partition(".")
+    number = {"conv_in": 0, "conv_out": 14}.get(place)
+    return f"input_hint_block.{2 * int(place) + 2 if number is None else number}.{kind}"
 
 
 def build_depth_anything(folder: Path) -> Path:

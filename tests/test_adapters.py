@@ -276,6 +276,8 @@ def test_prompts_that_are_not_read_are_said(run_main: RunMain, stable_diffusion:
         done = run_main("image", prompt, "-m", stable_diffusion, *QUICK, "--weights")
         expected = 0 if prompt == "a (cat:x)" else 2
         assert done.code == expected, prompt
+    done = run_main("image", "a cat AND a dog", "-m", stable_diffusion, *QUICK, "--weights")
+    assert (done.code, "joins several with AND" in done.stderr) == (2, True), done.stderr
     for options in (["--weights"], ["--clip-skip", "2"]):
         done = run_main("image", "a cat", "-m", flow_pipeline, "--steps", "1", "--size", "64x64", *options)
         assert (done.code, options[0] in done.stderr) == (2, True), done.stderr
@@ -297,6 +299,7 @@ PROMPTS: dict[str, Sequence[tuple[str, float]]] = {
     "a BREAK b": [("a", 1.0), ("", 1.0), ("b", 1.0)],
     "(a BREAK b:1.2)": [("a", 1.2), ("", 1.0), ("b", 1.2)],
     "BREAKFAST": [("BREAKFAST", 1.0)],
+    "SAND and LAND": [("SAND and LAND", 1.0)],
     "a <lora:x:0.5> b": [("a b", 1.0)],
     "": [],
 }

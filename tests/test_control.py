@@ -6,7 +6,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from checkpoints_control import build_control_net, build_depth_anything
+import torch
+from checkpoint_parts import update_json
+from checkpoints_control import build_control_net, build_depth_anything, build_union, write_original
 from checkpoints_edits import build_inpainting
 from checkpoints_pictures import build_pixart
 from conftest import Build, Genai, RunMain, write_rows
@@ -14,6 +16,7 @@ from loopback_hub import LoopbackHub
 from numpy.typing import NDArray
 from PIL import Image
 from readers import pixels, png_texts, record_of
+from safetensors.torch import load_file, save_file
 
 from genai_cli.content.foreign import read_parameters
 from genai_cli.hub.hashes import hash_file
@@ -205,15 +208,22 @@ def test_what_does_not_fit_is_refused(
     pixart, fill = build_pixart(tmp_path / "pixart"), build_inpainting(tmp_path / "fill")
     Image.fromarray(np.full((64, 64, 3), 200, np.uint8)).save("photo.png")
     Path("no.png").write_text("no picture")
-    (tmp_path / "bare").mkdir()
-    shutil.copy(net / "diffusion_pytorch_model.safetensors", tmp_path / "bare")
+    shutil.copytree(net, tmp_path / "other")
+    update_json(tmp_path / "other" / "config.json", _class_name="SparseControlNetModel")
+    own_alone = shutil.copy(own / "diffusion_pytorch_model.safetensors", tmp_path / "alone.safetensors")
+    for name in ("lora_controlnet", "lllite_unet_down.weight", "adapter.body.0.weight"):
+        save_file({name: torch.zeros(1), "input_hint_block.0.weight": torch.zeros(1)}, f"{name}.safetensors")
     shutil.copytree(stable_diffusion / "vae", tmp_path / "vae")
     features = "it has 80 features of the text, and the model 32"
     cases: list[tuple[Path | str, str, str]] = [
         (stable_diffusion, f"canny:{own}={scene}", f"does not fit {stable_diffusion}: {features}"),
         ("tiny", f"canny:{net}={scene}", "does not fit tiny: it has 32 features of the text"),
         (pixart, f"canny:{net}={scene}", "takes no --control: PixArtAlphaPipeline"),
-        (stable_diffusion, f"{tmp_path / 'bare'}={scene}", "has no config.json beside it"),
+        (stable_diffusion, f"{tmp_path / 'other'}={scene}", "is a SparseControlNetModel"),
+        (stable_diffusion, f"{own_alone}={scene}", f"does not fit {stable_diffusion}: {features}"),
+        (stable_diffusion, f"lora_controlnet.safetensors={scene}", "is a Control-LoRA, and a ControlNet is asked for"),
+        (stable_diffusion, f"lllite_unet_down.weight.safetensors={scene}", "is a ControlNet-LLLite"),
+        (stable_diffusion, f"adapter.body.0.weight.safetensors={scene}", "is a T2I-Adapter"),
         (stable_diffusion, f"{tmp_path / 'vae'}={scene}", "is a VAE, and a ControlNet is asked for"),
         (stable_diffusion, f"canny={scene}", f"genai knows no ControlNet canny for {stable_diffusion}"),
         ("tiny", f"depth={scene}", "genai knows no ControlNet depth for tiny"),
@@ -238,6 +248,75 @@ def test_what_does_not_fit_is_refused(
     assert run_main("image", "a cat", "-m", stable_diffusion, "--control-scale", "1").code == 2
     Image.fromarray(find_edges(pixels(scene))).save("skeleton.png")
     make(run_main, stable_diffusion, "pose.png", "--control", f"pose:{net}=skeleton.png")
+
+
+def test_a_control_net_in_one_file(
+    run_main: RunMain, build: Build, stable_diffusion: Path, net: Path, scene: Path
+) -> None:
+    """The release's names with and without a prefix, and those of diffusers alone, give what the folder gives."""
+    folder = make(run_main, stable_diffusion, "folder.png", "--control", f"canny:{net}={scene}")
+    shutil.copy(net / "diffusion_pytorch_model.safetensors", "bare.safetensors")
+    write_original(net, Path("control_sd15.safetensors"))
+    write_original(net, Path("short.safetensors"), prefix="")
+    for file in ("bare", "control_sd15", "short"):
+        made = make(run_main, stable_diffusion, f"{file}.png", "--control", f"canny:{file}.safetensors={scene}")
+        assert (made == folder).all(), file
+        assert run_main("rerun", f"{file}.png", "--verify").stdout == f"{file}.png: the same\n"
+    xl = build("sdxl", second=48)
+    own = build_control_net(Path("xl"), xl)
+    whole = make(run_main, xl, "a.png", "--control", f"canny:{own}={scene}")
+    shutil.copy(own / "diffusion_pytorch_model.safetensors", "xl.safetensors")
+    assert (make(run_main, xl, "b.png", "--control", f"canny:xl.safetensors={scene}") == whole).all()
+
+
+def test_what_of_a_control_net_is_missing_is_said(
+    run_main: RunMain, stable_diffusion: Path, net: Path, scene: Path
+) -> None:
+    write_original(net, Path("whole.safetensors"))
+    tensors = load_file("whole.safetensors")
+    del tensors["control_model.time_embed.2.weight"]
+    save_file(tensors, "half.safetensors")
+    done = run_main("image", "a cat", "-m", stable_diffusion, *QUICK, "--control", f"half.safetensors={scene}")
+    words = "the ControlNet half.safetensors lacks weights that one for this model has"
+    assert (done.code, words in done.stderr) == (4, True), done.stderr
+    tensors = load_file(net / "diffusion_pytorch_model.safetensors")
+    del tensors["time_embedding.linear_2.weight"]
+    save_file(tensors, "part.safetensors")
+    done = run_main("image", "a cat", "-m", stable_diffusion, *QUICK, "--control", f"part.safetensors={scene}")
+    assert (done.code, "could not be loaded" in done.stderr) == (4, True), done.stderr
+    assert "its config.json belongs beside it" in done.stderr
+
+
+def test_a_union_control_net_is_told_what_the_map_shows(
+    run_main: RunMain, build: Build, stable_diffusion: Path, net: Path, scene: Path
+) -> None:
+    xl = build("sdxl", second=48)
+    union = build_union(Path("union"), xl)
+    canny = make(run_main, xl, "canny.png", "--control", f"canny:{union}={scene}")
+    plain = make(run_main, xl, "plain.png")
+    assert np.abs(canny - plain).max() > 10
+    Image.fromarray(find_edges(pixels(scene))).save("edges.png")
+    pose = make(run_main, xl, "pose.png", "--control", f"pose:{union}=edges.png")
+    assert (pose != canny).any()  # the same map, of another kind
+    two = ("--control", f"canny:{union}={scene}", "--control", f"pose:{union}=edges.png")
+    both = make(run_main, xl, "both.png", *two, "--control-scale", "0.6", "--control-scale", "0.3")
+    assert (both != canny).any()
+    for name in ("canny.png", "both.png"):
+        assert run_main("rerun", name, "--verify").stdout == f"{name}: the same\n"
+    shutil.copy(union / "diffusion_pytorch_model.safetensors", "promax.safetensors")
+    alone = make(run_main, xl, "alone.png", "--control", f"canny:promax.safetensors={scene}")
+    assert (alone == canny).all()
+    edit = run_main("edit", scene, "a cat", "-m", xl, *QUICK, "--control", f"canny:{union}={scene}", "-o", "edit.png")
+    assert edit.code == 0, edit.stderr
+    own = build_control_net(Path("own"), xl)
+    for model, controls, words in (
+        (xl, (f"{union}=edges.png",), "must know what a map shows\nhint: pose:union/"),
+        (xl, (f"canny:{union}={scene}", f"canny:{own}={scene}"), "is a Union ControlNet, which guides alone"),
+        (stable_diffusion, (f"canny:{union}={scene}",), "does not fit"),
+    ):
+        options = [part for control in controls for part in ("--control", control)]
+        done = run_main("image", "a cat", "-m", model, *QUICK, *options)
+        assert (done.code, words in done.stderr) == (2, True), done.stderr
 
 
 def test_edges_need_a_library(

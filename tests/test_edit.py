@@ -1,13 +1,22 @@
 """genai edit: what comes out of a picture, with the built-in model and with checkpoints in the layouts of real ones."""
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from checkpoints_edits import build_flux_fill, build_inpainting, build_kontext, build_pix2pix, build_refiner
+from checkpoint_parts import update_json
+from checkpoints_edits import (
+    build_flux_fill,
+    build_inpainting,
+    build_kontext,
+    build_pix2pix,
+    build_qwen_edit,
+    build_refiner,
+)
 from conftest import RunMain, write_rows
 from numpy.typing import NDArray
 from PIL import Image
@@ -291,6 +300,52 @@ def test_flux_and_its_kin(run_main: RunMain, photo: Path, checkpoints: dict[str,
     assert done.code == 0, done.stderr
     assert outside_and_inside(photo, Path("k.png"), mask)[0] == 0
     assert "strength" not in record_of(Path("k.png"))["parameters"]
+
+
+@pytest.mark.parametrize("pipeline", ["QwenImageEditPipeline", "QwenImageEditPlusPipeline"])
+def test_qwen_image_edit_follows_instructions(
+    run_main: RunMain, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pipeline: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "torchvision", None)  # as where it is not installed
+    model = build_qwen_edit(tmp_path / "qwen", pipeline)
+    options = ("-m", model, "--steps", "1", "--seed", "1", "--size", "64x64")
+    made = {}
+    for name, prompt, more in (
+        ("winter", "make it winter", ()),
+        ("summer", "a photo of a red circle", ()),
+        ("strong", "make it winter", ("--guidance", "9")),
+        ("against", "make it winter", ("--negative-prompt", "a dark night")),
+    ):
+        done = run_main("edit", photo, prompt, *options, *more, "-o", f"{name}.png")
+        assert done.code == 0, done.stderr
+        made[name] = pixels(Path(f"{name}.png"))
+    assert len({picture.tobytes() for picture in made.values()}) == len(made)
+    guidance = {name: record_of(Path(f"{name}.png"))["parameters"]["guidance_scale"] for name in made}
+    assert guidance == {"winter": 4.0, "summer": 4.0, "strong": 9.0, "against": 4.0}
+    assert run_main("rerun", "against.png", "--verify").stdout == "against.png: the same\n"
+    refused = run_main("edit", photo, "make it winter", *options, "--strength", "0.5")
+    assert (refused.code, "follows instructions, and takes no --strength" in refused.stderr) == (2, True)
+
+
+def test_a_part_is_changed_by_qwen_and_its_image_model_is_guided_too(
+    run_main: RunMain, photo: Path, tmp_path: Path
+) -> None:
+    model = build_qwen_edit(tmp_path / "qwen")
+    mask = draw_mask(Path("mask.png"), 64, 64, (10, 20, 40, 50))
+    options = ("-m", model, "--steps", "1", "--seed", "1", "--size", "64x64")
+    done = run_main("edit", photo, "make it winter", *options, "--mask", "mask.png", "-o", "m.png")
+    assert done.code == 0, done.stderr
+    outside, inside = outside_and_inside(photo, Path("m.png"), mask)
+    assert (outside, inside > 3) == (0, True)
+    useless = run_main("edit", photo, "x", *options, "--guidance", "1", "--negative-prompt", "dark", "-o", "n.png")
+    assert "the negative prompt has no effect: guidance is 1, and it works above 1" in useless.stderr
+    assert record_of(Path("n.png"))["parameters"]["negative_prompt"] == ""
+    update_json(model / "model_index.json", _class_name="QwenImagePipeline", processor=[None, None])
+    for name, more in {"a": (), "b": ("--guidance", "4"), "c": ("--guidance", "1")}.items():
+        done = run_main("image", "a red circle", *options, *more, "-o", f"{name}.png")
+        assert (done.code, "no effect" in done.stderr) == (0, False), done.stderr
+    assert (pixels(Path("a.png")) == pixels(Path("b.png"))).all()
+    assert (pixels(Path("a.png")) != pixels(Path("c.png"))).any()
 
 
 def test_models_of_other_kinds_are_named(run_main: RunMain, photo: Path, checkpoints: dict[str, Path]) -> None:

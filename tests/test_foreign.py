@@ -14,6 +14,7 @@ from foreign_pictures import (
     A1111,
     EDITOR,
     FOOOCUS,
+    INVOKE,
     MFLUX,
     NEGATIVE,
     NODES,
@@ -30,10 +31,13 @@ from foreign_pictures import (
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from readers import record_of
+from safetensors.torch import load_file, save_file
 
 from genai_cli.content.foreign import parse_settings, read_parameters
 from genai_cli.content.parameters_text import SAMPLER_NAMES
 from genai_cli.content.samplers import find_scheduler
+from genai_cli.hub.hashes import hash_after, hash_file
+from genai_cli.hub.weights_file import read_header
 
 
 def shown(run_main: RunMain, name: str) -> dict[str, Any]:
@@ -408,11 +412,120 @@ def test_files_that_are_given_are_held_against_the_stated_hashes(
     assert (done.code, "another one" in done.stderr) == (0, False), done.stderr
 
 
+@pytest.mark.parametrize("known_by", ["tensors", "file", "itself"])
+def test_a_lora_that_was_renamed_is_found_by_its_hash(
+    run_main: RunMain, stable_diffusion: Path, tmp_path: Path, known_by: str
+) -> None:
+    """The web UI takes the hash that a file states of itself, else that of its tensors; others that of the file."""
+    write_kohya(stable_diffusion, tmp_path / "another.safetensors", rank=2)
+    file = write_kohya(stable_diffusion, tmp_path / "renamed.safetensors")
+    (tmp_path / "broken.safetensors").write_bytes(b"no weights")
+    stated = {"tensors": hash_after(file, read_header(file).data_start)[:12], "file": hash_file(file)[:10]}
+    if known_by == "itself":
+        stated["itself"] = "abc123def456"
+        save_file(load_file(file), file, metadata={"sshs_model_hash": "ABC123DEF456" + "0" * 52})
+    words = 'a cat <lora:Style:0.5>\nSteps: 2, Sampler: DDIM, Seed: 3, Size: 64x64, Lora hashes: "Style: {}"'
+    name = save_png({"parameters": words.format(stated[known_by])})
+    model = ["-m", stable_diffusion, "--dtype", "float32", "--variant", "none", "--no-safety"]
+    done = run_main("rerun", name, *model, "--lora-dir", tmp_path, "-o", "mine.png")
+    assert (done.code, done.stderr) == (0, "genai: the LoRA Style is renamed.safetensors there, by its hash\n")
+    record = record_of(Path("mine.png"))
+    assert [(one["name"], one["weight"]) for one in record["adapters"]["lora"]] == [("renamed.safetensors", 0.5)]
+    assert record["prompt"] == "a cat"
+    name = save_png({"parameters": words.format("0123456789")})
+    done = run_main("rerun", name, *model, "--lora-dir", tmp_path)
+    assert (done.code, "there is no LoRA 'Style' in" in done.stderr) == (2, True), done.stderr
+
+
+# What ComfyUI (nodes.py: LoraLoader, CLIPSetLastLayer, VAELoader) and InvokeAI 5 (invocations/metadata.py) state
+LORA_NODES = {
+    "10": {
+        "class_type": "LoraLoader",
+        "inputs": {
+            "lora_name": "sd15\\style.safetensors",
+            "strength_model": 0.5,
+            "strength_clip": 1.0,
+            "model": ["11", 0],
+            "clip": ["4", 1],
+        },
+    },
+    "11": {
+        "class_type": "Power Lora Loader (rgthree)",
+        "inputs": {
+            "lora_1": {"on": True, "lora": "detail.safetensors", "strength": 0.25},
+            "lora_2": {"on": False, "lora": "off.safetensors", "strength": 1},
+            "model": ["4", 0],
+        },
+    },
+    "12": {"class_type": "CLIPSetLastLayer", "inputs": {"stop_at_clip_layer": -2, "clip": ["10", 1]}},
+    "13": {"class_type": "VAELoader", "inputs": {"vae_name": "vae-ft.safetensors"}},
+}
+
+
+def make_comfy_nodes() -> dict[str, Any]:
+    """ComfyUI's default workflow, with LoRAs, a layer of the text encoder, and a VAE."""
+    nodes: dict[str, Any] = {**json.loads(json.dumps(NODES)), **LORA_NODES}
+    nodes["3"]["inputs"] |= {"model": ["10", 0], "steps": 2, "width": 64}
+    nodes["6"]["inputs"]["clip"] = nodes["7"]["inputs"]["clip"] = ["12", 0]
+    nodes["8"]["inputs"]["vae"] = ["13", 0]
+    return nodes
+
+
+@pytest.mark.parametrize("tool", ["ComfyUI", "InvokeAI"])
+def test_what_other_tools_state_beside_the_prompt(
+    run_main: RunMain, stable_diffusion: Path, tmp_path: Path, tool: str
+) -> None:
+    texts = {"prompt": json.dumps(make_comfy_nodes())}
+    if tool == "InvokeAI":
+        loras = [
+            {"model": {"name": "style", "base": "sd-1", "type": "lora"}, "weight": 0.5},
+            {"lora": {"model_name": "detail", "base_model": "sd-1"}, "weight": 0.25},
+        ]
+        beside = {"clip_skip": 1, "vae": {"name": "vae-ft.safetensors", "type": "vae"}, "loras": loras}
+        texts = {"invokeai_metadata": json.dumps({**INVOKE, **beside, "steps": 2})}
+    name = save_png(dict(texts))
+    model = ["-m", stable_diffusion, "--dtype", "float32", "--variant", "none", "--no-safety"]
+    done = run_main("rerun", name, *model, "-o", "without.png")
+    assert done.code == 0, done.stderr
+    said = done.stderr.splitlines()
+    assert "the file names the LoRAs style, detail, which are not used" in said[0]
+    assert "the file names the VAE vae-ft.safetensors, which is not used" in said[1]
+    assert record_of(Path("without.png"))["parameters"]["clip_skip"] == 2
+    write_kohya(stable_diffusion, tmp_path / "style.safetensors")
+    write_kohya(stable_diffusion, tmp_path / "detail.safetensors", rank=2)
+    given = ["--lora-dir", tmp_path, "--vae", stable_diffusion / "vae"]
+    done = run_main("rerun", name, *model, *given, "-o", "with.png")
+    assert (done.code, "not used" in done.stderr) == (0, False), done.stderr
+    loras = record_of(Path("with.png"))["adapters"]["lora"]
+    assert {one["name"]: one["weight"] for one in loras} == {"style.safetensors": 0.5, "detail.safetensors": 0.25}
+
+
+def test_nodes_that_the_editor_switches_off_do_not_count(run_main: RunMain) -> None:
+    editor = json.loads(json.dumps(EDITOR))
+    for place, mode in (("20", 0), ("21", 4)):
+        editor["nodes"].append(
+            {
+                "id": int(place),
+                "type": "LoraLoaderModelOnly",
+                "mode": mode,
+                "inputs": [{"name": "model", "link": 1 if place == "21" else 99}],
+                "widgets_values": [f"lora{place}.safetensors", 0.5],
+            }
+        )
+    editor["links"].append([99, 21, 0, 20, 0, "MODEL"])
+    editor["links"].append([98, 20, 0, 3, 0, "MODEL"])
+    editor["nodes"][0]["inputs"][0]["link"] = 98
+    name = save_png({"workflow": json.dumps(editor)})
+    done = run_main("rerun", name, "-m", "tiny", "--steps", "1", "--size", "64x64", "-o", "x.png")
+    assert (done.code, "names the LoRAs lora20, which" in done.stderr) == (0, True), done.stderr
+
+
 def test_a_prompt_that_weights_cannot_be_read_from_is_said(run_main: RunMain, stable_diffusion: Path) -> None:
     last = "Steps: 2, Sampler: DDIM, Seed: 3, Size: 64x64, Clip skip: 1"
-    name = save_png({"parameters": f"a [cat:dog:0.5]\n{last}"})
-    done = run_main("rerun", name, "-m", stable_diffusion, "-o", "mine.png")
-    assert (done.code, "the prompts are read as plain words" in done.stderr) == (0, True), done.stderr
+    for prompt in ("a [cat:dog:0.5]", "a cat AND a dog :1.2"):
+        name = save_png({"parameters": f"{prompt}\n{last}"})
+        done = run_main("rerun", name, "-m", stable_diffusion, "-o", "mine.png")
+        assert (done.code, "the prompts are read as plain words" in done.stderr) == (0, True), done.stderr
     assert not {"weights", "clip_skip"} & set(record_of(Path("mine.png"))["parameters"])
 
 

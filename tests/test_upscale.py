@@ -12,6 +12,7 @@ from conftest import RunMain, write_rows
 from numpy.typing import NDArray
 from PIL import Image
 from readers import embedded_xmp, manifest, pixels, record_of, source_type
+from safetensors.torch import save_file
 
 from genai_cli.errors import InputError
 from genai_cli.modality.tiling import enlarge, list_spans, weigh
@@ -117,6 +118,8 @@ def test_what_cannot_be_is_refused(run_main: RunMain, swin: Path, stable_diffusi
     draw(Path("a.png"), 20, 20)
     Path("no.png").write_text("no picture")
     Image.new("1", (9000, 9000)).save("vast.png")
+    for name, key in (("esrgan", "model.1.sub.0.RDB1.conv1.0.weight"), ("swinir", "layers.0.residual_group.norm.bias")):
+        save_file({key: torch.zeros(4)}, f"{name}.safetensors")
     cases = [
         (("edit", "a.png", "--upscale", "4", "-m", swin), "enlarges 2 times, not 4"),
         (("edit", "a.png", "--upscale", "3"), "genai knows no model that enlarges 3 times"),
@@ -127,6 +130,8 @@ def test_what_cannot_be_is_refused(run_main: RunMain, swin: Path, stable_diffusi
         (("upscale", "no.png", "-m", swin), "no.png"),
         (("upscale", "vast.png", "-m", swin), "over 256 million pixels"),
         (("upscale", "a.png", "-m", stable_diffusion), "not a model that enlarges pictures"),
+        (("upscale", "a.png", "-m", "esrgan.safetensors"), "is an upscaler in one file (ESRGAN, SwinIR or the like)"),
+        (("edit", "a.png", "--upscale", "4", "-m", "swinir.safetensors"), "genai upscale without -m takes Swin2SR"),
     ]
     for arguments, words in cases:
         done = run_main(*arguments)

@@ -1,25 +1,18 @@
 """What another tool's picture says of how it was made, as a row that makes it again, and what is left out."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
 
+from genai_cli.cli.foreign_loras import Say, place_loras
 from genai_cli.cli.record_rows import SHOWS, find_replaced
 from genai_cli.cli.run import RunOptions
 from genai_cli.content.foreign import Foreign
-from genai_cli.errors import GenaiError, InputError
+from genai_cli.errors import InputError
 from genai_cli.events import Notice
-from genai_cli.hub.hashes import hash_after
-from genai_cli.hub.weights_file import read_header
-from genai_cli.modality.diffusion.adaptable import find_in
-from genai_cli.modality.diffusion.weighted_prompts import (
-    find_lora_tags,
-    needs_weights,
-    parse_weighted,
-    remove_lora_tags,
-)
+from genai_cli.modality.diffusion.weighted_prompts import needs_weights, parse_weighted
 from genai_cli.modality.registry import list_modalities
-from genai_cli.request.adapter import Lora, Vae
+from genai_cli.request.adapter import Vae
 from genai_cli.request.option import declared_options
 from genai_cli.request.request import PROMPT, Request, list_inputs
 from genai_cli.types import JsonObject
@@ -27,8 +20,6 @@ from genai_cli.types import JsonObject
 NEGATIVE, WEIGHTS = "negative_prompt", "weights"
 SHOWN = 8  # settings that are named one by one
 SHORT_HASH = 10
-
-Say = Callable[[str], None]
 
 
 def build_foreign_row(
@@ -52,55 +43,27 @@ def build_foreign_row(
     replaced, declared = find_replaced(changes, request_class, file), declared_options(request_class)
     row = {name: value for name, value in foreign.request.items() if name == PROMPT or name in declared}
     row = {name: value for name, value in row.items() if name not in replaced}
+    placed: JsonObject = {}
     if WEIGHTS in declared:
-        row |= weigh_prompts(foreign, {**row, **changes}, lambda text: console.emit(Notice(text)))
+        placed = place_loras(foreign, {**row, **changes}, lambda text: console.emit(Notice(text)))
+        row |= weigh_prompts(foreign, {**row, **changes, **placed}, lambda text: console.emit(Notice(text)))
     for text in list_left_out(foreign, changes, replaced):
         console.emit(Notice(text))
-    return {"task": request_class.task, **row, **changes}
+    return {"task": request_class.task, **row, **changes, **placed}
 
 
 def weigh_prompts(foreign: Foreign, row: JsonObject, say: Say) -> JsonObject:
     """The fields of a row with which its prompts are read as the tool read them."""
-    found: JsonObject = {}
-    prompt = str(row[PROMPT])
-    tags = find_lora_tags(prompt)
-    if tags and {"lora", "lora_dir"} & set(row):
-        say_other_loras(foreign, row, say)
-        return {WEIGHTS: True}  # which looks them up, and takes the weights that they are written with
-    if tags:
-        names = ", ".join(dict.fromkeys(tag.name for tag in tags))
-        say(f"the file names the LoRAs {names}, which are not used; --lora-dir FOLDER says where they lie")
-        found[PROMPT] = prompt = remove_lora_tags(prompt)
-    prompts = (prompt, str(row.get(NEGATIVE) or ""))
+    prompts = (str(row[PROMPT]), str(row.get(NEGATIVE) or ""))
     if not foreign.is_weighted or WEIGHTS in row or not any(map(needs_weights, prompts)):
-        return found
+        return {}
     try:
         for text in prompts:
             parse_weighted(text)
     except InputError as error:
         say(f"{error.message}; the prompts are read as plain words")
-        return found
-    return {**found, WEIGHTS: True}
-
-
-def say_other_loras(foreign: Foreign, row: JsonObject, say: Say) -> None:
-    """Say which LoRAs have the names that the file states, and not the hashes."""
-    given = row.get("lora")
-    several = given if isinstance(given, tuple) else ()
-    known = {Path(lora.name).stem.lower(): lora for lora in several if isinstance(lora, Lora)}
-    folder = row.get("lora_dir")
-    for name, stated in foreign.settings.loras.items():
-        try:
-            lora = known.get(name.lower())
-            if lora is None and folder:
-                lora = find_in(Lora(wanted=name, name=name), Path(str(folder)))
-            if lora is None or lora.path is None:
-                continue
-            hashes = lora.sha256, hash_after(lora.path, read_header(lora.path).data_start)
-        except GenaiError:
-            continue  # looked up once more where it is needed, which says what is wrong
-        if not any(found.startswith(stated) for found in hashes):
-            say(f"the LoRA {name} is another one: its hash is {hashes[1][: len(stated)]}, and the file names {stated}")
+        return {}
+    return {WEIGHTS: True}
 
 
 def list_left_out(foreign: Foreign, changes: Mapping[str, object], replaced: set[str]) -> Iterator[str]:

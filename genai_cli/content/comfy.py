@@ -22,6 +22,10 @@ FIELDS = {
     "scheduler": ("scheduler",),
     "model": ("ckpt_name", "unet_name", "model_name"),
 }
+VAE, LAYER = ("vae_name",), ("stop_at_clip_layer",)
+LORA, STRENGTH = ("lora_name", "lora"), ("strength_model", "strength")
+MOST_LORAS = 50
+SWITCHED_OFF = (2, 4)  # how the editor marks a node that does not run, or hands its inputs on
 # The editor keeps the values of a node in the order of its form (- is of no use here); only usual nodes are read.
 NODES = """
 KSampler seed - steps cfg sampler_name scheduler denoise
@@ -33,6 +37,10 @@ CheckpointLoaderSimple ckpt_name
 UNETLoader unet_name
 FluxGuidance guidance
 RandomNoise noise_seed
+LoraLoader lora_name strength_model
+LoraLoaderModelOnly lora_name strength_model
+CLIPSetLastLayer stop_at_clip_layer
+VAELoader vae_name
 KSamplerSelect sampler_name
 BasicScheduler scheduler steps
 """
@@ -103,6 +111,27 @@ class Graph:
         has_words = self.follow(inputs.get("positive")) is not None and "steps" in inputs
         return has_words or self.follow(inputs.get("guider")) is not None
 
+    def list_loras(self, sampler: str) -> dict[str, float]:
+        """The weights of the LoRAs that a sampler's model has, by the names of their files."""
+        found: dict[str, float] = {}
+        for node in self.walk(sampler):
+            # Some nodes hold several, each with a switch.
+            held = [self.inputs[node], *(value for value in self.inputs[node].values() if isinstance(value, dict))]
+            for values in held if len(found) < MOST_LORAS else ():
+                name = next((values[key] for key in LORA if isinstance(values.get(key), str)), None)
+                weight = next((values[key] for key in STRENGTH if isinstance(values.get(key), int | float)), None)
+                if name and weight and values.get("on", True):
+                    found[str(name)] = float(weight)
+        return found
+
+    def find_vae(self) -> str | None:
+        """The file of the VAE that decodes, where it is not the model's own."""
+        for node, kind in self.kinds.items():
+            if "vaedecode" in kind.lower():
+                found = self.find(self.follow(self.inputs[node].get("vae")), VAE, words=True)
+                return str(found) if found else None
+        return None
+
 
 def read_graph(nodes: JsonObject) -> JsonObject:
     """The parameters in `prompt`, under usual names; {} if no sampler is among the nodes."""
@@ -118,6 +147,9 @@ def read_graph(nodes: JsonObject) -> JsonObject:
         found["negative_prompt"] = graph.find(negative, TEXTS, words=True)
     canvas = graph.find_link(sampler, ("latent_image", "samples"))
     found["width"], found["height"] = (graph.find(canvas, (side,)) for side in ("width", "height"))
+    found["vae"], found["loras"] = graph.find_vae(), graph.list_loras(sampler)
+    layer = graph.find(sampler, LAYER)
+    found["clip_skip"] = -layer if isinstance(layer, int) else None  # it counts from -1, the last one
     return {name: value for name, value in found.items() if value is not None}
 
 
@@ -129,7 +161,8 @@ def read_workflow(workflow: JsonObject) -> JsonObject:
         if not isinstance(node, dict):
             continue
         kind = str(node.get("type"))
-        inputs: JsonObject = dict(zip(FORMS.get(kind, ()), as_list(node.get("widgets_values")), strict=False))
+        values = [] if node.get("mode") in SWITCHED_OFF else as_list(node.get("widgets_values"))
+        inputs: JsonObject = dict(zip(FORMS.get(kind, ()), values, strict=False))
         for entry in as_list(node.get("inputs")):
             if isinstance(entry, dict) and isinstance(entry.get("link"), int) and entry["link"] in links:
                 inputs[str(entry.get("name"))] = links[entry["link"]]

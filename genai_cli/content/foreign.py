@@ -14,7 +14,7 @@ from itertools import pairwise
 from genai_cli.content.comfy import read_graph, read_workflow
 from genai_cli.content.embedded import MAX_STATED
 from genai_cli.content.samplers import find_scheduler
-from genai_cli.content.stated_settings import Settings, read_clip_skip, read_settings
+from genai_cli.content.stated_settings import Settings, read_clip_skip, read_invoke_settings, read_settings
 from genai_cli.types import JsonObject
 
 MFLUX = "{http://ns.mflux.ai/1.0/}"
@@ -130,9 +130,13 @@ def read_parameters(text: str) -> Foreign | None:
     values = parse_lines(text) if len(text) <= MAX_STATED else {}
     if not values:
         return None
-    found, layer = tell(text, A1111, values), read_clip_skip(values)
-    request = {**found.request, "clip_skip": layer} if layer else found.request
-    return replace(found, request=request, settings=read_settings(values), is_weighted=True)
+    found = add_layer(tell(text, A1111, values), read_clip_skip(values))
+    return replace(found, settings=read_settings(values), is_weighted=True)
+
+
+def add_layer(found: Foreign, layer: int | None) -> Foreign:
+    """What a tool says, with the layer of the text encoder that counts; None for the model's own."""
+    return replace(found, request={**found.request, "clip_skip": layer}) if layer else found
 
 
 def parse_lines(text: str) -> JsonObject:
@@ -171,7 +175,11 @@ def parse_settings(line: str) -> JsonObject:
 def read_invoke(texts: Mapping[str, str]) -> Foreign | None:
     """InvokeAI: `invokeai_metadata`, before that `sd-metadata`, before that `dream`, the command that was typed."""
     if text := texts.get("invokeai_metadata"):
-        return tell(text, "InvokeAI", parse_object(text))
+        values = parse_object(text)
+        skipped = values.get("clip_skip")
+        # It counts the layers that are left out.
+        layer = read_clip_skip({"clip_skip": skipped + 1}) if isinstance(skipped, int) else None
+        return replace(add_layer(tell(text, "InvokeAI", values), layer), settings=read_invoke_settings(values))
     if text := texts.get("sd-metadata"):
         stated = parse_object(text)
         inner = next((value for value in stated.values() if isinstance(value, dict) and PROMPT in value), {})
@@ -234,7 +242,9 @@ def read_comfy(texts: Mapping[str, str], exif: Mapping[str, str]) -> Foreign | N
     if not (any(isinstance(node, dict) and "class_type" in node for node in nodes.values()) or "nodes" in workflow):
         return None
     values = read_graph(nodes) or read_workflow(workflow)
-    return tell("\n".join(f"{name}: {text}" for name, text in graphs.items()), "ComfyUI", values)
+    found = tell("\n".join(f"{name}: {text}" for name, text in graphs.items()), "ComfyUI", values)
+    settings = Settings(vae=as_text(values.get("vae")), beside=values.get("loras", {}))
+    return replace(add_layer(found, read_clip_skip(values)), settings=settings)
 
 
 def read_mflux(properties: Mapping[str, str]) -> Foreign | None:

@@ -33,6 +33,8 @@ class Settings:
     """The beginning of its SHA-256."""
     loras: Mapping[str, str] = field(default_factory=dict)
     """The hashes of LoRAs by their names: the beginning of the SHA-256 of the tensors alone."""
+    beside: Mapping[str, float] = field(default_factory=dict)
+    """The weights of LoRAs that do not stand in the prompt, by the names of their files."""
     embeddings: tuple[str, ...] = ()
     """The words of embeddings (textual inversions)."""
     others: tuple[str, ...] = ()
@@ -49,6 +51,23 @@ def read_settings(values: JsonObject) -> Settings:
         embeddings=tuple(read_hashes(values.get("ti_hashes"))),
         others=tuple(list_others(values))[:MOST_NAMED],
     )
+
+
+def read_invoke_settings(values: JsonObject) -> Settings:
+    """The VAE and the LoRAs in InvokeAI's metadata, whose models have a name each."""
+    stated = values.get("loras")
+    loras: dict[str, float] = {}
+    for entry in stated[:MOST_NAMED] if isinstance(stated, list) else []:
+        if isinstance(entry, dict):
+            name, weight = name_invoke_model(entry.get("model") or entry.get("lora")), entry.get("weight")
+            if name and isinstance(weight, int | float):
+                loras[name] = float(weight)
+    return Settings(vae=name_invoke_model(values.get("vae")), beside=loras)
+
+
+def name_invoke_model(value: object) -> str | None:
+    """The name of a model in InvokeAI's metadata."""
+    return read_text(value.get("name") or value.get("model_name")) if isinstance(value, dict) else None
 
 
 def list_others(values: JsonObject) -> list[str]:

@@ -85,7 +85,7 @@ def load_pipeline(files: ModelFiles, placement: Placement, unused: frozenset[str
         parts = left_out | load_shared_tokenizers(files, stated)
         pipeline = load_checkpoint(files, files.single, placement, parts)
     else:
-        pipeline = load_folder(files, placement, left_out)
+        pipeline = load_folder(files, placement, load_still_processors(files.folder, stated) | left_out)
     pipeline.set_progress_bar_config(disable=True)
     for part in pipeline.components.values():
         if isinstance(part, nn.Module):
@@ -110,6 +110,34 @@ def load_folder(files: ModelFiles, placement: Placement, parts: dict[str, object
             device_map=placement.device if placement.device == "cuda" else None,  # to cuda without a copy on the CPU
             **parts,
         )
+
+
+def load_still_processors(folder: Path, index: JsonObject) -> "dict[str, ProcessorMixin]":
+    """The processors in a pipeline's folder that also know videos, by their components' names, without that part.
+
+    It needs torchvision even to be made, and no pipeline for pictures uses it.
+    """
+    import transformers
+
+    found = {}
+    for name, value in index.items():
+        class_name = str(value[1]) if isinstance(value, list) and value[:1] == ["transformers"] else ""
+        kind = getattr(transformers, class_name, None) if class_name.endswith("VLProcessor") else None
+        if kind is not None and "video_processor" in kind.get_attributes():
+            found[name] = load_still_processor(folder / name, kind)
+    return found
+
+
+def load_still_processor(folder: Path, kind: "type[ProcessorMixin]") -> "ProcessorMixin":
+    """A processor of pictures and words alone. Pictures are prepared with Pillow, which gives the same everywhere."""
+    from transformers import AutoImageProcessor, AutoTokenizer
+
+    parts = ["image_processor", "tokenizer"]
+    still = type(kind.__name__, (kind,), {"get_attributes": classmethod(lambda _: parts)})
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    pictures = AutoImageProcessor.from_pretrained(folder, backend="pil", local_files_only=True, trust_remote_code=False)
+    processor: ProcessorMixin = still(pictures, tokenizer, chat_template=tokenizer.chat_template)
+    return processor
 
 
 def load_shared_tokenizers(files: ModelFiles, index: JsonObject) -> dict[str, object]:

@@ -26,6 +26,10 @@ LORA_PARTS = (
 )
 OTHER_ADAPTERS = {"hada_": "LoHa", "lokr_": "LoKr", "oft_": "OFT", "glora_": "GLoRA"}
 MOST_IN_EMBEDDING = 4
+GUIDES = {"lora_controlnet": "a Control-LoRA", "lllite_": "a ControlNet-LLLite", "adapter.body.": "a T2I-Adapter"}
+"""What guides a model as a ControlNet does and is none."""
+UPSCALERS = (".RDB1.", ".rdb1.", ".residual_group.")
+"""In the names of ESRGAN's tensors, old and new, and in those of SwinIR and what came of it."""
 # Names that tell a checkpoint of a kind that genai does not take as a single file.
 OTHERS = (
     ("double_blocks.0.img_attn", "a Flux transformer without the text encoders"),
@@ -74,7 +78,7 @@ def is_vae(header: Header) -> bool:
 
 def is_controlnet(header: Header) -> bool:
     """Whether a file holds a ControlNet, in its release's names or in those of diffusers."""
-    return header.has("control_model.", "input_hint_block.", "controlnet_cond_embedding.")
+    return header.has("control_model.", "input_hint_block.", "controlnet_cond_embedding.") and not header.has(*GUIDES)
 
 
 def describe_single_file(file: Path, header: Header) -> SingleFile:
@@ -109,6 +113,9 @@ def refuse(file: Path, header: Header) -> InputError:
     """The error for a file that is no whole checkpoint, with what takes it."""
     if is_lora(header):
         return InputError(f"{file} is a LoRA, not a model", hint=f"--lora {file} adds it to a model: -m MODEL")
+    for prefix, words in GUIDES.items():
+        if header.has(prefix):
+            return InputError(f"{file} is {words}, which genai does not take", hint="take a ControlNet: --control")
     if is_controlnet(header):
         return InputError(
             f"{file} is a ControlNet, not a model", hint=f"--control {file}=PICTURE guides a model with it"
@@ -117,6 +124,11 @@ def refuse(file: Path, header: Header) -> InputError:
         return InputError(f"{file} is a VAE, not a model", hint=f"--vae {file} gives it to a model: -m MODEL")
     if is_embedding(header):
         return InputError(f"{file} is an embedding, not a model", hint=f"--embedding {file} adds its word to a model")
+    if header.holds(*UPSCALERS):
+        return InputError(
+            f"{file} is an upscaler in one file (ESRGAN, SwinIR or the like), which genai does not take",
+            hint="genai upscale without -m takes Swin2SR of transformers",
+        )
     for part, words in OTHERS:
         if header.holds(part):
             return InputError(

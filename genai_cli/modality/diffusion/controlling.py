@@ -10,14 +10,15 @@ from genai_cli.content.picture_reading import measure_picture
 from genai_cli.device.control_nets import load_control_net
 from genai_cli.errors import InputError
 from genai_cli.events import Detail, Emit, Notice
+from genai_cli.hub.control_net_file import PLAIN, describe_control_net
 from genai_cli.modality.checkpoint import read_optional_json
 from genai_cli.modality.diffusion.adapting import find_unchanged
 from genai_cli.modality.diffusion.control_maps import make_map
 from genai_cli.modality.diffusion.controlled import ControlledRequest
 from genai_cli.modality.diffusion.masks import resize
 from genai_cli.modality.diffusion.pipelines import find_pipeline_class
-from genai_cli.modality.diffusion.ways import has_controlled_pipeline
-from genai_cli.request.control import DEPTH, Control, DepthEstimator
+from genai_cli.modality.diffusion.ways import find_controlled_pipeline
+from genai_cli.request.control import CANNY, DEPTH, POSE, Control, DepthEstimator
 from genai_cli.types import JsonObject
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     from genai_cli.device.placement import Placement
 
 KEPT = 3  # ControlNets that stay in memory: one of Stable Diffusion 1.5 in float16 has 723 MB
-CLASS = "ControlNetModel"
+TASKS = {POSE: 0, DEPTH: 1, CANNY: 3}
+"""The kinds of maps as Union ControlNets count them: https://huggingface.co/xinsir/controlnet-union-sdxl-1.0"""
 SAME = {
     "cross_attention_dim": "features of the text",
     "block_out_channels": "channels in its blocks",
@@ -55,24 +57,29 @@ class Controlling:
 
     def guide(self, request: ControlledRequest, *, from_picture: bool) -> "DiffusionPipeline":
         """The pipeline that the request's ControlNets guide, made of the same parts; itself where there are none."""
-        import diffusers
-
         if not request.control:
             return self.pipeline
         nets = [self.load(control) for control in request.control]
         while len(self.nets) > max(KEPT, len({one.sha256 for one in request.control})):
             self.nets.popitem(last=False)
-        auto = diffusers.AutoPipelineForImage2Image if from_picture else diffusers.AutoPipelineForText2Image
-        guided = auto.from_pipe(self.pipeline, controlnet=nets if len(nets) > 1 else nets[0])
+        union = is_union(request.control[0])  # then all are the same
+        kind = find_controlled_pipeline(type(self.pipeline), from_picture=from_picture, union=union)
+        if kind is None:
+            raise InputError(
+                f"{type(self.pipeline).__name__} has no place for a ControlNet", hint="leave --control out"
+            )
+        several = len(nets) > 1 and not union
+        guided = kind.from_pipe(
+            self.pipeline, controlnet=nets if several else nets[0], torch_dtype=self.pipeline.unet.dtype
+        )
         guided.set_progress_bar_config(disable=True)
         return guided
 
     def load(self, control: Control) -> "ControlNetModel":
         """A ControlNet, from its file where it is not in memory. Raises InputError, ModelError."""
         if control.sha256 not in self.nets:
-            part = self.pipeline.unet
             path = find_unchanged(control)
-            self.nets[control.sha256] = load_control_net(path, control.name, self.pipeline.device, part.dtype)
+            self.nets[control.sha256] = load_control_net(path, control.name, self.pipeline.unet)
         self.nets.move_to_end(control.sha256)
         return self.nets[control.sha256]
 
@@ -95,6 +102,9 @@ class Controlling:
             return {}
         maps = [Image.fromarray(values) for values in self.make_maps(request, size, emit, crop)]
         scales = list(request.find_scales())
+        if is_union(request.control[0]):
+            tasks = [TASKS[str(one.kind)] for one in request.control]
+            return {"control_image": maps, "control_mode": tasks, "controlnet_conditioning_scale": scales}
         is_one = len(maps) == 1
         return {
             "control_image" if from_picture else "image": maps[0] if is_one else maps,
@@ -145,6 +155,11 @@ def is_stretched(size: tuple[int, int], wanted: tuple[int, int]) -> bool:
     return abs(size[0] * wanted[1] - size[1] * wanted[0]) > 0.05 * size[0] * wanted[1]
 
 
+def is_union(control: Control) -> bool:
+    """Whether a ControlNet was trained for several kinds of maps."""
+    return control.path is not None and describe_control_net(control.path).is_union
+
+
 def check_controls(folder: Path, request: ControlledRequest, *, from_picture: bool) -> None:
     """Raise InputError for a picture that is none, and for a ControlNet that does not fit the model in a folder."""
     if not request.control:
@@ -152,7 +167,7 @@ def check_controls(folder: Path, request: ControlledRequest, *, from_picture: bo
     own = read_optional_json(folder / "unet" / "config.json")
     name = str(read_optional_json(folder / "model_index.json").get("_class_name"))
     pipeline_class = find_pipeline_class(name)
-    if not own or pipeline_class is None or not has_controlled_pipeline(pipeline_class, from_picture=from_picture):
+    if not own or pipeline_class is None or find_controlled_pipeline(pipeline_class, from_picture=from_picture) is None:
         raise InputError(
             f"{request.model} takes no --control: {name} has no place for one",
             hint="genai adds ControlNets to models of Stable Diffusion 1.x, 2.x and XL that start from text or noise",
@@ -161,19 +176,41 @@ def check_controls(folder: Path, request: ControlledRequest, *, from_picture: bo
         if control.picture is not None:
             measure_picture(control.picture)
         if control.path is not None:
-            check_net(control, read_optional_json(control.path.parent / "config.json"), own, request.model)
+            check_net(control, control.path, own, request.model)
+    unions = [control for control in request.control if is_union(control)]
+    if unions:
+        has_place = find_controlled_pipeline(pipeline_class, from_picture=from_picture, union=True) is not None
+        check_unions(unions, request, has_place)
 
 
-def check_net(control: Control, config: JsonObject, own: JsonObject, model: str) -> None:
-    """Raise InputError for a ControlNet of another kind, or one whose parts are not those of the model's UNet."""
-    found = config.get("_class_name")
-    if found != CLASS:
-        what = f"is a {found}" if found else "has no config.json beside it"
+def check_unions(unions: list[Control], request: ControlledRequest, has_place: bool) -> None:
+    """Raise InputError for a Union ControlNet that cannot be used as it is asked for."""
+    first = unions[0]
+    if not has_place:
         raise InputError(
-            f"the ControlNet {control.name} {what}", hint=f"genai takes a {CLASS} in the layout of diffusers"
+            f"{first.name} is a Union ControlNet, and {request.model} takes none",
+            hint="they are for Stable Diffusion XL",
         )
+    if len({control.sha256 for control in request.control}) > 1:
+        raise InputError(
+            f"{first.name} is a Union ControlNet, which guides alone", hint="name it in each --control, or in none"
+        )
+    if unclear := [control for control in unions if control.kind is None]:
+        forms = ", ".join(f"{kind}:{first.name}=FILE" for kind in TASKS)
+        raise InputError(f"{unclear[0].name} is a Union ControlNet, which must know what a map shows", hint=forms)
+
+
+def check_net(control: Control, path: Path, own: JsonObject, model: str) -> None:
+    """Raise InputError for a ControlNet of another kind, or one whose parts are not those of the model's UNet."""
+    net = describe_control_net(path)
+    found = net.stated.get("_class_name", PLAIN)
+    if found != PLAIN and not net.is_union:
+        raise InputError(
+            f"the ControlNet {control.name} is a {found}", hint=f"genai takes a {PLAIN} or a Union ControlNet"
+        )
+    stated = net.stated or {"cross_attention_dim": net.text_width}
     for name, words in SAME.items():
-        theirs, ours = config.get(name), own.get(name)
+        theirs, ours = stated.get(name), own.get(name)
         if theirs is not None and ours is not None and theirs != ours:
             raise InputError(
                 f"the ControlNet {control.name} does not fit {model}: it has {show(theirs)} {words}, and the model "

@@ -20,7 +20,13 @@ from genai_cli.modality.diffusion.adapting import Adapting
 from genai_cli.modality.diffusion.controlled import ControlledRequest
 from genai_cli.modality.diffusion.controlling import Controlling
 from genai_cli.modality.diffusion.distilled import find_distilled
-from genai_cli.modality.diffusion.guidance import explain_unused_negative_prompt, ignores_guidance
+from genai_cli.modality.diffusion.guidance import (
+    choose_comparison,
+    compares,
+    explain_unused_negative_prompt,
+    find_guidance,
+    ignores_guidance,
+)
 from genai_cli.modality.diffusion.pipelines import (
     list_components,
     make_callback,
@@ -237,6 +243,8 @@ class Painter(Modality[P]):
         }
         defaults = read_defaults(type(pipeline), self.folder)
         arguments = defaults | {name: value for name, value in values.items() if value is not None}
+        if compares(pipeline):
+            arguments = choose_comparison(pipeline, arguments.pop("guidance_scale", None), items) | arguments
         refused = sorted(set(arguments) - set(taken))
         if refused:
             raise InputError(f"{type(pipeline).__name__} takes no {' and no '.join(refused)}")
@@ -247,7 +255,8 @@ class Painter(Modality[P]):
 
     def find_used(self, pipeline: "DiffusionPipeline", request: P, arguments: JsonObject, emit: Emit) -> JsonObject:
         """The steps, guidance and negative prompt that shaped the pictures; what was asked for in vain is said."""
-        used = {name: arguments.get(name) for name in ("num_inference_steps", "guidance_scale", "negative_prompt")}
+        used = {name: arguments.get(name) for name in ("num_inference_steps", "negative_prompt")}
+        used["guidance_scale"] = find_guidance(arguments)
         reason = explain_unused_negative_prompt(pipeline, arguments) if request.negative_prompt else None
         if reason:
             used["negative_prompt"] = None

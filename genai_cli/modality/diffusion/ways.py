@@ -65,12 +65,15 @@ def has_noise_pipeline(pipeline_class: "type[DiffusionPipeline]") -> bool:
     return find_family(pipeline_class) in AUTO_IMAGE2IMAGE_PIPELINES_MAPPING
 
 
-def has_controlled_pipeline(pipeline_class: "type[DiffusionPipeline]", *, from_picture: bool) -> bool:
-    """Whether a pipeline that ControlNets guide belongs to one that makes pictures from text alone."""
+def find_controlled_pipeline(
+    pipeline_class: "type[DiffusionPipeline]", *, from_picture: bool, union: bool = False
+) -> "type[DiffusionPipeline] | None":
+    """The pipeline that ControlNets guide, of the kind of one that makes pictures from text alone; None without one."""
     from diffusers.pipelines import auto_pipeline as auto
 
     mapping = auto.AUTO_IMAGE2IMAGE_PIPELINES_MAPPING if from_picture else auto.AUTO_TEXT2IMAGE_PIPELINES_MAPPING
-    return makes_pictures(pipeline_class) and f"{find_family(pipeline_class)}-controlnet" in mapping
+    name = f"{find_family(pipeline_class)}-controlnet{'-union' * union}"
+    return mapping.get(name) if makes_pictures(pipeline_class) else None
 
 
 def has_fill_pipeline(pipeline_class: "type[DiffusionPipeline]") -> bool:

@@ -15,13 +15,14 @@ TOKEN = re.compile(r"\\[()\[\]\\]|\(|\[|:\s*([+-]?[.\d]+)\s*\)|\)|\]|[^\\()\[\]:
 BREAK = re.compile(r"\s*\bBREAK\b\s*")
 LORA_TAG = re.compile(r"<lora:([^:>]+)(?::([^:>]*))?(?::[^>]*)?>")
 SCHEDULE = re.compile(r"(?<!\\)\[([^\[\]]*:)?[^\[\]]*:\s*[\d.]+\s*\]")
+AND = re.compile(r"\bAND\b")
 ALTERNATION = re.compile(r"(?<!\\)\[[^\[\]]*\|[^\[\]]*\]")
 # What a prompt that is written in this form has, and hardly any other.
 WEIGHTED = re.compile(r"(?<!\\)\([^()]*:\s*\d*\.?\d+\s*\)|\(\([^()]+\)\)|<lora:[^>]+>|\bBREAK\b")
 
 
 # What is read in another way with weights, and the length from which a prompt may need more than one window.
-MARKS = re.compile(r"[()\[\]\\]|\bBREAK\b")
+MARKS = re.compile(r"[()\[\]\\]|\b(BREAK|AND)\b")
 LONG = 200
 
 
@@ -77,6 +78,11 @@ def parse_weighted(prompt: str) -> list[Piece]:
     """A prompt as pieces with weights. Raises InputError for what is not read: schedules, and weights that are none."""
     prompt = remove_lora_tags(prompt)
     refuse_schedules(prompt)
+    if AND.search(prompt):
+        raise InputError(
+            "the prompt joins several with AND, and genai gives each step one prompt",
+            hint="BREAK begins a new window of one prompt; the word is written in small letters: and",
+        )
     pieces: list[Piece] = []
     round_open: list[int] = []
     square_open: list[int] = []
