@@ -18,6 +18,7 @@ BUILDERS = {
     "sst2": language.build_distilbert,
     "musicgen": music.build,
     "hearing": hearing.build_hearing,
+    "hearing-small": hearing.build_small,
 }
 
 

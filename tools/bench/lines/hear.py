@@ -116,6 +116,26 @@ def read_sample(sample: Sample) -> tuple[float, str]:
     return float(last["seconds"]), str(last["text"])
 
 
+def race_small(bench: Bench) -> None:
+    """Windows of 30 s and a number of tokens, by the layers of `--quantize int8` and by faster-whisper's engine."""
+    line = "transcribe-small"
+    if bench.device != "cpu":
+        return bench.skip(line, "raced on a processor only")
+    try:
+        models = bench.checkpoint("hearing-small")
+    except RuntimeError as error:
+        return bench.skip(line, str(error).strip().splitlines()[-1])
+    windows, tokens = 4, bench.choose(100, 30)
+    names = ("genai", "ctranslate2")
+    commands = {name: bench.script("hear_rate", name, models, windows, tokens) for name in names}
+    taken = bench.measure(line, commands, bench.choose(3, 1))
+    ours, theirs = ([float(records(sample)[-1]["seconds"]) for sample in taken[name]] for name in names)
+    what = f"{windows} windows of Whisper small, {tokens} tokens each, int8"
+    bench.add_pairs(line, what, "CTranslate2, int8", "s", (ours, theirs), Expectation(1))
+    return None
+
+
 LINES = (
     Line("transcribe-race", "two minutes of speech by genai, openai-whisper, faster-whisper and whisper.cpp", race),
+    Line("transcribe-small", "Whisper small with random weights, against the engine of faster-whisper", race_small),
 )
