@@ -219,7 +219,11 @@
     const detail = read("details", place);
     if (again || !detail?.url) return;
     player.src = detail.url;
-    player.play().catch(() => { stop(); $("count").textContent = explain(items[place], "play"); });
+    player.play().catch((error) => {
+      if (error.name === "AbortError") return; // it was stopped before it began
+      stop();
+      $("count").textContent = explain(items[place], "play");
+    });
     playing = button;
     button.textContent = "■";
   };
@@ -266,7 +270,6 @@
       area.remove();
     }
     button.textContent = done ? "Copied" : "Not copied";
-    setTimeout(() => { button.textContent = "Copy"; }, 2000);
   };
   const drawRelated = (title, places, alone = false) => places.length === 0 ? null : make("section", {}, make("h3", {}, title), make("div", { class: "related" },
     ...places.map((place) => make("button", { type: "button", onclick: () => showPlace(place) }, drawView(items[place], place, alone),
