@@ -95,6 +95,34 @@ def fill_beside(folder: Path) -> Path:
     return folder
 
 
+def fill_unknown(folder: Path) -> Path:
+    """Words about files of types that a browser may not know: HEIC, a damaged one, AIFF, and M4A."""
+    import av
+    import numpy
+    import soundfile
+
+    folder.mkdir(parents=True)
+    heic = (Path(__file__).parent / "pictures" / "two-colours.heic").read_bytes()
+    (folder / "photo.heic").write_bytes(heic)
+    (folder / "broken.heic").write_bytes(heic[:-100])
+    samples = (numpy.sin(numpy.arange(8000) / 5) * 9000).astype(numpy.int16)
+    soundfile.write(folder / "talk.aiff", samples, 16000)
+    with av.open(folder / "gap.m4a", "w", format="mp4") as container:
+        stream = container.add_stream("aac", rate=16000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
+        frame.sample_rate = 16000
+        container.mux(stream.encode(frame) + stream.encode(None))
+    about = {"photo.heic": "two colours", "broken.heic": "nothing to see"}
+    for name, text in about.items():
+        words = make_about("describe", {"picture": state_input(folder / name)}, text=text)
+        write_words(folder / f"{name}.txt", words)
+    for name, text in {"talk.aiff": "the train leaves", "gap.m4a": "mind the gap"}.items():
+        stated = {"sound": state_input(folder / name)}
+        words = make_about("transcribe", stated, text=text, segments=[], duration=0.5)
+        write_words(folder / f"{name}.txt", words)
+    return folder
+
+
 # What is no box, or none in its picture, and numbers that none can reckon with.
 BAD_BOXES: tuple[Any, ...] = (
     "box",

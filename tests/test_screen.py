@@ -17,8 +17,18 @@ import pytest
 from conftest import COMMAND, TIMEOUT, Genai
 from PIL import Image
 
-from genai_cli.cli.screen.drawing import draw_picture, find_colour
-from genai_cli.cli.screen.terminal import KITTY, SIXEL, Screen, read_answer
+from genai_cli.cli.screen.drawing import MARKS, PLACEHOLDER, draw_picture, find_colour
+from genai_cli.cli.screen.terminal import (
+    BLOCKS,
+    ITERM,
+    KITTY,
+    SIXEL,
+    Screen,
+    Tmux,
+    read_cell,
+    read_limit,
+    read_protocol,
+)
 
 FILES = Path(__file__).parent / "golden" / "files"
 ATTRIBUTES_QUERY = b"\x1b[c"
@@ -31,6 +41,15 @@ ANSWERS = {
     "blocks": PLAIN,
     "silent": b"",
 }
+# What terminals said to the queries: tmux first, then the one around it.
+TMUX_3_3, TMUX_3_5 = b"\x1b[?1;2c", b"\x1b[?1;2;4c"
+KITTY_0_26 = b"\x1b_Gi=31;OK\x1b\\\x1bP>|kitty(0.26.5)\x1b\\\x1b[6;18;9t\x1b[?62;c"
+KITTY_0_41 = KITTY_0_26.replace(b"0.26.5", b"0.41.1")
+KONSOLE = b"\x1b_Gi=31;OK\x1b\\\x1bP>|Konsole 22.12.3\x1b\\\x1b[6;17;8t\x1b[?2;0;16384;16384S\x1b[?62;1;4c"
+XTERM = b"\x1bP>|XTerm(379)\x1b\\\x1b[?2;0;1000;1000S\x1b[?63;1;2;4;6;9;15;16;22;28c"
+FOOT = b"\x1bP>|foot(1.13.1)\x1b\\\x1b[6;14;7t\x1b[?2;0;1071;868S\x1b[?62;4;22c"
+MLTERM = b"\x1b[6;19;10t\x1b[?1;3;0S\x1b[?63;1;2;3;4;6;7;15;18;22;29c"
+ITERM2 = b"\x1bP>|iTerm2 3.5.1\x1b\\" + CELL + b"\x1b[?62;4c"
 SGR = re.compile(r"\x1b\[38;2;(\d+);(\d+);(\d+);48;2;(\d+);(\d+);(\d+)m(▀+)")
 
 
@@ -39,11 +58,11 @@ def run_in_terminal(cwd: Path, answer: bytes, *arguments: str | Path, env: Mappi
     controller, terminal = pty.openpty()
     termios.tcsetwinsize(terminal, (40, 80))
     before = termios.tcgetattr(terminal)
-    variables = os.environ | {"TERM": "xterm-256color", "COLORTERM": "truecolor"} | (env or {})
+    outer = {name: value for name, value in os.environ.items() if name not in ("TMUX", "LINES", "COLUMNS")}
     process = subprocess.Popen(
         [COMMAND, *map(str, arguments)],
         cwd=cwd,
-        env={name: value for name, value in variables.items() if name not in ("TMUX", "LINES", "COLUMNS")},
+        env=outer | {"TERM": "xterm-256color", "COLORTERM": "truecolor"} | (env or {}),
         stdin=terminal,
         stdout=terminal,
         stderr=terminal,
@@ -75,7 +94,7 @@ def test_a_picture_is_drawn_as_the_terminal_says(genai: Genai, name: str) -> Non
         assert drawn.shape == (260, 260, 3)  # 13 rows of 20 pixels and 26 columns of 10, four times as large
         assert np.abs(drawn[130, 130] - pixels[32, 32]).max() == 0
     elif name == "sixel":
-        assert '\x1bPq"1;1;260;260#0;2;' in shown
+        assert '\x1bPq"1;1;260;258#0;2;' in shown  # a whole number of bands of six rows
     else:
         rows = [line for line in shown.splitlines() if "▀" in line]
         assert len(rows) == 32 and all(line.count("▀") == 64 for line in rows)
@@ -134,16 +153,72 @@ def test_a_large_picture_fits_into_the_window() -> None:
     assert kitty is not None and int(kitty[1]) <= 80 and int(kitty[2]) <= 21
 
 
-def test_tmux_hands_on_what_is_for_the_terminal() -> None:
-    pixels = np.zeros((8, 8, 3), np.uint8)
-    shown = draw_picture(pixels, Screen(KITTY, 80, 24, in_tmux=True))
-    assert shown.startswith("\x1bPtmux;\x1b\x1b_Ga=T,") and shown.rstrip().endswith("\x1b\x1b\\\x1b\\")
+def test_a_picture_is_no_larger_than_the_terminal_takes() -> None:
+    """xterm takes 1000x1000 pixels, however large its window is."""
+    pixels = np.zeros((3000, 4000, 3), np.uint8)
+    shown = draw_picture(pixels, Screen(SIXEL, 300, 100, (6, 13), limit=(1000, 1000)))
+    assert shown.startswith('\x1bPq"1;1;996;738#')
+
+
+def test_within_tmux_a_picture_stands_in_place_of_a_text() -> None:
+    """tmux moves and erases the text, and the picture with it; on a picture that it does not know it would write."""
+    shown = draw_picture(np.zeros((260, 260, 3), np.uint8), Screen(KITTY, 80, 40, (10, 20), in_tmux=True))
+    assert shown.startswith("\x1bPtmux;\x1b\x1b_Ga=T,")
+    text = shown.rpartition("\x1b\x1b\\\x1b\\")[2]
+    number = re.search(r"U=1,i=(\d+),c=26,r=13,", shown)
+    assert number is not None
+    high, low = divmod(int(number[1]), 1 << 24)
+    assert 0 < low < 256
+    first = [f"\x1b[38;5;{low}m{PLACEHOLDER}{MARKS[row]}{MARKS[0]}{MARKS[high]}" for row in range(13)]
+    assert text == "".join(f"{start}{PLACEHOLDER * 25}\x1b[0m\n" for start in first)
+    high_window = Screen(KITTY, 200, 200, (10, 20), in_tmux=True)
+    assert "r=62," in draw_picture(np.zeros((4000, 1000, 3), np.uint8), high_window)
+
+
+@pytest.mark.parametrize(
+    ("answer", "tmux", "protocol"),
+    [
+        (KITTY_0_26, None, KITTY),
+        (KONSOLE, None, KITTY),
+        (ITERM2, None, ITERM),
+        (XTERM, None, SIXEL),
+        (FOOT, None, SIXEL),
+        (MLTERM, None, SIXEL),
+        (TMUX_3_3, Tmux(False, False), BLOCKS),
+        (TMUX_3_3 + KITTY_0_41, Tmux(True, False), KITTY),
+        (TMUX_3_5 + KITTY_0_41, Tmux(True, False), KITTY),
+        (TMUX_3_3 + KITTY_0_26, Tmux(True, False), BLOCKS),  # it has no placeholders yet
+        (TMUX_3_5 + KONSOLE, Tmux(True, True), SIXEL),
+        (TMUX_3_5 + ITERM2, Tmux(True, True), SIXEL),
+        (TMUX_3_5 + XTERM, Tmux(True, True), SIXEL),
+        (TMUX_3_3 + XTERM, Tmux(True, False), BLOCKS),
+        (TMUX_3_5 + PLAIN, Tmux(True, False), BLOCKS),  # tmux would show a text in place of sixels
+    ],
+)
+def test_what_terminals_say(answer: bytes, tmux: Tmux | None, protocol: str) -> None:
+    assert read_protocol(answer, tmux) == protocol
+
+
+def test_tmux_is_asked_what_it_lets_through(genai: Genai, tmp_path: Path) -> None:
+    said = {"on ": KITTY, "off sixel": SIXEL, "off ": BLOCKS}
+    for words, protocol in said.items():
+        (tmp_path / "tmux").write_text(f"#!/bin/sh\necho '{words}'\n")
+        (tmp_path / "tmux").chmod(0o755)
+        variables = {"TMUX": "/tmp/tmux,1,0", "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+        answer = TMUX_3_5 + (KITTY_0_41 if words == "on " else b"")
+        shown = run_in_terminal(genai.cwd, answer, "show", FILES / "circle.png", env=variables)
+        marks = {KITTY: PLACEHOLDER, SIXEL: "\x1bPq", BLOCKS: "▀"}
+        assert {name for name, mark in marks.items() if mark in shown} == {protocol}
+        assert ("\x1bPtmux;" in shown) == (protocol == KITTY)
 
 
 def test_answers_that_are_none() -> None:
-    assert read_answer(b"") == ("blocks", (8, 16))
-    assert read_answer(b"\x1b[6;99999;0t\x1b[?1;2c") == ("blocks", (8, 16))
-    assert read_answer(b"hello\x1b[?64;14;24c") == ("blocks", (8, 16))
+    assert (read_protocol(b""), read_cell(b""), read_limit(b"")) == (BLOCKS, (8, 16), None)
+    assert read_cell(b"\x1b[6;99999;0t\x1b[?1;2c", (6, 13)) == (6, 13)
+    assert read_cell(b"\x1b[6;14;7t", (6, 13)) == (7, 14)
+    assert read_cell(b"", (0, 4000)) == (8, 16)
+    assert read_limit(b"\x1b[?2;0;0;0S") is None
+    assert read_protocol(b"hello\x1b[?64;14;24c") == BLOCKS
 
 
 def test_a_sound_is_a_waveform_and_a_spectrogram(genai: Genai) -> None:

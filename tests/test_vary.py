@@ -120,6 +120,7 @@ def test_alternatives_are_expanded_and_recorded(run_main: RunMain) -> None:
         (["--vary", "steps=1,2", "--steps", "3"], "leave --steps out"),
         (["--vary", "steps=0,2"], "--steps must be 1 to 1000"),
         (["--vary", "seed=9..1"], "a range counts up"),
+        (["--vary", "lora=a.safetensors,b.safetensors"], "there is no file 'b.safetensors'"),
         (["--sheet", "sheet.gif"], "cannot write a sheet"),
         (["-n", "2000", "--sheet", "sheet.png"], "do not fit on a sheet"),
     ],

@@ -219,7 +219,11 @@
     const detail = read("details", place);
     if (again || !detail?.url) return;
     player.src = detail.url;
-    player.play().catch(() => { stop(); $("count").textContent = "the sound cannot be played: its file is not beside the page"; });
+    player.play().catch((error) => {
+      if (error.name === "AbortError") return; // it was stopped before it began
+      stop();
+      $("count").textContent = explain(items[place], "play");
+    });
     playing = button;
     button.textContent = "■";
   };
@@ -266,7 +270,6 @@
       area.remove();
     }
     button.textContent = done ? "Copied" : "Not copied";
-    setTimeout(() => { button.textContent = "Copy"; }, 2000);
   };
   const drawRelated = (title, places, alone = false) => places.length === 0 ? null : make("section", {}, make("h3", {}, title), make("div", { class: "related" },
     ...places.map((place) => make("button", { type: "button", onclick: () => showPlace(place) }, drawView(items[place], place, alone),
@@ -276,20 +279,28 @@
     if (position < 0) { $("tools").reset(); redraw(); position = shown.indexOf(place); }
     showDetail(position);
   };
+  // A file may be gone, or of a type that the browser does not know: HEIC in Chromium, AIFF in all but Safari.
+  const explain = (item, verb) => `This browser cannot ${verb} ${item.f}: the file is not beside the page, or of a type that it does not know.`;
   const drawWhole = (place, boxes = [], size = null) => {
     const item = items[place], small = read("thumbnails", place), url = read("details", place)?.url;
+    const note = make("p", { class: "note", hidden: "" });
     if (item.k === "sound") {
-      return [small?.peaks?.length ? drawWave(small.peaks) : null, make("audio", { controls: "", preload: "none", src: url })];
+      const sound = make("audio", { controls: "", preload: "none", src: url });
+      sound.addEventListener("error", () => { note.textContent = explain(item, "play"); note.hidden = false; }, { once: true });
+      return [small?.peaks?.length ? drawWave(small.peaks) : null, sound, note];
     }
     const tiny = small && Math.max(...small.size) <= 128, name = item.p ?? item.f ?? "";
     const alt = boxes.length ? `${name}, with ${boxes.length} box${boxes.length > 1 ? "es" : ""}` : name;
     const picture = make("img", { src: url, alt, class: tiny ? "tiny" : null });
-    // Where the file is not beside the page, or of a type that the browser does not know, the small picture stands for it.
-    picture.addEventListener("error", () => { if (small?.picture) picture.src = `data:image/webp;base64,${small.picture}`; }, { once: true });
-    if (boxes.length === 0) return [picture];
+    picture.addEventListener("error", () => {
+      if (small?.picture) picture.src = `data:image/webp;base64,${small.picture}`; else picture.remove();
+      note.textContent = small?.picture ? `${explain(item, "show")} This is a small copy.` : small?.problem || explain(item, "show");
+      note.hidden = false;
+    }, { once: true });
+    if (boxes.length === 0) return [picture, note];
     const limit = { width: tiny ? 320 : size[0], height: "62vh" };
     const marks = boxes.map((box) => [[...box.place, box.colour, box.ink], `${box.label} ${Math.round(100 * box.score)} %`]);
-    return [layBoxes(picture, size, limit, marks)];
+    return [layBoxes(picture, size, limit, marks), note];
   };
   const drawMedia = (item, detail, place) => {
     const boxes = detail.boxes ? drawBoxes(detail.boxes) : null;

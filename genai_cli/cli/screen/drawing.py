@@ -4,7 +4,9 @@ No library fits: textual-image is under the LGPL and needs Python 3.12, and most
 """
 
 import base64
+import hashlib
 import io
+import re
 from collections.abc import Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -19,8 +21,18 @@ if TYPE_CHECKING:
 ROWS_KEPT = 3  # of the window, for the path and the prompt
 PIECE = 4096  # characters of base64 that kitty takes at once
 LEAST = 256  # pixels: a smaller picture is enlarged
+BAND = 6  # rows of pixels in a row of sixels
+RUN, EMPTY = re.compile(r"(.)\1{3,}"), "?"  # of sixels
 HALF = "▀"
 RESET = "\x1b[0m"
+# Kitty's placeholder for a cell of a picture, and the marks that number rows, columns and pictures (62 of its 297).
+PLACEHOLDER = "\U0010eeee"
+MARK_RANGES = (
+    *((0x305, 0x305), (0x30D, 0x30E), (0x310, 0x310), (0x312, 0x312), (0x33D, 0x33F), (0x346, 0x346), (0x34A, 0x34C)),
+    *((0x350, 0x352), (0x357, 0x357), (0x35B, 0x35B), (0x363, 0x36F), (0x483, 0x487), (0x592, 0x595), (0x597, 0x599)),
+    *((0x59C, 0x5A1), (0x5A8, 0x5A9), (0x5AB, 0x5AC), (0x5AF, 0x5AF), (0x5C4, 0x5C4), (0x610, 0x617)),
+)
+MARKS = "".join(chr(code) for first, last in MARK_RANGES for code in range(first, last + 1))
 STEPS = (0, 95, 135, 175, 215, 255)  # of the colour cube in 256 colours (xterm)
 
 
@@ -34,19 +46,24 @@ def draw_picture(pixels: "NDArray[np.uint8]", screen: Screen) -> str:
     width, height = image.size
     growth = max(1, LEAST // max(width, height))
     columns, rows = fit_cells(width * growth, height * growth, screen)
-    shown = image.resize((columns * screen.cell[0], rows * screen.cell[1]), choose_filter(growth))
+    size = (columns * screen.cell[0], rows * screen.cell[1])
+    if screen.protocol == SIXEL:
+        size = (size[0], max(BAND, size[1] // BAND * BAND))
+    shown = image.resize(size, choose_filter(growth))
     drawn = {KITTY: draw_kitty, ITERM: draw_iterm, SIXEL: draw_sixel}[screen.protocol]
     return drawn(shown, columns, rows, screen) + "\n"
 
 
 def fit_cells(width: int, height: int, screen: Screen) -> tuple[int, int]:
     """The columns and rows of a picture that fits into the window, and is no larger than its pixels."""
-    most = (screen.columns * screen.cell[0], max(2, screen.rows - ROWS_KEPT) * screen.cell[1])
-    scale = min(1, most[0] / width, most[1] / height)
-    columns, rows = (
-        max(1, round(side * scale / cell)) for side, cell in zip((width, height), screen.cell, strict=True)
-    )
-    return min(columns, screen.columns), min(rows, max(2, screen.rows - ROWS_KEPT))
+    room = (screen.columns, max(2, screen.rows - ROWS_KEPT))
+    if screen.limit is not None:
+        room = (min(room[0], screen.limit[0] // screen.cell[0]), min(room[1], screen.limit[1] // screen.cell[1]))
+    if screen.protocol == KITTY and screen.in_tmux:
+        room = (room[0], min(room[1], len(MARKS)))
+    scale = min(1, room[0] * screen.cell[0] / width, room[1] * screen.cell[1] / height)
+    columns, rows = (round(side * scale / cell) for side, cell in zip((width, height), screen.cell, strict=True))
+    return max(1, min(columns, room[0])), max(1, min(rows, room[1]))
 
 
 def choose_filter(growth: int) -> int:
@@ -57,14 +74,30 @@ def choose_filter(growth: int) -> int:
 
 
 def draw_kitty(image: "Image", columns: int, rows: int, screen: Screen) -> str:
-    """By kitty's graphics protocol, in pieces; the terminal answers nothing."""
+    """By kitty's graphics protocol, in pieces; the terminal answers nothing.
+
+    Within tmux the picture gets a number and is put nowhere: it stands where a text of placeholders stands, which tmux
+    knows as it knows any text.
+    """
     data = encode_png(image)
+    digest = hashlib.sha256(data.encode()).digest()
+    low, high = 1 + digest[0] % 255, digest[1] % len(MARKS)
+    number = f"U=1,i={high << 24 | low}," if screen.in_tmux else ""
     pieces = [data[at : at + PIECE] for at in range(0, len(data), PIECE)]
     drawn = []
-    for number, piece in enumerate(pieces):
-        keys = f"a=T,f=100,q=2,c={columns},r={rows}," if number == 0 else ""
-        drawn.append(screen.wrap(f"\x1b_G{keys}m={int(number < len(pieces) - 1)};{piece}\x1b\\"))
-    return "".join(drawn)
+    for place, piece in enumerate(pieces):
+        keys = f"a=T,f=100,q=2,{number}c={columns},r={rows}," if place == 0 else ""
+        drawn.append(screen.wrap(f"\x1b_G{keys}m={int(place < len(pieces) - 1)};{piece}\x1b\\"))
+    return "".join(drawn) + (list_placeholders(columns, rows, low, high) if screen.in_tmux else "")
+
+
+def list_placeholders(columns: int, rows: int, low: int, high: int) -> str:
+    """The text in whose place a picture stands: the colour is the low byte of its number, the third mark the high one.
+
+    Cells without marks follow the cell to their left.
+    """
+    lines = (PLACEHOLDER + MARKS[row] + MARKS[0] + MARKS[high] + PLACEHOLDER * (columns - 1) for row in range(rows))
+    return "\n".join(f"\x1b[38;5;{low}m{line}{RESET}" for line in lines)
 
 
 def draw_iterm(image: "Image", columns: int, rows: int, screen: Screen) -> str:
@@ -82,29 +115,35 @@ def encode_png(image: "Image") -> str:
 
 
 def draw_sixel(image: "Image", columns: int, rows: int, screen: Screen) -> str:
-    """As sixels: bands of six rows, each colour of a band in turn (DEC STD 070, chapter 9). tmux draws them itself."""
+    """As sixels: bands of six rows, each colour of a band in turn (DEC STD 070, chapter 9). tmux draws them itself.
+
+    It fills what is left of the last row of cells with colour 0, which is therefore that of the lower edge.
+    """
     import numpy
+    from PIL.Image import Dither
 
     del columns, rows, screen
-    indexed = image.quantize(256)
-    palette = (numpy.array(indexed.getpalette()).reshape(-1, 3) * 100 + 127) // 255
-    names = "".join(f"#{number};2;{red};{green};{blue}" for number, (red, green, blue) in enumerate(palette))
+    indexed = image.quantize(palette=image.quantize(255), dither=Dither.FLOYDSTEINBERG)
+    edge = numpy.asarray(image)[-1].mean(axis=0, keepdims=True).round().astype(int)
+    palette = numpy.concatenate([edge, numpy.array(indexed.getpalette()).reshape(-1, 3)[:255]])
+    percent = (palette * 100 + 127) // 255
+    names = "".join(f"#{number};2;{red};{green};{blue}" for number, (red, green, blue) in enumerate(percent))
     bands = []
     values = numpy.asarray(indexed)
-    for top in range(0, len(values), 6):
-        band = values[top : top + 6]
+    for top in range(0, len(values), BAND):
+        band = values[top : top + BAND]
         bits = 1 << numpy.arange(len(band))[:, None]
         lines = []
         for colour in numpy.unique(band):
             sixels = bytes(((band == colour) * bits).sum(axis=0).astype("uint8") + 63).decode("ascii")
-            lines.append(f"#{colour}" + "".join(map(shorten_run, ("".join(run) for _, run in groupby(sixels)))))
+            lines.append(f"#{colour + 1}" + RUN.sub(shorten_run, sixels.rstrip(EMPTY)))
         bands.append("$".join(lines))
     return f'\x1bPq"1;1;{image.width};{image.height}{names}{"-".join(bands)}\x1b\\'
 
 
-def shorten_run(run: str) -> str:
-    """A run of one sixel, with its length where that is shorter."""
-    return f"!{len(run)}{run[0]}" if len(run) > 3 else run
+def shorten_run(run: "re.Match[str]") -> str:
+    """A run of one sixel as its length and the sixel."""
+    return f"!{len(run[0])}{run[1]}"
 
 
 def draw_blocks(image: "Image", screen: Screen) -> str:

@@ -11,6 +11,7 @@ from tools.bench.report import Expectation
 
 PROMPT = "an astronaut riding a horse"
 NO_SLOWER = NO_MORE = Expectation(1.0)
+HARDLY_SLOWER = Expectation(1.03)
 NO_SLOWER_RATE = Expectation(1.0, at_least=True)
 GPT2_BYTES, MUSICGEN_DECODER_BYTES = 4 * 124.4e6, 4 * 420e6  # read for every token, in float32
 FRAMES = 50  # MusicGen's tokens for a second of sound
@@ -68,6 +69,20 @@ def few_steps(bench: Bench) -> None:
     inside = list(map(model_seconds, ours)), list(map(model_seconds, theirs))
     bench.add_pairs("sd15-lcm", f"{what}, in the model", against, "s", inside, None, notes)
     bench.add_pairs("sd15-lcm", f"{what}, start to finished file", against, "s", (walls(ours), walls(theirs)))
+
+
+def previews(bench: Bench) -> None:
+    """Seconds in the model of a picture of 10 steps with a preview after each, against one without."""
+    size = bench.choose(192, 128)
+    shared = ("image", PROMPT, "-m", bench.checkpoint("sd15"), "--size", f"{size}x{size}", "--variant", "none")
+    shared += ("--steps", 10, "--seed", 1, "--keep", "off", "--json", "-o", f"{bench.folder}/previews/")
+    against = "genai without them"
+    drawn = ("--preview-file", bench.folder / "preview.png")
+    commands = {"previews": bench.genai(*shared, *drawn), against: bench.genai(*shared)}
+    taken = bench.measure("previews", commands, bench.choose(5, 1))
+    ours, theirs = (list(map(model_seconds, taken[name])) for name in commands)
+    what = f"SD 1.5 at {size}x{size}, 10 steps with --preview-file"
+    bench.add_pairs("previews", what, against, "s", (ours, theirs), HARDLY_SLOWER)
 
 
 def gpt2(bench: Bench) -> None:
@@ -149,6 +164,7 @@ def per_second(seconds: Sequence[float], duration: float) -> list[float]:
 LINES = (
     Line("sd15", "SD 1.5: seconds a step and of the VAE decoding, against the bare script", image),
     Line("sd15-lcm", "SD 1.5: a picture with an LCM LoRA and --fast, against 50 steps of PNDM", few_steps),
+    Line("previews", "SD 1.5: a picture with a preview after each step, against one without", previews),
     Line("gpt2-batch-1", "GPT-2: tokens a second at batch 1, against the bare script", gpt2),
     Line("gpt2-batch-16", "GPT-2: tokens a second at batch 16, against the bare script", gpt2_batch),
     Line("gpt2-int8", "GPT-2: tokens a second and memory with int8 weights, against float32", gpt2_int8),
