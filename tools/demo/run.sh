@@ -32,6 +32,8 @@ show detect "$circle" -m tiny
 show embed "A dog runs in the park" "A cat sits on the mat" "The market fell on Monday" -m tiny -o "$OUT/vectors.npy"
 show embed "a kitten on a rug" --near --in "$OUT/vectors.npy" --top 2
 show audio "electric rock solo" -m tiny --duration 5 --seed 1 -o "$OUT/"
+show speak "Turn the red light on." -m tiny --seed 1 -o "$OUT/"
+show transcribe "$OUT/turn-the-red-light-on-1.wav" -m tiny
 show gallery "$OUT" --sheet "$OUT/contact-sheet.png"
 # On the page, what was said of a picture stands beside it.
 "$BIN/genai" describe "$circle" "$diamond" -m tiny --json >"$OUT/described.jsonl"

@@ -17,6 +17,8 @@ class StagedRecipe:
     summary: str
     stages: tuple[str, ...]
     minutes: float
+    on_gpu: bool = True
+    """Whether a GPU can train it, and trials can end after some steps."""
 
 
 @dataclass(frozen=True)
@@ -51,14 +53,17 @@ def read_options(recipe: StagedRecipe) -> StagedOptions:
     parser.add_argument(
         "--stages", default=",".join(recipe.stages), help="stages to run, by commas (default: %(default)s)"
     )
-    parser.add_argument("--device", choices=("cuda", "cpu"), help="default: the GPU if there is one")
+    if recipe.on_gpu:
+        parser.add_argument("--device", choices=("cuda", "cpu"), help="default: the GPU if there is one")
+        parser.add_argument("--steps", type=int, help="most steps of a stage, for trials")
+    else:
+        parser.set_defaults(device="cpu", steps=None)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1, help="cpu threads of the training (default: %(default)s)")
     parser.add_argument(
         "--processes", type=int, default=os.cpu_count() or 1, help="that synthesise speech (default: %(default)s)"
     )
     parser.add_argument("--clips", type=int, help="clips of speech to train on, for trials")
-    parser.add_argument("--steps", type=int, help="most steps of a stage, for trials")
     found = parser.parse_args()
     stages = tuple(found.stages.split(","))
     if unknown := set(stages) - set(recipe.stages):

@@ -8,7 +8,8 @@ RECIPE = StagedRecipe(
     task="speak",
     summary="Train, export and measure the small speaking model. It needs the program flite.",
     stages=("speech", "training", "export", "measure"),
-    minutes=60.0,
+    minutes=70.0,
+    on_gpu=False,
 )
 
 
