@@ -5,13 +5,24 @@ from typing import Any
 
 import torch
 import transformers
-from checkpoint_parts import save_model, update_json, write_card, write_decoys, write_json
+from checkpoint_parts import (
+    byte_level_tokenizer,
+    byte_pairs,
+    save_model,
+    update_json,
+    write_card,
+    write_decoys,
+    write_json,
+)
+from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from tokenizers.decoders import Fuse
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Split
+from tokenizers.processors import TemplateProcessing
 
 LETTERS = ["<pad>", *" abcdefghijklmnopqrstuvwxyz'.,!?", "<unk>"]
+CSM_CODES = 16  # of a codebook; 0 is the end
 FRAMES = 8  # of a letter
 CORPUS = ("the train leaves at nine", "what a quick brown fox", "jumps over a lazy dog", "voice zebra hotel")
 
@@ -172,6 +183,97 @@ def build_pocket_codec(folder: Path) -> Path:
     )
     save_model(transformers.PocketTTSAudioTokenizerModel(config), folder)
     write_card(folder, "apache-2.0", "audio-to-audio", "transformers")
+    return folder
+
+
+def build_dac(folder: Path) -> Path:
+    """The codec of Dia: frames of nine parts, 512 samples each at 44.1 kHz."""
+    torch.manual_seed(1)
+    config = transformers.DacConfig(encoder_hidden_size=2, decoder_hidden_size=32, sampling_rate=44100)
+    save_model(transformers.DacModel(config), folder)
+    write_card(folder, "mit", "audio-to-audio", "transformers")
+    return folder
+
+
+def build_dia(folder: Path, codec: str = "codec", end: float = 1.3) -> Path:
+    """Dia, whose text is bytes; `codec` is as in Pocket TTS, and `end` how likely it is to come to an end."""
+    torch.manual_seed(0)
+    sizes = {"num_hidden_layers": 1, "hidden_size": 16, "intermediate_size": 16, "head_dim": 8}
+    heads = {"num_attention_heads": 2, "num_key_value_heads": 2}
+    cross = {"cross_num_attention_heads": 2, "cross_num_key_value_heads": 2, "cross_head_dim": 8}
+    config = transformers.DiaConfig(
+        encoder_config=sizes | heads, decoder_config=sizes | heads | cross | {"cross_hidden_size": 16}
+    )
+    model = transformers.DiaForConditionalGeneration(config)
+    for part in (model.model.encoder, model.model.decoder):
+        for weight in part.parameters():
+            weight.data *= 10 if weight.ndim > 1 else 1
+    model.logits_dense.weight.data[config.decoder_config.eos_token_id] *= end
+    settings = {"do_sample": True, "guidance_scale": 3.0, "temperature": 1.8, "top_p": 0.9, "top_k": 45}
+    tokens = {"pad_token_id": 1025, "bos_token_id": 1026, "eos_token_id": 1024, "decoder_start_token_id": 1026}
+    model.generation_config = transformers.GenerationConfig(max_length=3072, **settings, **tokens)
+    save_model(model, folder)
+    transformers.DiaTokenizer().save_pretrained(folder)
+    transformers.DiaFeatureExtractor(sampling_rate=44100).save_pretrained(folder)
+    update_json(folder / "preprocessor_config.json", processor_class="DiaProcessor")
+    named = {"audio_tokenizer_class": "DacModel", "audio_tokenizer_name_or_path": codec}
+    write_json(folder / "audio_tokenizer_config.json", named)
+    write_card(folder, "apache-2.0", "text-to-speech", "transformers")
+    if "/" not in codec:
+        build_dac(folder / codec)
+    return folder
+
+
+def build_csm(folder: Path, sounds: int = CSM_CODES) -> Path:
+    """CSM with Mimi inside, frames of two parts at 24 kHz, and beside it the weights of another program.
+
+    `sounds` is how many codes Mimi knows.
+    """
+    torch.manual_seed(0)
+    folder.mkdir(parents=True, exist_ok=True)
+    vocabulary, merges = byte_pairs(["<|begin_of_text|>", "<|end_of_text|>", "<|AUDIO|>", "<|audio_eos|>"])
+    begin, end, sound, last = (vocabulary[token] for token in list(vocabulary)[-4:])
+    tokenizer = byte_level_tokenizer(vocabulary, merges, list(vocabulary)[-4:])
+    tokenizer.post_processor = TemplateProcessing(
+        single="<|begin_of_text|> $A <|end_of_text|>",
+        special_tokens=[("<|begin_of_text|>", begin), ("<|end_of_text|>", end)],
+    )
+    tokenizer.save(str(folder / "tokenizer.json"))
+    names = {"bos_token": "<|begin_of_text|>", "eos_token": "<|end_of_text|>", "pad_token": "<|end_of_text|>"}
+    write_json(folder / "tokenizer_config.json", {"tokenizer_class": "PreTrainedTokenizerFast"} | names)
+    sizes = {"num_hidden_layers": 1, "hidden_size": 16, "intermediate_size": 16, "initializer_range": 0.5}
+    heads = {"num_attention_heads": 2, "num_key_value_heads": 2}
+    codes = {"num_codebooks": 2, "vocab_size": CSM_CODES}
+    codec = {"num_filters": 4, "upsample_groups": 16, "codebook_dim": 8, "vector_quantization_hidden_dimension": 8}
+    config = transformers.CsmConfig(
+        **sizes,
+        **heads,
+        **codes,
+        text_vocab_size=len(vocabulary),
+        depth_decoder_config=sizes | heads | codes | {"backbone_hidden_size": 16},
+        codec_config=sizes | heads | codec | {"model_type": "mimi", "num_quantizers": 2, "codebook_size": sounds},
+        codebook_pad_token_id=CSM_CODES - 1,
+        bos_token_id=begin,
+        pad_token_id=sound,
+        audio_token_id=sound,
+        audio_eos_token_id=last,
+    )
+    model = transformers.CsmForConditionalGeneration(config)
+    model.lm_head.weight.data *= 0.4  # so that any code is likely, and so is the end
+    model.lm_head.weight.data[0] = 0
+    model.embed_text_tokens.weight.data[end] = 0  # so that the words before it tell more
+    for name, values in model.codec_model.named_buffers():
+        if name.endswith("embed_sum"):
+            values.normal_()  # a new codebook is all zeros
+    model.generation_config = transformers.GenerationConfig(do_sample=True, temperature=0.9, max_new_tokens=125)
+    model.depth_decoder.generation_config = transformers.GenerationConfig(do_sample=True, temperature=0.9)
+    save_model(model, folder)
+    stated, shard = "transformers.safetensors.index.json", "transformers-00001-of-00001.safetensors"
+    (folder / "model.safetensors").rename(folder / shard)
+    write_json(folder / stated, {"metadata": {}, "weight_map": dict.fromkeys(load_file(folder / shard), shard)})
+    update_json(folder / "config.json", transformers_weights=stated)
+    write_card(folder, "apache-2.0", "text-to-speech", "transformers")
+    write_decoys(folder, "model.safetensors", "ckpt.pt")
     return folder
 
 

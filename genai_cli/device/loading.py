@@ -307,24 +307,23 @@ def load_beside(class_name: str, file: Path, **options: object) -> "PreTrainedMo
         )
 
 
-def load_processor_with_codec(files: ModelFiles, codec: ModelFiles | None) -> "ProcessorMixin":
+def load_processor_with_codec(
+    files: ModelFiles, codec: ModelFiles | None, stated_in: str, named: JsonObject
+) -> "ProcessorMixin":
     """A processor that brings a codec, from the codec's own files; None: from a folder inside the model's.
 
-    A processor's configuration names the codec's repository, which the library would look up itself.
+    What `named` says of the codec names its repository, which the library would look up itself. The library reads
+    that from the file `stated_in` before all others.
     """
     import transformers
 
-    stated = read_json(files.folder, "processor_config.json")
-    named: JsonObject = stated.get("audio_tokenizer") or {}
     folder = files.folder / str(named.get("audio_tokenizer_name_or_path")) if codec is None else codec.folder
     with TemporaryDirectory(prefix="genai-") as place, refuse_missing_weights(codec or files):
         for path in files.folder.resolve().glob("*"):
-            if path.is_file() and path.suffix != ".safetensors":
+            if path.is_file() and path.suffix != ".safetensors" and path.name != stated_in:
                 Path(place, path.name).symlink_to(path)
-        configuration = Path(place, "processor_config.json")
-        configuration.unlink()
-        changed = {**stated, "audio_tokenizer": {**named, "audio_tokenizer_name_or_path": str(folder.resolve())}}
-        configuration.write_text(json.dumps(changed), encoding="utf-8")
+        changed = {**named, "audio_tokenizer_name_or_path": str(folder.resolve())}
+        Path(place, stated_in).write_text(json.dumps(changed), encoding="utf-8")
         return transformers.AutoProcessor.from_pretrained(place, local_files_only=True, trust_remote_code=False)
 
 

@@ -11,7 +11,7 @@ from genai_cli.hub.access import Access
 from genai_cli.hub.catalog import Catalog, ModelKind
 from genai_cli.hub.kinds import check_kind
 from genai_cli.hub.reference import INDEXES, ModelReference
-from genai_cli.hub.safety import refuse_code_files, refuse_code_settings
+from genai_cli.hub.safety import WEIGHTS_SETTING, refuse_code_files, refuse_code_settings
 from genai_cli.types import JsonObject
 
 ReadJson = Callable[[str], JsonObject]
@@ -141,6 +141,8 @@ def select_weights(
     """
     if not any(name.startswith(folder) for name in names):
         return None
+    if not folder and (stated := read_json("config.json").get(WEIGHTS_SETTING)):
+        return select_stated_weights(str(stated), names, read_json) if variant is None else None
     mark = f".{variant}" if variant else ""
     for stem in WEIGHT_STEMS:
         single = f"{folder}{stem}{mark}.safetensors"
@@ -156,6 +158,14 @@ def select_weights(
                 if all(shard in names for shard in shards):
                     return (index, *shards)
     return () if folder and not needs_weights(names, folder) else None
+
+
+def select_stated_weights(stated: str, names: Collection[str], read_json: ReadJson) -> tuple[str, ...] | None:
+    """The weights that config.json names: transformers takes them, whatever else is there, and knows no variant."""
+    if stated not in names:
+        return None
+    shards = list_shards(stated, "", read_json(stated)) if stated.endswith(".json") else []
+    return (stated, *shards) if all(shard in names for shard in shards) else None
 
 
 def list_shards(index: str, folder: str, content: JsonObject) -> list[str]:

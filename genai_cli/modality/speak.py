@@ -1,4 +1,4 @@
-"""Speech from text, sentence by sentence: VITS and MMS, FastSpeech2, SpeechT5, Bark, Pocket TTS and Phonon."""
+"""Speech from text, a sentence or a few at a time: VITS and MMS, SpeechT5, Bark, Pocket TTS, Dia, CSM and others."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ from genai_cli.modality.speaking.families import FAMILIES, REFUSED
 from genai_cli.modality.speaking.health import Comparison, check_speech
 from genai_cli.modality.speaking.languages import shorten_code
 from genai_cli.modality.speaking.read_out import ReadOut, read_out
-from genai_cli.modality.speaking.sentences import Piece, split_text
+from genai_cli.modality.speaking.sentences import Piece
 from genai_cli.modality.speaking.speaker import Manner
 from genai_cli.modality.speaking.voices import CONSENT, find_voice_file, is_file_name
 from genai_cli.request.input import Input
@@ -152,7 +152,7 @@ class Speak(Modality[SpeakRequest]):
         language = self.choose_language(request)
         if isinstance(language, InputError):
             return language
-        pieces = split_text(request.prompt, language)
+        pieces = self.speaker.split(request.prompt, request.manner(), language)
         speech, spoken = Spoken(language), bytearray()  # which grows without a copy of itself
         try:
             for data in self.say_pieces(pieces, request, speech, emit):
@@ -201,7 +201,7 @@ class Speak(Modality[SpeakRequest]):
                 made = to_int16(numpy.concatenate([samples, pause])).tobytes()
                 emit(SoundPiece(made, rate))
                 yield made
-                speech.sentences += 1
+                speech.sentences += piece.sentences
             emit(Progress("speech", place + 1, len(pieces)))
         report_words(speech.unread, self.name, emit)
         if speech.changes:

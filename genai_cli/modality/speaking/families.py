@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from genai_cli.errors import InputError
 from genai_cli.modality.checkpoint import read_optional_json
+from genai_cli.modality.speaking.csm import Csm
+from genai_cli.modality.speaking.dia import Dia
 from genai_cli.modality.speaking.pocket import Pocket
 from genai_cli.modality.speaking.speaker import Manner, Speaker, choose_number, read_rate, to_samples
 from genai_cli.modality.speaking.voices import read_vector
@@ -210,8 +212,6 @@ def to_row(manner: Manner, dtype: "object", device: str) -> "Tensor":
 
 # Models that transformers has for speech and genai does not run, so that an error names them.
 REFUSED = (
-    "CsmForConditionalGeneration",
-    "DiaForConditionalGeneration",
     "HiggsAudioV2ForConditionalGeneration",
     "VibeVoiceForConditionalGeneration",
     "FastSpeech2ConformerModel",
@@ -221,6 +221,8 @@ FAMILIES: dict[str, type[Speaker]] = {
     "FastSpeech2ConformerWithHifiGan": FastSpeech,
     "SpeechT5ForTextToSpeech": SpeechT5,
     "BarkModel": Bark,
+    "CsmForConditionalGeneration": Csm,
+    "DiaForConditionalGeneration": Dia,
     "PocketTTSForConditionalGeneration": Pocket,
     "GradiumPhononTTSForConditionalGeneration": Pocket,
 }

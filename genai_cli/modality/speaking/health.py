@@ -24,16 +24,26 @@ def check_speech(samples: "NDArray[np.float32]", rate: int, text: str, speed: fl
 
     if not numpy.isfinite(samples).all():
         raise ResultError("the speech is not finite (NaN)", hint="try --dtype float32")
-    letters = sum(letter.isalnum() for letter in text)
     seconds = len(samples) / rate
-    shortest, longest = letters / FASTEST / speed, letters / SLOWEST / speed + SPARE
-    said = f"{seconds:.2f} s of speech for {letters} letters"
+    shortest, longest = bound_seconds(text, speed)
+    said = f"{seconds:.2f} s of speech for {count_letters(text)} letters"
     if seconds < shortest:
         raise ResultError(f"{said}: the end is cut off", hint=HINT)
     if seconds > longest:
         raise ResultError(f"{said}: far too long", hint=HINT)
     if (silence := measure_silence(samples) / rate) > LONGEST_SILENCE:
         raise ResultError(f"{said}, with a silence of {silence:.1f} s in it", hint=HINT)
+
+
+def bound_seconds(text: str, speed: float) -> tuple[float, float]:
+    """The seconds that speech of a text takes at least and at most."""
+    letters = count_letters(text)
+    return letters / FASTEST / speed, letters / SLOWEST / speed + SPARE
+
+
+def count_letters(text: str) -> int:
+    """How many letters and digits a text has."""
+    return sum(letter.isalnum() for letter in text)
 
 
 def measure_silence(samples: "NDArray[np.float32]") -> int:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from genai_cli.errors import InputError
 from genai_cli.modality.checkpoint import read_optional_json
+from genai_cli.modality.speaking.codec import find_codec, load_processor
 from genai_cli.modality.speaking.speaker import Manner, Speaker, to_samples
 from genai_cli.modality.speaking.voices import VECTORS, read_vector, read_voice_sound
 from genai_cli.request.input import Input
@@ -26,19 +27,17 @@ class Pocket(Speaker):
     reads_letters: ClassVar[bool] = False
 
     def __init__(self, files: "ModelFiles", placement: "Placement") -> None:
-        from genai_cli.device.loading import load_model, load_processor_with_codec
+        from genai_cli.device.loading import load_model
 
         self.model = load_model(files.architecture, files, placement)
-        self.processor = load_processor_with_codec(files, files.companions.get(name_codec(files.folder)))
-        self.processor.audio_tokenizer.to(placement.device).eval()
+        self.processor = load_processor(files, placement)
         self.tokenizer = self.processor.tokenizer
         self.folder, self.device = files.folder, placement.device
         self.rate = int(self.processor.feature_extractor.sampling_rate)
 
     @classmethod
     def find_companions(cls, folder: Path) -> tuple[str, ...]:
-        name = name_codec(folder)
-        return (name,) if name and not (folder / name).is_dir() else ()
+        return find_codec(folder)
 
     @classmethod
     def check_voice(cls, folder: Path, manner: Manner) -> None:
@@ -73,12 +72,6 @@ class Pocket(Speaker):
         if is_vector(source):
             return {"audio_prompt_latents": [torch.from_numpy(check_frames(source, read_dimensions(self.folder)))]}
         return {"audio": [read_voice_sound(source, self.rate)], "sampling_rate": self.rate}
-
-
-def name_codec(folder: Path) -> str:
-    """The codec that a checkpoint names: a repository, or a folder of its own; "" if it names none."""
-    stated = read_optional_json(folder / "processor_config.json").get("audio_tokenizer") or {}
-    return str(stated.get("audio_tokenizer_name_or_path") or "")
 
 
 def read_dimensions(folder: Path) -> int:

@@ -18,10 +18,11 @@ PLACES = (r"[;:]\s", r"[,、，]\s?", r"\s")  # where a long sentence is cut, th
 
 @dataclass(frozen=True)
 class Piece:
-    """What is spoken at once, and the seconds of silence after it."""
+    """What is spoken at once, the seconds of silence after it, and how many sentences it is."""
 
     text: str
     pause: float
+    sentences: int = 1
 
 
 def split_text(text: str, language: str | None) -> list[Piece]:

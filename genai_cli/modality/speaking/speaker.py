@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from genai_cli.errors import InputError
 from genai_cli.modality.checkpoint import read_optional_json
+from genai_cli.modality.speaking.sentences import Piece, split_text
 from genai_cli.request.input import Input
 from genai_cli.types import JsonObject
 
@@ -72,6 +73,11 @@ class Speaker(ABC):
     def find_language(self) -> str | None:
         """The language that the checkpoint states."""
         return getattr(self.tokenizer, "language", None)
+
+    def split(self, text: str, manner: Manner, language: str | None) -> list[Piece]:
+        """The pieces of a text that are said one after the other: its sentences."""
+        del manner
+        return split_text(text, language)
 
     @abstractmethod
     def say(self, text: str, manner: Manner) -> "NDArray[np.float32]":
