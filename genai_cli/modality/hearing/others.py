@@ -11,6 +11,8 @@ from genai_cli.modality.hearing.windows import Window
 from genai_cli.types import JsonObject
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -22,6 +24,7 @@ WINDOW = 20.0  # seconds; their memory grows with the square of it
 GROUPS = {"cpu": 4, "cuda": 16, "mps": 4}
 TOKENS_PER_SECOND = 6.5  # more are a loop: https://huggingface.co/UsefulSensors/moonshine-tiny
 LEAST_TOKENS = 8
+EDGE = 0.25  # seconds of silence around a window: a word at its very edge is lost else
 SPACES = ("|", "\u2581")  # how tokens of Wav2Vec2 and of SentencePiece write a space
 
 
@@ -52,10 +55,10 @@ class Other:
         del windows
         return [None for _ in wishes]
 
-    def read_inputs(self, windows: Sequence[Window]) -> JsonObject:
-        """What the model takes."""
+    def read_inputs(self, sounds: "Sequence[NDArray[np.float32]]") -> JsonObject:
+        """What the model takes for samples at RATE."""
         inputs = self.extractor(
-            [window.samples for window in windows],
+            list(sounds),
             sampling_rate=RATE,
             return_tensors="pt",
             padding=True,
@@ -78,13 +81,14 @@ class Framewise(Other):
 
     def hear(self, windows: Sequence[Window], wishes: Sequence[Wish], emit: "Emit") -> list[Said]:
         """What is said in the windows."""
+        import numpy as np
         import torch
 
         del emit
-        inputs = self.read_inputs(windows)
+        sounds = [np.pad(window.samples, round(EDGE * RATE)) for window in windows]
         with torch.inference_mode():
-            tokens = self.model(**inputs).logits.argmax(dim=-1).cpu()
-        longest = max(len(window.samples) for window in windows)
+            tokens = self.model(**self.read_inputs(sounds)).logits.argmax(dim=-1).cpu()
+        longest = max(map(len, sounds))
         return [
             self.place(row, longest / RATE / len(row), window, wish)
             for row, window, wish in zip(tokens, windows, wishes, strict=True)
@@ -92,7 +96,11 @@ class Framewise(Other):
 
     def place(self, row: "Tensor", step: float, window: Window, wish: Wish) -> Said:
         """The words of a window, whose frames are `step` seconds apart."""
-        frames = row.tolist()[: max(1, round(window.seconds / step))]
+        frames = row.tolist()[: max(1, round((window.seconds + 2 * EDGE) / step))]
+
+        def locate(frame: int, later: float = 0.0) -> float:
+            return window.locate(min(max(0.0, frame * step - EDGE), window.seconds) + later)
+
         pieces: list[tuple[str, float, float]] = []
         blank, at, spaced = self.tokenizer.pad_token_id, 0, False
         for token, run in groupby(frames):
@@ -107,7 +115,7 @@ class Framewise(Other):
                 continue
             text = f" {text.lstrip()}" if spaced or text[0] == " " or not pieces else text
             spaced = False
-            pieces.append((text, window.locate(first * step + 1e-6), window.locate(min(at * step, window.seconds))))
+            pieces.append((text, locate(first, 1e-6), locate(at)))
         words = join_words(pieces)
         if not words:
             return Said(())
@@ -128,7 +136,7 @@ class Spoken(Other):
         import torch
 
         del emit, wishes
-        inputs = self.read_inputs(windows)
+        inputs = self.read_inputs([window.samples for window in windows])
         longest = max(window.seconds for window in windows)
         limits = {}
         if self.model.config.is_encoder_decoder:

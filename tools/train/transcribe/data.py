@@ -39,6 +39,8 @@ class Clips:
     samples: NDArray[np.int16]
     starts: NDArray[np.int64]
     lengths: NDArray[np.int64]
+    programs: tuple[str, ...] = ()
+    """which one spoke each clip"""
 
 
 def make_clips(texts: list[str], seed: int, processes: int, held_out: bool = False) -> Clips:
@@ -46,13 +48,15 @@ def make_clips(texts: list[str], seed: int, processes: int, held_out: bool = Fal
     rng = np.random.default_rng([seed, int(held_out)])
     orders = [order(text, rng, held_out) for text in texts]
     kept, parts = [], []
-    for text, said in zip(texts, say_all(orders, processes), strict=True):
+    for one, said in zip(orders, say_all(orders, processes), strict=True):
         first, last = trim(said.samples)
         if 0.1 * SAMPLING_RATE < last - first < LONGEST:
-            kept.append(text)
+            kept.append(one)
             parts.append(said.samples[first:last])
     lengths = np.array([len(part) for part in parts], dtype=np.int64)
-    return Clips(kept, np.concatenate(parts), np.cumsum(lengths) - lengths, lengths)
+    starts = np.cumsum(lengths) - lengths
+    programs = tuple(one.program for one in kept)
+    return Clips([one.text for one in kept], np.concatenate(parts), starts, lengths, programs)
 
 
 def training_texts(data: Path, count: int, seed: int) -> list[str]:
