@@ -46,7 +46,11 @@ def test_the_wheel_holds_the_built_in_models_and_no_tests(wheel: Path) -> None:
         assert folder is not None
         assert f"genai_cli/tiny/{folder.name}/README.md" in sizes
     assert "genai_cli/py.typed" in sizes
-    assert sum(size for name, size in sizes.items() if "/tiny/" in name) <= 52 * MEGABYTE
+    later = ("describe", "detect", "speak", "transcribe")  # what came to the first models may have 20 MB
+    added = [size for name, size in sizes.items() if name.startswith(tuple(f"genai_cli/tiny/{one}/" for one in later))]
+    assert 0 < sum(added) <= 20 * MEGABYTE
+    assert sum(size for name, size in sizes.items() if "/tiny/" in name) <= 57 * MEGABYTE
+    assert wheel.stat().st_size < 60 * MEGABYTE
     assert not [name for name in sizes if not name.startswith(("genai_cli/", "genai_cli-"))]
 
 
