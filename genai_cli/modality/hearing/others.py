@@ -24,7 +24,7 @@ WINDOW = 20.0  # seconds; their memory grows with the square of it
 GROUPS = {"cpu": 4, "cuda": 16, "mps": 4}
 TOKENS_PER_SECOND = 6.5  # more are a loop: https://huggingface.co/UsefulSensors/moonshine-tiny
 LEAST_TOKENS = 8
-EDGE = 0.25  # seconds of silence around a window: a word at its very edge is lost else
+EDGE = 0.25  # seconds of silence around a window, without which a word at its very edge is lost
 SPACES = ("|", "\u2581")  # how tokens of Wav2Vec2 and of SentencePiece write a space
 
 

@@ -4,12 +4,12 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from genai_cli.errors import InputError, ResultError
+from genai_cli.errors import ResultError
 from genai_cli.modality.speaking.frames import bound_frames, check_end
 from genai_cli.modality.speaking.health import HINT
 from genai_cli.modality.speaking.sentences import Piece
 from genai_cli.modality.speaking.speaker import Manner, Speaker, choose_number, to_samples
-from genai_cli.modality.speaking.turns import split_dialogue, split_turns
+from genai_cli.modality.speaking.turns import refuse_sound, split_dialogue, split_turns
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,9 +41,7 @@ class Csm(Speaker):
 
     @classmethod
     def check_voice(cls, folder: Path, manner: Manner) -> None:
-        if manner.voice_file is not None:
-            why = "takes a sound as a voice only with its transcript, which genai does not give it"
-            raise InputError(f"{cls.name(folder)} {why}", hint=f"--voice 0 to {SPEAKERS - 1} chooses a speaker")
+        refuse_sound(cls.name(folder), manner, f"--voice 0 to {SPEAKERS - 1} chooses a speaker")
         choose_number(folder, manner, SPEAKERS)
 
     def split(self, text: str, manner: Manner, language: str | None) -> list[Piece]:

@@ -9,7 +9,7 @@ from genai_cli.modality.speaking.codec import find_codec, load_processor
 from genai_cli.modality.speaking.frames import bound_frames, check_end
 from genai_cli.modality.speaking.sentences import Piece
 from genai_cli.modality.speaking.speaker import Manner, Speaker, to_samples
-from genai_cli.modality.speaking.turns import join_pieces, split_dialogue, split_turns
+from genai_cli.modality.speaking.turns import join_pieces, refuse_sound, split_dialogue, split_turns
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,9 +45,7 @@ class Dia(Speaker):
 
     @classmethod
     def check_voice(cls, folder: Path, manner: Manner) -> None:
-        if manner.voice_file is not None:
-            why = "takes a sound as a voice only with its transcript, which genai does not give it"
-            raise InputError(f"{cls.name(folder)} {why}", hint="--voice S1 or S2 chooses a speaker")
+        refuse_sound(cls.name(folder), manner, "--voice S1 or S2 chooses a speaker")
         if manner.voice is not None and manner.voice not in VOICES:
             raise InputError(f"there is no voice {manner.voice!r}", hint="S1 or S2")
 

@@ -4,7 +4,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from genai_cli.errors import InputError
 from genai_cli.modality.speaking.sentences import AFTER_PARAGRAPH, AFTER_SENTENCE, LONGEST, Piece, split_text
+from genai_cli.modality.speaking.speaker import Manner
 
 
 @dataclass(frozen=True)
@@ -52,3 +54,11 @@ def join_pieces(pieces: Sequence[tuple[str, Piece]]) -> list[Piece]:
             joined.append(Piece(f"{mark} {piece.text}", piece.pause))
         current = speaker
     return joined
+
+
+def refuse_sound(name: str, manner: Manner, hint: str) -> None:
+    """Raise InputError for a sound as the voice: these models hear it beside its transcript alone."""
+    if manner.voice_file is not None:
+        raise InputError(
+            f"{name} takes a sound as a voice only with its transcript, which genai does not give it", hint=hint
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from tools.train.shared.sentences import read_sentences
 from tools.train.shared.speech import SAMPLING_RATE, Order, say_all
 from tools.train.shared.word_error import find_words
 from tools.train.speak.letters import ALPHABET, PAUSE, align, frames_of_letters, learn_chances
-from tools.train.speak.robot import FRAME, read_levels, voiced_limits
+from tools.train.speak.robot import FRAME, read_speech
 
 VOICE = "rms"
 """of flite"""
@@ -76,11 +76,10 @@ def make_utterances(texts: list[str], processes: int) -> list[Utterance]:
         inner = _between_pauses(spoken.phones)
         if counts is None:
             continue
-        first = int(spoken.phones[0][1] * SAMPLING_RATE / FRAME) - AROUND
+        first = max(0, int(spoken.phones[0][1] * SAMPLING_RATE / FRAME) - AROUND)
         last = round(inner[-1][1] * SAMPLING_RATE / FRAME) + AROUND
-        levels = read_levels(spoken.samples, voiced_limits(spoken.phones, len(spoken.samples) // FRAME))
-        levels = levels[max(0, first) : last]
-        ends = [end * SAMPLING_RATE / FRAME - max(0, first) for _, end in inner]
+        levels = read_speech(spoken)[first:last]
+        ends = [end * SAMPLING_RATE / FRAME - first for _, end in inner]
         frames = frames_of_letters(counts, ends, len(levels))
         if frames is not None:
             numbered = [labels.get(label, 0) for label in _labels(phones, counts)]
@@ -114,14 +113,11 @@ def _number_labels(
 
 def load_utterances(data: Path, work: Path, count: int, seed: int, processes: int) -> list[Utterance]:
     """The utterances to train on, from `work` if they were made before."""
-    path = work / "utterances.pt"
+    path, names = work / "utterances.pt", [field.name for field in fields(Utterance)]
     saved = load_checkpoint(path)
     if saved is None:
         made = make_utterances(training_texts(data, count, seed), processes)
-        saved = {
-            name: [torch.from_numpy(getattr(utterance, name)) for utterance in made]
-            for name in ("letters", "frames", "labels", "levels")
-        }
+        saved = {name: [torch.from_numpy(getattr(utterance, name)) for utterance in made] for name in names}
         save_checkpoint(path, saved)
-    parts = (saved[name] for name in ("letters", "frames", "labels", "levels"))
+    parts = (saved[name] for name in names)
     return [Utterance(*(part.numpy() for part in one)) for one in zip(*parts, strict=True)]

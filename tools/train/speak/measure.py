@@ -23,7 +23,7 @@ from tools.train.shared.sentences import read_sentences
 from tools.train.shared.speech import SAMPLING_RATE, Order, say
 from tools.train.shared.word_error import word_error
 from tools.train.speak.data import SPEED, VOICE
-from tools.train.speak.robot import FRAME, make_sound, read_levels, voiced_limits
+from tools.train.speak.robot import make_sound, read_speech
 from tools.train.transcribe.data import unseen_texts
 
 TINY = Path(__file__).parents[3] / "genai_cli" / "tiny" / "transcribe"
@@ -82,8 +82,7 @@ def speaker(folder: Path) -> Speak:
 
 def say_on_one_tone(text: str) -> Sound:
     """What the model learns from: flite's speech through the vocoder."""
-    said = say(Order(text, "flite", VOICE, SPEED))
-    levels = read_levels(said.samples, voiced_limits(said.phones, len(said.samples) // FRAME))
+    levels = read_speech(say(Order(text, "flite", VOICE, SPEED)))
     return np.tanh(make_sound(levels)).astype(np.float32)
 
 

@@ -11,7 +11,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from tools.train.shared.speech import SAMPLING_RATE
+from tools.train.shared.speech import SAMPLING_RATE, Spoken
 
 FRAME = 256
 """samples"""
@@ -67,6 +67,11 @@ def read_levels(samples: NDArray[np.int16], voiced_to: Array) -> Array:
     level = np.interp(np.sqrt(power @ _smoothing().T), AMPLITUDES, KNOTS)
     voiced = _centres() <= voiced_to[:, None]
     return np.concatenate([level * voiced, level * ~voiced], 1)
+
+
+def read_speech(said: Spoken) -> Array:
+    """The levels of what flite said, whose phones tell what is voiced."""
+    return read_levels(said.samples, voiced_limits(said.phones, len(said.samples) // FRAME))
 
 
 @cache

@@ -58,12 +58,10 @@ def measure(folder: Path, data: Path, count: int, seed: int, processes: int, tra
                 step = window.shape[1] / SAMPLING_RATE / len(frames)
                 ends = (spoken[0] * step - LEAD, (spoken[-1] + 1) * step - LEAD - length / SAMPLING_RATE)
                 off += [abs(end) for end in ends]
-    programs = dict.fromkeys(sorted(clips.programs))
-    said_by = {
-        name: [pair for pair, program in zip(heard[False], clips.programs, strict=True) if program == name]
-        for name in programs
+    told = list(zip(heard[False], clips.programs, strict=True))
+    by_program = {
+        name: word_error([pair for pair, program in told if program == name]) for name in sorted(set(clips.programs))
     }
-    by_program = {name: word_error(pairs) for name, pairs in said_by.items()}
     late = float(np.quantile(off, 0.9)) if off else float("nan")
     return Figures(word_error(heard[False]), word_error(heard[True]), by_program, late, len(clips.texts))
 
