@@ -15,7 +15,8 @@ HEAVY = {"torch", "numpy", "transformers", "diffusers", "tokenizers", "huggingfa
 FOLDER = Path(threads.__file__).parent
 # The others say that they are imported inside functions only, since they load torch.
 LIGHT = sorted(
-    {path.stem for path in FOLDER.glob("*.py")} - {"__init__", "onednn", "openvino_network", "quantized_layers"}
+    {path.stem for path in FOLDER.glob("*.py")}
+    - {"__init__", "onednn", "openvino_network", "openvino_text", "quantized_layers"}
 )
 
 

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-from genai_cli.device.compilers import TORCH
-
 PAYS = 2.0  # compile where the time saved is more than this many times the time that compiling takes
 # A compiled pipeline holds copies of its weights in another memory format, beside the memory of its graphs.
 ROOM = 2.0  # times the weights
@@ -33,9 +31,6 @@ class Situation:
     estimate: Times | None
     times: Times = Times()
     asked: bool | None = None
-    compiler: str = TORCH
-    compilers: tuple[str, ...] = (TORCH,)
-    """Those that the task's models can be compiled with."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +45,6 @@ def decide(situation: Situation) -> Decision:
     """Compile only where it was asked for, or on cuda where the time saved is worth twice the time it takes."""
     if situation.estimate is None:
         return Decision(False, f"{situation.task} is never compiled")
-    if situation.compiler not in situation.compilers:
-        return Decision(False, f"{situation.compiler} is not for {situation.task}")
     if situation.asked is not None:
         return Decision(situation.asked, f"asked for{describe_times(situation.times)}")
     if not situation.device.startswith("cuda"):

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from genai_cli.device.compilers import TORCH
@@ -36,6 +37,15 @@ def describe_compiled(compiled: Compiled | None) -> JsonObject:
     if compiled is None:
         return {}
     return {"compiled": True, "compiler": compiled.compiler} if compiled.active else {"compiled": False}
+
+
+@dataclass(frozen=True)
+class Uncompiled:
+    """A model that a compiler was asked for and is not for, and why."""
+
+    compiler: str
+    failure: str
+    active: bool = False
 
 
 class CompiledCall:

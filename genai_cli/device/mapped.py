@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
 
 MAPPINGS = Path("/proc/self/maps")  # https://man7.org/linux/man-pages/man5/proc_pid_maps.5.html
 AT_ONCE = 32_000_000  # bytes; asking Linux takes a millisecond, as long as reading 4 MB of weights
@@ -44,6 +45,14 @@ class SpentWeights:
                 # If this fails, the memory stays in use, and nothing else is wrong.
                 ctypes.CDLL(None).madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), mmap.MADV_DONTNEED)
         self.tensors.clear()
+
+
+def give_back_weights(module: "nn.Module") -> None:
+    """Give back the memory of weights that lie in a mapped file, from which they are read again where need be."""
+    spent = SpentWeights()
+    for parameter in module.parameters():
+        spent.add(parameter)
+    spent.give_back()
 
 
 def find_whole_pages(tensor: "torch.Tensor") -> tuple[int, int]:

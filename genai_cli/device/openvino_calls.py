@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from genai_cli.device.call_form import CallForm, UnsuitableCall
 from genai_cli.device.compilers import OPENVINO
 from genai_cli.device.failures import first_line
-from genai_cli.device.mapped import SpentWeights
+from genai_cli.device.mapped import give_back_weights
 from genai_cli.device.memory import describe_shortage
 from genai_cli.device.private import has_hooks
 from genai_cli.events import Detail, Emit, Stage, ignore
@@ -82,7 +82,7 @@ class OpenVinoCall:
         if shapes not in network.checked:
             wanted = self.plain(*arguments, **named)
             is_close = network.is_close(made, wanted)
-            self.free_weights()
+            give_back_weights(self.module)
             if not is_close and not network.is_new:  # what is kept may be damaged
                 network = self.networks[str(form)] = self.make_network(form, tensors, anew=True)
                 made = network(tensors)
@@ -109,17 +109,10 @@ class OpenVinoCall:
             place.remove()
         self.emit(Stage(f"{'reading' if place.exists() else 'converting'} the {self.part} for OpenVINO..."))
         network = Network(self.module, form, place, tensors)
-        self.free_weights()
+        give_back_weights(self.module)
         how = "converted and kept" if network.is_new else "read from what was kept"
         self.emit(Detail(f"openvino: the {self.part} was {how} in {place.folder}"))
         return network
-
-    def free_weights(self) -> None:
-        """Give back the memory of torch's weights where they lie in a mapped file, from which they are read again."""
-        spent = SpentWeights()
-        for parameter in self.module.parameters():
-            spent.add(parameter)
-        spent.give_back()
 
 
 class OpenVinoPipeline:

@@ -6,7 +6,7 @@ Imported inside functions only: it loads torch and OpenVINO. Where such networks
 import gc
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     import openvino
 
 LAYOUT = "1"  # raise it where what is kept changes
-LIBRARIES = ("torch", "diffusers", OPENVINO)
+LIBRARIES = ("torch", "diffusers", "transformers", OPENVINO)
 NETWORK = "network.xml"
 # OpenVINO's names of a dtype: as a setting, and in the list of what a processor can do.
 PRECISIONS = {torch.bfloat16: ("bf16", "BF16"), torch.float16: ("f16", "FP16")}
@@ -89,8 +89,8 @@ class KeptPlace:
     about: JsonObject
 
     @classmethod
-    def find(cls, files: ModelFiles, part: str, dtype: str, form: CallForm) -> "KeptPlace":
-        """That of a part in a dtype for calls of a form."""
+    def find(cls, files: ModelFiles, part: str, dtype: str, form: object) -> "KeptPlace":
+        """That of a part in a dtype for calls of a form, which its `repr` tells from others."""
         reference = files.reference
         configs = [stamp_file(file) for file in sorted(files.folder.glob("*/config.json"))]
         vae = stamp_file(files.vae) if files.vae is not None else None
@@ -166,13 +166,7 @@ class Network:
         network, about = found
         self.single = bool(about["single"])
         self.checked = set(about.get("checked", []))
-        settings = {
-            "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-            "INFERENCE_PRECISION_HINT": choose_precision(self.dtype),
-            "ENABLE_CPU_PINNING": False,  # which would bind two busy programs to the same cores
-        }
-        self.request = load_openvino().compile_model(network, "CPU", settings).create_infer_request()
+        self.request = compile_network(network, self.dtype).create_infer_request()
 
     def __call__(self, tensors: Sequence[torch.Tensor]) -> "torch.Tensor | tuple[torch.Tensor, ...]":
         """What the module gives for the tensors of a call."""
@@ -218,6 +212,20 @@ def convert(
             return found
         raise RuntimeError("what was kept cannot be read")
     return network, facts
+
+
+def compile_network(
+    network: "openvino.Model", dtype: torch.dtype, more: Mapping[str, str] | None = None
+) -> "openvino.CompiledModel":
+    """A network made ready to run in a dtype, with as many threads as torch has; `more` are settings of OpenVINO's."""
+    settings = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+        "INFERENCE_PRECISION_HINT": choose_precision(dtype),
+        "ENABLE_CPU_PINNING": False,  # which would bind two busy programs to the same cores
+        **(more or {}),
+    }
+    return load_openvino().compile_model(network, "CPU", settings)
 
 
 def choose_precision(dtype: torch.dtype) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from genai_cli.collector import collector_off
 from genai_cli.device.bfloat16 import choose_dtype
-from genai_cli.device.compilers import TORCH
+from genai_cli.device.compilers import OPENVINO, TORCH
 from genai_cli.device.workload import Burden
 from genai_cli.errors import DeviceError, InputError
 from genai_cli.request.made_in import MadeIn
@@ -45,6 +45,11 @@ class Placement:
     def compiled_by_torch(self) -> bool:
         """Whether torch's compiler is to trace the layers, which then may not be of any kind."""
         return self.compile and self.compiler == TORCH
+
+    @property
+    def compiled_by_openvino(self) -> bool:
+        """Whether OpenVINO is to run the model."""
+        return self.compile and self.compiler == OPENVINO
 
     def torch_dtype(self) -> "torch.dtype":
         """The `torch.dtype` of that name."""

@@ -42,7 +42,7 @@ class Placing:
         str | None,
         Option(
             "--compiler",
-            help="Compile with it: torch, or openvino (pictures on a CPU).",
+            help="Compile with it: torch, or openvino on a CPU.",
             default="torch, where --compile says so",
             choices=COMPILERS,
             needs="compiles",

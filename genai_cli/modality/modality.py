@@ -10,7 +10,6 @@ import genai_cli
 from genai_cli.content.content import SIGNED_TYPES, Content
 from genai_cli.content.record import GENERATED
 from genai_cli.device.compile_decision import Times
-from genai_cli.device.compilers import TORCH
 from genai_cli.device.workload import Work
 from genai_cli.errors import GenaiError
 from genai_cli.events import Emit
@@ -81,8 +80,6 @@ class Modality(ABC, Generic[R]):
     service: ClassVar[Service | None] = None
     """How a server of that API makes a result; None where none does."""
 
-    compilers: ClassVar[tuple[str, ...]] = (TORCH,)
-    """What its models can be compiled with, where they are compiled at all."""
     compiles: ClassVar[bool] = False
     signable: ClassVar[bool] = False
     packable: ClassVar[bool] = False

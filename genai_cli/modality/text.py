@@ -10,6 +10,8 @@ from genai_cli.content import text as content
 from genai_cli.content.content import Content
 from genai_cli.content.openai_answers import CHAT, COMPLETION, answer_chat, answer_completions
 from genai_cli.device.compile_decision import Times
+from genai_cli.device.compiling import CompiledCall, Uncompiled, compile_decoding
+from genai_cli.device.openvino_decoding import OpenVinoDecoding, open_decoding
 from genai_cli.device.private import compile_on_all_devices, is_stateful
 from genai_cli.device.workload import Work
 from genai_cli.errors import GenaiError, InputError
@@ -37,7 +39,7 @@ from genai_cli.modality.decoding.settings import (
 from genai_cli.modality.decoding.streaming import PieceStream, StopEndedItems
 from genai_cli.modality.known_models import TEXTS
 from genai_cli.modality.modality import TINY, Modality, Result
-from genai_cli.modality.seeing.eyes import Eyes, check_sight, choose_class, place_seen
+from genai_cli.modality.seeing.eyes import CAUSAL, Eyes, check_sight, choose_class, place_seen
 from genai_cli.modality.service import Service
 from genai_cli.request.input import Input
 from genai_cli.request.openai_rows import CONVERSATION, PROMPTS, Endpoint, read_conversation, read_prompts
@@ -185,11 +187,15 @@ class Text(Modality[TextRequest]):
 
     def __init__(self, files: "ModelFiles", placement: "Placement") -> None:
         """Load the model and its tokenizer."""
-        from genai_cli.device.compiling import compile_decoding
         from genai_cli.device.loading import load_companion, load_model
 
         self.tokenizer = load_companion("AutoTokenizer", files)
-        self.model = load_model(choose_class(files.architecture), files, placement)
+        class_name = choose_class(files.architecture)
+        if placement.compiled_by_openvino:
+            self.load_for_openvino(class_name, files, placement)
+        else:
+            self.model = load_model(class_name, files, placement)
+            self.compiled = compile_decoding(self.model, placement.on_cuda) if placement.compile else None
         self.eyes = Eyes(files)
         config = self.model.config.get_text_config()
         self.context = find_context(config)
@@ -199,7 +205,21 @@ class Text(Modality[TextRequest]):
         self.special = list_special_tokens(self.tokenizer)
         if self.context is not None:
             keep_positions_below(self.model, self.context)
-        self.compiled = compile_decoding(self.model, placement.on_cuda) if placement.compile else None
+
+    def load_for_openvino(self, class_name: str, files: "ModelFiles", placement: "Placement") -> None:
+        """Load a model that OpenVINO runs; where it cannot, as torch runs it."""
+        from genai_cli.device.loading import load_model
+
+        is_seeing = class_name != CAUSAL
+        # OpenVINO makes small weights of float32 ones.
+        whole = replace(placement, quantize=None, dtype="float32" if placement.quantize else placement.dtype)
+        self.model = load_model(class_name, files, placement if is_seeing else whole)
+        if is_seeing:
+            self.compiled = Uncompiled(placement.compiler, "it is not for models that see")
+            return
+        self.compiled = open_decoding(self.model, files, placement)
+        if not self.compiled.active and placement.quantize:
+            self.model = load_model(class_name, files, placement)
 
     @property
     def takes_several(self) -> bool:
@@ -303,6 +323,8 @@ class Text(Modality[TextRequest]):
         ]
         tokens, mask = pad_left([item.tokens for item in items], config.pad_token_id or 0)
         device = self.model.device
+        if isinstance(self.compiled, OpenVinoDecoding):
+            self.compiled.begin(says[0])
         finite, likeliest = FiniteScores(), Likeliest()
         is_watched = any(item.used.probabilities for item in items)
         with torch.inference_mode():
@@ -354,7 +376,7 @@ class Text(Modality[TextRequest]):
             bos_token_id=stated.bos_token_id,
             eos_token_id=self.ends or None,
             pad_token_id=first_end if padding is None else padding,
-            **(self.configure_static_cache(items) if self.compiled else {}),
+            **(self.configure_static_cache(items) if isinstance(self.compiled, CompiledCall) else {}),
         )
 
     def configure_static_cache(self, items: Sequence[Prepared]) -> JsonObject:

@@ -106,7 +106,7 @@ class LoadedModel:
             },
             placement.record(),
             seconds,
-            (*self.modality.libraries, *((OPENVINO,) if (decision.compile, compiler) == (True, OPENVINO) else ())),
+            (*self.modality.libraries, *((OPENVINO,) if placement.compiled_by_openvino else ())),
         )
         self.told_failure = False
 
@@ -117,9 +117,8 @@ class LoadedModel:
             key = build_times_key(spec.task, hints.pace, self.files.reference.id, self.device, compiler)
             self.lesson, times = Lesson(key), read_times(key)
         weights, free = self.files.count_weight_bytes(), read_free_memory(self.device)
-        estimate, compilers = self.modality.compile_times, self.modality.compilers
-        known = (spec.task, self.device, hints.items, weights, free, estimate, times)
-        return decide(Situation(*known, asked, compiler, compilers))
+        known = (spec.task, self.device, hints.items, weights, free, self.modality.compile_times, times)
+        return decide(Situation(*known, asked))
 
     def watch_compiling(self, request: Request, seconds: float, emit: Emit) -> None:
         """Learn from the time of an item of the usual pace, and say once where the compiler failed."""

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 from genai_cli.content.content import Content
 from genai_cli.content.picture import Picture
 from genai_cli.device.compile_decision import Times
-from genai_cli.device.compilers import COMPILERS
 from genai_cli.device.failures import first_line
 from genai_cli.device.workload import Work
 from genai_cli.errors import InputError
@@ -80,7 +79,6 @@ class Painter(Modality[P]):
     previews: ClassVar[bool] = True
     # On purpose slow to compile and little to gain, before anything was seen on a machine.
     compile_times: ClassVar[Times | None] = Times(2.0, 1.6, 120.0)
-    compilers: ClassVar[tuple[str, ...]] = COMPILERS
 
     def __init__(self, files: "ModelFiles", placement: "Placement") -> None:
         """Load the pipeline. Raises InputError where it is not of the task's kind."""

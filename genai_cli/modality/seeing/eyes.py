@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from genai_cli.hub.fetching import ModelFiles
 
+CAUSAL = "AutoModelForCausalLM"
 OF_TOKENS = ("input_ids", "attention_mask")
 
 
@@ -64,7 +65,7 @@ def choose_class(architecture: str) -> str:
     from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES as seeing
 
     is_seeing = architecture in seeing.values() and architecture not in causal.values()
-    return "AutoModelForImageTextToText" if is_seeing else "AutoModelForCausalLM"
+    return "AutoModelForImageTextToText" if is_seeing else CAUSAL
 
 
 def place_seen(seen: JsonObject, model: "PreTrainedModel") -> JsonObject:

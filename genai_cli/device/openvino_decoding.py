@@ -1,0 +1,95 @@
+"""Texts whose tokens OpenVINO makes. Imported without OpenVINO and torch, which are loaded with a model."""
+
+import functools
+from typing import TYPE_CHECKING
+
+from genai_cli.device.compilers import OPENVINO
+from genai_cli.device.compiling import Uncompiled
+from genai_cli.device.failures import first_line
+from genai_cli.device.mapped import give_back_weights
+from genai_cli.device.memory import describe_shortage
+from genai_cli.device.placement import Placement
+from genai_cli.events import Detail, Emit
+from genai_cli.hub.fetching import ModelFiles
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import Cache, PreTrainedModel
+    from transformers.modeling_outputs import CausalLMOutputWithPast
+
+    from genai_cli.device.openvino_text import DecodingNetwork
+
+PART = "text model"
+
+
+class OpenVinoDecoding:
+    """The call of a causal model in transformers' `generate`, made by OpenVINO."""
+
+    compiler = OPENVINO
+    active = True
+    failure = None
+
+    def __init__(self, model: "PreTrainedModel", network: "DecodingNetwork", opened: str) -> None:
+        """Put itself in the place of the model's call; `opened` says how the network was come by."""
+        self.network = network
+        self.opened: str | None = opened
+        functools.update_wrapper(self, model.forward)  # `generate` reads from its parameters what the model takes
+        model.forward = self
+
+    def begin(self, emit: Emit) -> None:
+        """Begin texts, which know nothing of those before."""
+        if self.opened:
+            emit(Detail(f"openvino: {self.opened}"))
+            self.opened = None
+        self.network.reset()
+
+    def __call__(
+        self,
+        *,
+        input_ids: "Tensor",
+        past_key_values: "Cache",
+        attention_mask: "Tensor | None" = None,
+        position_ids: "Tensor | None" = None,
+        **_: object,
+    ) -> "CausalLMOutputWithPast":
+        """The scores (texts, 1, words) of what follows new tokens (texts, length).
+
+        `generate` learns from its cache how many tokens were read, and nothing else is in there.
+        """
+        from transformers.modeling_outputs import CausalLMOutputWithPast
+
+        if attention_mask is None:  # it hides nothing
+            length = past_key_values.get_seq_length() + input_ids.shape[1]
+            attention_mask = input_ids.new_ones(len(input_ids), length)
+        scores = self.network(input_ids, attention_mask, position_ids)
+        counted = scores.new_zeros(len(input_ids), 1, input_ids.shape[1], 1)
+        past_key_values.update(counted, counted, 0)
+        return CausalLMOutputWithPast(logits=scores, past_key_values=past_key_values)
+
+
+def open_decoding(model: "PreTrainedModel", files: ModelFiles, placement: Placement) -> "OpenVinoDecoding | Uncompiled":
+    """Have a model, whose weights are those of its files, answered by OpenVINO; or why that cannot be done.
+
+    The network is read, or converted and kept. Before it is used, it is compared with torch once.
+    """
+    from genai_cli.device.openvino_text import DecodingNetwork, find_place, is_like_torch
+
+    place = find_place(files, PART, placement)
+    try:
+        network = DecodingNetwork(model, placement, place)
+        is_close = network.is_checked or is_like_torch(network, model, placement)
+        if not is_close and not network.is_new:  # what is kept may be damaged
+            place.remove()
+            network = DecodingNetwork(model, placement, place)
+            is_close = is_like_torch(network, model, placement)
+    except Exception as error:  # whatever OpenVINO cannot do, torch can
+        if describe_shortage(error) is not None:
+            raise
+        return Uncompiled(OPENVINO, f"{PART}: {type(error).__name__}: {first_line(error)}")
+    finally:
+        give_back_weights(model)
+    if not is_close:
+        return Uncompiled(OPENVINO, f"{PART}: OpenVINO gives other scores than torch")
+    network.note_checked()
+    how = "converted and kept" if network.is_new else "read from what was kept"
+    return OpenVinoDecoding(model, network, f"the {PART} was {how} in {place.folder}")
