@@ -2,12 +2,18 @@
 
 import sys
 
+from genai_cli.collector import collector_off, set_aside
+
 
 def run() -> None:
     """Run the command line and leave with its exit code."""
-    from genai_cli.cli.main import main
+    with collector_off():
+        from genai_cli.cli.main import main
 
-    sys.exit(main())
+        set_aside()
+    code = main()
+    set_aside()
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -58,6 +58,13 @@ def test_no_heavy_library_is_loaded(arguments: list[str], code: int, tmp_path: P
     assert not set(HEAVY) & set(modules)
 
 
+def test_the_collector_works_again_once_the_command_is_imported() -> None:
+    program = "import gc, sys; from genai_cli.__main__ import run; sys.argv = ['genai', 'image', '--help']\n"
+    program += "try:\n    run()\nfinally:\n    print(gc.isenabled(), gc.get_freeze_count() > 0, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "True True\n")
+
+
 def test_version_is_the_package_s(tmp_path: Path) -> None:
     from genai_cli import __version__
 

@@ -171,6 +171,37 @@ def test_a_text_that_repeats_itself_is_heard_again_with_chance(run_main: RunMain
     assert asked["segments"][0]["temperature"] == 0.3
 
 
+@pytest.mark.parametrize("suppressed", ["ĠmyĠfriends.", "<|endoftext|>"])
+def test_suppressed_tokens_are_left_out_as_the_library_does(
+    run_main: RunMain, build: Build, talk: Path, monkeypatch: pytest.MonkeyPatch, suppressed: str
+) -> None:
+    from transformers import AutoTokenizer
+
+    model = build("whisper")
+    file = model / "generation_config.json"
+    token = AutoTokenizer.from_pretrained(model).get_vocab()[suppressed]
+    file.write_text(json.dumps({**json.loads(file.read_text()), "suppress_tokens": [token]}))
+    command = ("transcribe", talk, "-m", model, "-o", "-", "--json")
+    ours = json.loads(run_main(*command).stdout)
+    monkeypatch.setattr("genai_cli.modality.hearing.whisper.suppress_by_bias", lambda *_: None)
+    theirs = json.loads(run_main(*command).stdout)
+    assert ours["segments"] == theirs["segments"]
+    assert ("my friends." in ours["text"]) == (suppressed == "<|endoftext|>")
+
+
+def test_a_window_is_encoded_once_though_its_language_is_found(
+    run_main: RunMain, whisper: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from genai_cli.modality.hearing.whisper import Whisper
+
+    encode, encoded = Whisper.encode, []
+    monkeypatch.setattr(Whisper, "encode", lambda self, windows: encoded.extend(windows) or encode(self, windows))
+    talks = [write_talk(tmp_path / f"{number}.wav", 2 + number) for number in (1, 2)]
+    done = run_main("transcribe", *talks, "-m", whisper, "-o", "-", "--json")
+    assert [json.loads(line)["language"] for line in done.lines] == ["de", "de"]
+    assert len(encoded) == len({id(window) for window in encoded}) == 2
+
+
 @pytest.mark.parametrize("name", ["wav2vec2", "parakeet", "moonshine"])
 def test_other_recognisers(run_main: RunMain, build: Build, tmp_path: Path, name: str) -> None:
     model = build(name)

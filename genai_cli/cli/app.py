@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from genai_cli.cli.command import CONTEXT, Command, Item, Menu, show_version
+from genai_cli.collector import collector_off
 from genai_cli.modality.registry import find_entry, list_entries, list_requests
 
 if TYPE_CHECKING:
@@ -39,9 +40,10 @@ class MainMenu(Menu):
     def get_command(self, ctx: "Context", cmd_name: str) -> TyperCommand | TyperGroup | None:
         del ctx
         item = next((item for item in COMMANDS if item.name == cmd_name), None)
-        if item is not None:
-            return self.load(item)
-        return load_task(cmd_name).build() if find_entry(cmd_name) else None
+        with collector_off():
+            if item is not None:
+                return self.load(item)
+            return load_task(cmd_name).build() if find_entry(cmd_name) else None
 
 
 def load_task(task: str) -> Command:

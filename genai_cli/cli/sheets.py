@@ -38,10 +38,10 @@ class SheetMaker:
     @classmethod
     def choose(cls, options: SheetOptions, items: int) -> "SheetMaker | None":
         """What makes the sheet, if one is asked for. Raises InputError before anything is made."""
-        from genai_cli.gallery.sheet import MOST, choose_format
-
         if options.sheet is None:
             return None
+        from genai_cli.gallery.sheet import MOST, choose_format
+
         choose_format(options.sheet)
         if items > MOST:
             raise InputError(f"{items} results do not fit on a sheet", hint=f"at most {MOST} do")

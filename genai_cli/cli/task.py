@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from genai_cli.cli.command import Command, Given
 from genai_cli.cli.options import RUN_OPTIONS, InsteadOptions, PromptOptions, ReadingOptions, VaryOptions
+from genai_cli.collector import collector_off
 from genai_cli.errors import InputError
 from genai_cli.modality.registry import Entry, find_modality
 from genai_cli.request.input import STDIN
@@ -28,10 +29,10 @@ def make_command(entry: Entry) -> Command:
     instead: tuple[type, ...] = (InsteadOptions,) if request_class.instead else ()
 
     def run(given: Given) -> int:
-        from genai_cli.cli.run import RunOptions, run_rows
-        from genai_cli.cli.screen.previewing import PREVIEW
-        from genai_cli.work.orders import Defaults
-
+        with collector_off():
+            from genai_cli.cli.run import RunOptions, run_rows
+            from genai_cli.cli.screen.previewing import PREVIEW
+            from genai_cli.work.orders import Defaults
         other = find_other_task(request_class, given)
         if other is not None:
             return run_other(other, request_class, given)

@@ -11,9 +11,10 @@ SHORTEST, LONGEST = 1.0, 7.0  # seconds
 PAUSE = 0.6  # seconds of silence between two words, after which a new subtitle begins
 SENTENCE = re.compile(r"[.!?…。！？][\"'”’)\]]*$")
 CLAUSE = re.compile(r"[,;:，、；：–—-][\"'”’)\]]*$")
-WIDE = re.compile("[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]")
+# As text: to compile them takes longer than all else that a short command imports of this file.
+WIDE = "[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]"
 # Scripts without spaces between words: any place is as good as a word's end.
-UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u312f\u31a0-\ua4cf\uf900-\ufaff\uff00-\uffef]")
+UNSPACED = "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u312f\u31a0-\ua4cf\uf900-\ufaff\uff00-\uffef]"
 
 
 @dataclass(frozen=True)
@@ -76,14 +77,14 @@ def cut_words(text: str) -> list[str]:
     """The words of a text, each with the space before it; letters of scripts without spaces are words."""
     words = []
     for word in re.findall(r"\s*\S+", text):
-        words += re.findall(rf"\s*{UNSPACED.pattern}|(?:(?!{UNSPACED.pattern}).)+", word, re.DOTALL)
+        words += re.findall(rf"\s*{UNSPACED}|(?:(?!{UNSPACED}).)+", word, re.DOTALL)
     return words
 
 
 @lru_cache(maxsize=4096)
 def measure(text: str) -> int:
     """How many columns a text takes."""
-    return len(text) + len(WIDE.findall(text))
+    return len(text) + len(re.findall(WIDE, text))
 
 
 def read_words(words: Iterable[Word]) -> str:
@@ -115,7 +116,7 @@ def split(words: list[Word], shape: Shape) -> list[list[Word]]:
 def keeps_apart(words: Sequence[Word], place: int) -> bool:
     """Whether a subtitle may end before this word: it does not where the two are one without a space."""
     text = words[place].text
-    return text[:1].isspace() or bool(UNSPACED.match(text)) or bool(UNSPACED.search(words[place - 1].text[-1:]))
+    return text[:1].isspace() or bool(re.match(UNSPACED, text)) or bool(re.search(UNSPACED, words[place - 1].text[-1:]))
 
 
 def fits(words: Sequence[Word], shape: Shape) -> bool:
@@ -138,7 +139,10 @@ def fill(text: str, width: int) -> list[str]:
     lines: list[str] = []
     for word in cut_words(text):
         glued = (
-            bool(lines) and not word[:1].isspace() and not UNSPACED.match(word) and not UNSPACED.search(lines[-1][-1:])
+            bool(lines)
+            and not word[:1].isspace()
+            and not re.match(UNSPACED, word)
+            and not re.search(UNSPACED, lines[-1][-1:])
         )
         if lines and (glued or measure(lines[-1] + word) <= width):
             lines[-1] += word

@@ -15,8 +15,6 @@ from genai_cli.device.spec import ModelSpec, Placing
 from genai_cli.errors import DeviceError, GenaiError, OutputError
 from genai_cli.events import Detail, Emit, Stage
 from genai_cli.hub.access import Access
-from genai_cli.hub.adapters import find_adapters
-from genai_cli.hub.fetching import resolve
 from genai_cli.hub.names import parse_name
 from genai_cli.hub.reference import ModelReference
 from genai_cli.modality.registry import find_modality, load_catalog
@@ -156,11 +154,15 @@ def make_spec(
 
 def pin(reference: ModelReference, task: str, settings: RunSettings, emit: Emit) -> ModelReference:
     """The reference with its commit, or with the name of a server's model. Raises as the two ways do."""
-    if reference.server is None:
-        return resolve(reference, settings.access.offline, emit)
-    from genai_cli.work.engines.remote import find_served
+    if reference.server is not None:
+        from genai_cli.work.engines.remote import find_served
 
-    return find_served(reference, task, settings.access, settings.key, emit)
+        return find_served(reference, task, settings.access, settings.key, emit)
+    if reference.pinned:
+        return reference
+    from genai_cli.hub.fetching import resolve
+
+    return resolve(reference, settings.access.offline, emit)
 
 
 def list_jobs(orders: Iterable[Order], references: References, writer: Writer | None) -> Iterator[Job]:
@@ -178,7 +180,10 @@ def run(orders: Orders, settings: RunSettings, todo: Todo, emit: Emit) -> Iterat
     models = {needs.model for needs in all_needs}
     # First, as a worker takes its time to start.
     with open_engines(settings.engine, models, settings.key, settings.keep, emit) as produce:
-        orders.adapters = find_adapters(orders.survey.adapters, settings.access, load_catalog(), emit)
+        if orders.survey.adapters:
+            from genai_cli.hub.adapters import find_adapters
+
+            orders.adapters = find_adapters(orders.survey.adapters, settings.access, load_catalog(), emit)
         todo.references, problems = look_up(all_needs, settings, emit)
         for needs, items in all_needs.items():
             jobs = list_jobs(orders.select(needs), todo.references, todo.writer)

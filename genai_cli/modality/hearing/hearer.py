@@ -1,5 +1,6 @@
 """What hears: a loaded model that turns windows of sound into segments of text."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -60,7 +61,7 @@ def join_words(pieces: Sequence[tuple[str, float, float]]) -> tuple[Word, ...]:
     for text, start, end in pieces:
         if not text:
             continue
-        begins = not words or text[:1].isspace() or bool(UNSPACED.match(text))
+        begins = not words or text[:1].isspace() or bool(re.match(UNSPACED, text))
         if begins:
             words.append(Word(start, end, text))
         else:

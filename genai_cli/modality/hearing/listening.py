@@ -148,12 +148,12 @@ def take_group(hearer: Hearer, sounds: Sequence[Listening]) -> list[tuple[Listen
 
 def find_languages(hearer: Hearer, group: Sequence[tuple[Listening, Window, int]]) -> None:
     """Find the languages of sounds that begin: each has that of its first window."""
-    first = {id(one): (one, window) for one, window, _ in reversed(group) if one.wish.language is None}
-    if not first:
+    if all(one.wish.language for one, _, _ in group):
         return
-    begun = list(first.values())
-    languages = hearer.prepare([window for _, window in begun], [one.wish for one, _ in begun])
-    for (one, _), language in zip(begun, languages, strict=True):
+    languages = hearer.prepare([window for _, window, _ in group], [one.wish for one, _, _ in group])
+    for (one, _, _), language in zip(group, languages, strict=True):
+        if one.wish.language is not None:
+            continue
         one.wish = replace(one.wish, language=language)
         if language is not None:
             what = f"{one.asked.sound.name}: the language is {name_language(language)}"

@@ -11,7 +11,7 @@ import socket
 import struct
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -242,10 +242,20 @@ def take_fingerprint() -> str:
     """
     package = Path(__file__).parents[2]
     stamps: list[object] = [__version__, sys.version]
-    for path in sorted(package.rglob("*.py")):
-        found = path.stat()
-        stamps.append((path.name, found.st_mtime_ns, found.st_size))
+    for entry in list_code(package):
+        found = entry.stat()
+        stamps.append((entry.name, found.st_mtime_ns, found.st_size))
     for name in LIBRARIES:
         spec = find_spec(name)
         stamps.append(Path(spec.origin).stat().st_mtime_ns if spec and spec.origin else None)
     return hashlib.sha256(repr(stamps).encode()).hexdigest()[:16]
+
+
+def list_code(folder: Path | str) -> Iterator[os.DirEntry[str]]:
+    """The Python files of a package, in a fixed order."""
+    with os.scandir(folder) as entries:
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            if entry.name.endswith(".py"):
+                yield entry
+            elif entry.is_dir():
+                yield from list_code(entry.path)
