@@ -235,6 +235,19 @@ def read_model(class_name: str, files: ModelFiles, placement: Placement, device_
     )
 
 
+def load_shell(class_name: str, files: ModelFiles, placement: Placement) -> "PreTrainedModel":
+    """A transformers model without weights, on the CPU: for a model whose call another program answers."""
+    import torch
+    from torch import nn
+
+    model = read_model(class_name, files, placement, "meta")
+    for module in model.modules():
+        for name, weight in list(module.named_parameters(recurse=False)):
+            nothing = torch.empty(0, dtype=weight.dtype)
+            module.register_parameter(name, nn.Parameter(nothing, requires_grad=False))
+    return model.eval()
+
+
 def load_part(class_name: str, files: ModelFiles, placement: Placement, folder: str = "") -> "PreTrainedModel":
     """A model that another one needs beside it, in a folder inside a model's, as `load_model` makes one."""
     import transformers

@@ -1,6 +1,7 @@
 """Texts whose tokens OpenVINO makes. Imported without OpenVINO and torch, which are loaded with a model."""
 
 import functools
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from genai_cli.device.compilers import OPENVINO
@@ -29,18 +30,19 @@ class OpenVinoDecoding:
     active = True
     failure = None
 
-    def __init__(self, model: "PreTrainedModel", network: "DecodingNetwork", opened: str) -> None:
-        """Put itself in the place of the model's call; `opened` says how the network was come by."""
+    def __init__(self, model: "PreTrainedModel", network: "DecodingNetwork") -> None:
+        """Put itself in the place of the model's call."""
         self.network = network
-        self.opened: str | None = opened
+        self.told = False
         functools.update_wrapper(self, model.forward)  # `generate` reads from its parameters what the model takes
         model.forward = self
 
     def begin(self, emit: Emit) -> None:
         """Begin texts, which know nothing of those before."""
-        if self.opened:
-            emit(Detail(f"openvino: {self.opened}"))
-            self.opened = None
+        if not self.told:
+            how = "converted and kept" if self.network.is_new else "read from what was kept"
+            emit(Detail(f"openvino: the {PART} was {how} in {self.network.place.folder}"))
+            self.told = True
         self.network.reset()
 
     def __call__(
@@ -67,21 +69,39 @@ class OpenVinoDecoding:
         return CausalLMOutputWithPast(logits=scores, past_key_values=past_key_values)
 
 
-def open_decoding(model: "PreTrainedModel", files: ModelFiles, placement: Placement) -> "OpenVinoDecoding | Uncompiled":
-    """Have a model, whose weights are those of its files, answered by OpenVINO; or why that cannot be done.
+def load_decoding(
+    class_name: str, files: ModelFiles, placement: Placement
+) -> "tuple[PreTrainedModel, OpenVinoDecoding | Uncompiled]":
+    """A causal model that OpenVINO answers for, without weights where its network is kept.
 
-    The network is read, or converted and kept. Before it is used, it is compared with torch once.
+    Where OpenVINO cannot answer it is torch's, and the second part says why.
     """
-    from genai_cli.device.openvino_text import DecodingNetwork, find_place, is_like_torch
+    from genai_cli.device.loading import load_model, load_shell
+    from genai_cli.device.openvino_text import DecodingNetwork, find_place
 
     place = find_place(files, PART, placement)
+    network = DecodingNetwork.read(place, placement)
+    if network is not None:
+        model = load_shell(class_name, files, placement)
+        return model, OpenVinoDecoding(model, network)
+    # OpenVINO makes small weights of float32 ones.
+    whole = replace(placement, quantize=None, dtype="float32" if placement.quantize else placement.dtype)
+    model = load_model(class_name, files, whole)
+    made = convert_decoding(model, files, placement)
+    if isinstance(made, Uncompiled) and placement.quantize:
+        model = load_model(class_name, files, placement)
+    return model, made
+
+
+def convert_decoding(
+    model: "PreTrainedModel", files: ModelFiles, placement: Placement
+) -> "OpenVinoDecoding | Uncompiled":
+    """Convert a model and keep the network, if its scores are torch's but for rounding."""
+    from genai_cli.device.openvino_text import DecodingNetwork, find_place, is_like_torch
+
     try:
-        network = DecodingNetwork(model, placement, place)
-        is_close = network.is_checked or is_like_torch(network, model, placement)
-        if not is_close and not network.is_new:  # what is kept may be damaged
-            place.remove()
-            network = DecodingNetwork(model, placement, place)
-            is_close = is_like_torch(network, model, placement)
+        network = DecodingNetwork.convert(model, find_place(files, PART, placement), placement)
+        is_close = is_like_torch(network, model, placement)
     except Exception as error:  # whatever OpenVINO cannot do, torch can
         if describe_shortage(error) is not None:
             raise
@@ -91,5 +111,4 @@ def open_decoding(model: "PreTrainedModel", files: ModelFiles, placement: Placem
     if not is_close:
         return Uncompiled(OPENVINO, f"{PART}: OpenVINO gives other scores than torch")
     network.note_checked()
-    how = "converted and kept" if network.is_new else "read from what was kept"
-    return OpenVinoDecoding(model, network, f"the {PART} was {how} in {place.folder}")
+    return OpenVinoDecoding(model, network)

@@ -26,7 +26,6 @@ from genai_cli.device.openvino_network import (
 from genai_cli.device.placement import Placement
 from genai_cli.device.quantize import GROUP_SIZE, SMALLEST_SIDE
 from genai_cli.hub.fetching import ModelFiles
-from genai_cli.types import JsonObject
 
 if TYPE_CHECKING:
     import openvino
@@ -48,13 +47,10 @@ def find_place(files: ModelFiles, part: str, placement: Placement) -> KeptPlace:
 class DecodingNetwork:
     """A compiled network that reads tokens after those that it has read, and gives the scores of what follows."""
 
-    def __init__(self, model: PreTrainedModel, placement: Placement, place: KeptPlace) -> None:
-        """Read the network that is kept, or convert the model. Raises what OpenVINO and the model's code do."""
+    def __init__(self, network: "openvino.Model", place: KeptPlace, placement: Placement, *, is_new: bool) -> None:
+        """Make a network ready to run. Raises what OpenVINO does."""
         self.place = place
-        found = place.read()
-        self.is_new = found is None
-        network, about = found or convert(model, placement, place)
-        self.is_checked = CHECKED in about.get("checked", [])
+        self.is_new = is_new
         self.takes = [name for name in INPUTS if name in {given.get_any_name() for given in network.inputs}]
         dtype = placement.torch_dtype()
         settings = {"KV_CACHE_PRECISION": choose_precision(dtype)}
@@ -63,6 +59,23 @@ class DecodingNetwork:
         self.request = compile_network(network, dtype, settings).create_infer_request()
         first = torch.zeros(1, 1, dtype=torch.int64)
         self(first, torch.ones_like(first), first)  # OpenVINO packs the weights at the first call
+
+    @classmethod
+    def read(cls, place: KeptPlace, placement: Placement) -> "DecodingNetwork | None":
+        """The one that is kept and was compared with torch; None where there is none that works."""
+        found = place.read()
+        if found is None or CHECKED not in found[1].get("checked", []):
+            return None
+        try:
+            return cls(found[0], place, placement, is_new=False)
+        except RuntimeError:  # what is kept may be damaged
+            place.remove()
+            return None
+
+    @classmethod
+    def convert(cls, model: PreTrainedModel, place: KeptPlace, placement: Placement) -> "DecodingNetwork":
+        """The network of a model, kept where that can be done. Raises what OpenVINO and the model's code do."""
+        return cls(convert(model, placement, place), place, placement, is_new=True)
 
     def reset(self) -> None:
         """Forget what was read."""
@@ -78,9 +91,7 @@ class DecodingNetwork:
 
     def note_checked(self) -> None:
         """Note that the scores are those of torch, for later runs too."""
-        if not self.is_checked:
-            self.is_checked = True
-            self.place.note_checked(CHECKED)
+        self.place.note_checked(CHECKED)
 
 
 def is_like_torch(network: DecodingNetwork, model: PreTrainedModel, placement: Placement) -> bool:
@@ -155,8 +166,8 @@ def list_tensors(cache: DynamicCache) -> list[torch.Tensor]:
     return [tensor for layer in cache.layers for tensor in (layer.keys, layer.values)]
 
 
-def convert(model: PreTrainedModel, placement: Placement, place: KeptPlace) -> "tuple[openvino.Model, JsonObject]":
-    """The network of a model, kept where that can be done, and what is noted of it. Raises ValueError, RuntimeError."""
+def convert(model: PreTrainedModel, placement: Placement, place: KeptPlace) -> "openvino.Model":
+    """The network of a model, kept where that can be done. Raises ValueError, RuntimeError."""
     load_openvino()
     import openvino
 
@@ -180,9 +191,9 @@ def convert(model: PreTrainedModel, placement: Placement, place: KeptPlace) -> "
         del traced, network
         gc.collect()
         if (found := place.read()) is not None:
-            return found
+            return found[0]
         raise RuntimeError("what was kept cannot be read")
-    return network, {}
+    return network
 
 
 def keep_past_inside(network: "openvino.Model", names: Sequence[str], shapes: Sequence[tuple[int, ...]]) -> None:

@@ -11,7 +11,7 @@ from genai_cli.content.content import Content
 from genai_cli.content.openai_answers import CHAT, COMPLETION, answer_chat, answer_completions
 from genai_cli.device.compile_decision import Times
 from genai_cli.device.compiling import CompiledCall, Uncompiled, compile_decoding
-from genai_cli.device.openvino_decoding import OpenVinoDecoding, open_decoding
+from genai_cli.device.openvino_decoding import OpenVinoDecoding, load_decoding
 from genai_cli.device.private import compile_on_all_devices, is_stateful
 from genai_cli.device.workload import Work
 from genai_cli.errors import GenaiError, InputError
@@ -191,11 +191,14 @@ class Text(Modality[TextRequest]):
 
         self.tokenizer = load_companion("AutoTokenizer", files)
         class_name = choose_class(files.architecture)
-        if placement.compiled_by_openvino:
-            self.load_for_openvino(class_name, files, placement)
+        if placement.compiled_by_openvino and class_name == CAUSAL:
+            self.model, self.compiled = load_decoding(class_name, files, placement)
         else:
             self.model = load_model(class_name, files, placement)
-            self.compiled = compile_decoding(self.model, placement.on_cuda) if placement.compile else None
+        if placement.compiled_by_torch:
+            self.compiled = compile_decoding(self.model, placement.on_cuda)
+        elif placement.compiled_by_openvino and self.compiled is None:
+            self.compiled = Uncompiled(placement.compiler, "it is not for models that see")
         self.eyes = Eyes(files)
         config = self.model.config.get_text_config()
         self.context = find_context(config)
@@ -205,21 +208,6 @@ class Text(Modality[TextRequest]):
         self.special = list_special_tokens(self.tokenizer)
         if self.context is not None:
             keep_positions_below(self.model, self.context)
-
-    def load_for_openvino(self, class_name: str, files: "ModelFiles", placement: "Placement") -> None:
-        """Load a model that OpenVINO runs; where it cannot, as torch runs it."""
-        from genai_cli.device.loading import load_model
-
-        is_seeing = class_name != CAUSAL
-        # OpenVINO makes small weights of float32 ones.
-        whole = replace(placement, quantize=None, dtype="float32" if placement.quantize else placement.dtype)
-        self.model = load_model(class_name, files, placement if is_seeing else whole)
-        if is_seeing:
-            self.compiled = Uncompiled(placement.compiler, "it is not for models that see")
-            return
-        self.compiled = open_decoding(self.model, files, placement)
-        if not self.compiled.active and placement.quantize:
-            self.model = load_model(class_name, files, placement)
 
     @property
     def takes_several(self) -> bool:

@@ -53,7 +53,8 @@ class ModelSource:
         companions = find_modality(spec.task).find_companions(files.folder)
         self.files: ModelFiles = fetch_companions(files, companions, options, emit)
         self.downloaded = time.perf_counter()
-        read_ahead(list_weights_to_read(self.files, spec.quantize, placing.dtype))
+        if placing.compiler != OPENVINO:  # whose networks are read in place of most weights
+            read_ahead(list_weights_to_read(self.files, spec.quantize, placing.dtype))
 
 
 class LoadedModel:
