@@ -9,7 +9,7 @@ import soundfile
 from conftest import RunMain
 from readers import wave_samples
 
-SENTENCES = ("turn the red light on", "one two three four five", "please close the door behind the house")
+SENTENCES = ("turn the blue light on", "one two three four five", "please close the door behind the house")
 
 
 def heard(run_main: RunMain, file: str) -> list[str]:

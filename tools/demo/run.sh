@@ -32,13 +32,13 @@ show detect "$circle" -m tiny
 show embed "A dog runs in the park" "A cat sits on the mat" "The market fell on Monday" -m tiny -o "$OUT/vectors.npy"
 show embed "a kitten on a rug" --near --in "$OUT/vectors.npy" --top 2
 show audio "electric rock solo" -m tiny --duration 5 --seed 1 -o "$OUT/"
-show speak "Turn the red light on." -m tiny --seed 1 -o "$OUT/"
-show transcribe "$OUT/turn-the-red-light-on-1.wav" -m tiny -o -
+show speak "Turn the blue light on." -m tiny --seed 1 -o "$OUT/"
+show transcribe "$OUT/turn-the-blue-light-on-1.wav" -m tiny -o -
 show gallery "$OUT" --sheet "$OUT/contact-sheet.png"
 # On the page, what was said of a picture, and in a sound, stands beside it.
 "$BIN/genai" describe "$circle" "$diamond" -m tiny --json >"$OUT/described.jsonl"
 "$BIN/genai" detect "$circle" -m tiny --json >"$OUT/found.jsonl"
-"$BIN/genai" transcribe "$OUT/turn-the-red-light-on-1.wav" -m tiny -o - --json >"$OUT/heard.jsonl"
+"$BIN/genai" transcribe "$OUT/turn-the-blue-light-on-1.wav" -m tiny -o - --json >"$OUT/heard.jsonl"
 show gallery "$OUT"
 
 printf '\nThe files, and a contact sheet of them all, are in %s/:\n' "$OUT"

@@ -19,6 +19,8 @@ class StagedRecipe:
     minutes: float
     on_gpu: bool = True
     """Whether a GPU can train it, and trials can end after some steps."""
+    goes_on: bool = False
+    """Whether it can start from an exported model."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class StagedOptions:
     processes: int
     clips: int | None
     most_steps: int | None
+    start: Path | None
 
 
 def read_options(recipe: StagedRecipe) -> StagedOptions:
@@ -58,6 +61,10 @@ def read_options(recipe: StagedRecipe) -> StagedOptions:
         parser.add_argument("--steps", type=int, help="most steps of a stage, for trials")
     else:
         parser.set_defaults(device="cpu", steps=None)
+    if recipe.goes_on:
+        parser.add_argument("--start", type=Path, help="an exported model to go on from (default: from nothing)")
+    else:
+        parser.set_defaults(start=None)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1, help="cpu threads of the training (default: %(default)s)")
     parser.add_argument(
@@ -82,6 +89,7 @@ def read_options(recipe: StagedRecipe) -> StagedOptions:
         processes=found.processes,
         clips=found.clips,
         most_steps=found.steps,
+        start=found.start,
     )
 
 

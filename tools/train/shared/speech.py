@@ -1,4 +1,4 @@
-"""Speech that programs synthesise for training: espeak-ng and flite, called as programs. Nothing of them is shipped."""
+"""Speech that programs synthesise for training: espeak-ng and flite. Nothing of them is shipped."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import soundfile
 import soxr
 from numpy.typing import NDArray
+
+from tools.train.shared.espeak import load_espeak
 
 SAMPLING_RATE = 16_000
 QUIET = 0.004
@@ -36,10 +38,14 @@ class Order:
 
 @dataclass(frozen=True)
 class Spoken:
-    """What a program said: int16 samples of shape (samples,) at 16 kHz, and flite's phones with their ends in s."""
+    """What a program said: int16 samples of shape (samples,) at 16 kHz.
+
+    flite tells its phones with their ends in s, espeak-ng the s at which the word at each place in the text begins.
+    """
 
     samples: NDArray[np.int16]
-    phones: tuple[tuple[str, float], ...]
+    phones: tuple[tuple[str, float], ...] = ()
+    begins: dict[int, float] = field(default_factory=dict)
 
 
 def check_programs(names: Iterable[str]) -> None:
@@ -50,7 +56,7 @@ def check_programs(names: Iterable[str]) -> None:
 
 
 def say(order: Order) -> Spoken:
-    """Synthesise one order. Raises subprocess.CalledProcessError if the program fails."""
+    """Synthesise one order. Raises subprocess.CalledProcessError if flite fails."""
     if order.program == "flite":
         stretch = f"duration_stretch={160 / order.speed:.3f}"
         command = ["flite", "-voice", order.voice, "--setf", stretch, "-psdur", "-o", "/dev/stdout", "-t", order.text]
@@ -61,9 +67,9 @@ def say(order: Order) -> Spoken:
         listed = (out[:start] + out[start + length :]).decode("ascii", "replace")
         phones = tuple((name, float(end)) for name, end in re.findall(r"([a-z]+):([0-9.]+)", listed))
         return Spoken(_read(out[start : start + length]), phones)
-    speed, pitch = str(order.speed), str(order.pitch)
-    command = ["espeak-ng", "-v", order.voice, "-s", speed, "-p", pitch, "--stdout", "--", order.text]
-    return Spoken(_read(subprocess.run(command, check=True, capture_output=True).stdout), ())
+    espeak = load_espeak()
+    samples, begins = espeak.say(order.text, order.voice, order.speed, order.pitch)
+    return Spoken(soxr.resample(samples, espeak.rate, SAMPLING_RATE), begins=begins)
 
 
 def say_all(orders: list[Order], processes: int) -> Iterator[Spoken]:

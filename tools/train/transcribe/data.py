@@ -1,4 +1,4 @@
-"""The clips: sentences of known words in many voices, and windows of some clips with their words."""
+"""The clips: sentences of known words in many voices, and windows of some clips with their words and places."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tools.train.shared.checkpoint import load_checkpoint, save_checkpoint
 from tools.train.shared.sentences import read_sentences
 from tools.train.shared.speech import SAMPLING_RATE, say_all, trim
+from tools.train.transcribe.places import place_words
 from tools.train.transcribe.tokens import word_ids
 from tools.train.transcribe.voices import order
 from tools.train.transcribe.words import ALIKE, WORDS, find_fragments, write_sentence
@@ -22,10 +23,14 @@ MOST_CLIPS = 12
 """of a window"""
 WORD_CLIPS = 30
 """of each word alone"""
-WORD_STEPS = 2500
-"""The first ones are of single words, whose places are known: CTC alone finds words far later."""
+WORD_STEPS = 1200
+"""The first ones are of single words alone."""
+WORD_SHARE = 0.25
+"""of the windows later on"""
 WORD_WINDOW = 3.5
 """s"""
+WORD_RATES, SENTENCE_RATES = (0.9, 1.5), (0.85, 1.3)
+"""Words alone are said more slowly than those of a sentence. A faster clip is also that of a smaller head."""
 STEP = 4000
 NOBODY = 0.05
 """share of windows in which nobody speaks"""
@@ -33,12 +38,16 @@ NOBODY = 0.05
 
 @dataclass(frozen=True)
 class Clips:
-    """Texts and their int16 samples, one after another: clip i is samples[starts[i] : starts[i] + lengths[i]]."""
+    """Texts and their int16 samples, one after another: clip i is samples[starts[i] : starts[i] + lengths[i]].
+
+    spans[i] (words, 2) are where its words begin and end, in samples of the clip; NaN if that is not known.
+    """
 
     texts: list[str]
     samples: NDArray[np.int16]
     starts: NDArray[np.int64]
     lengths: NDArray[np.int64]
+    spans: list[NDArray[np.float64]]
     programs: tuple[str, ...] = ()
     """which one spoke each clip"""
 
@@ -47,16 +56,19 @@ def make_clips(texts: list[str], seed: int, processes: int, held_out: bool = Fal
     """Each text by a voice of its own, without the silence at both ends."""
     rng = np.random.default_rng([seed, int(held_out)])
     orders = [order(text, rng, held_out) for text in texts]
-    kept, parts = [], []
+    kept, parts, spans = [], [], []
     for one, said in zip(orders, say_all(orders, processes), strict=True):
         first, last = trim(said.samples)
         if 0.1 * SAMPLING_RATE < last - first < LONGEST:
             kept.append(one)
             parts.append(said.samples[first:last])
+            placed = place_words(one, said, last / SAMPLING_RATE)
+            nowhere = np.full((len(one.text.split()), 2), np.nan)
+            spans.append(nowhere if placed is None else placed * SAMPLING_RATE - first)
     lengths = np.array([len(part) for part in parts], dtype=np.int64)
     starts = np.cumsum(lengths) - lengths
     programs = tuple(one.program for one in kept)
-    return Clips([one.text for one in kept], np.concatenate(parts), starts, lengths, programs)
+    return Clips([one.text for one in kept], np.concatenate(parts), starts, lengths, spans, programs)
 
 
 def training_texts(data: Path, count: int, seed: int) -> list[str]:
@@ -84,12 +96,24 @@ def load_clips(data: Path, work: Path, count: int, seed: int, processes: int) ->
     path = work / "clips.pt"
     saved = load_checkpoint(path)
     if saved is not None:
-        return Clips(saved["texts"], *(saved[name].numpy() for name in ("samples", "starts", "lengths")))
+        flat = (saved[name].numpy() for name in ("samples", "starts", "lengths"))
+        return Clips(saved["texts"], *flat, [part.numpy() for part in saved["spans"]])
     clips = make_clips(training_texts(data, count, seed), seed, processes)
     # As tensors: a pickle of an array of this size is slow.
     arrays = {"samples": clips.samples, "starts": clips.starts, "lengths": clips.lengths}
-    save_checkpoint(path, {"texts": clips.texts, **{name: torch.from_numpy(part) for name, part in arrays.items()}})
+    spans = [torch.from_numpy(part) for part in clips.spans]
+    flat = {name: torch.from_numpy(part) for name, part in arrays.items()}
+    save_checkpoint(path, {"texts": clips.texts, "spans": spans, **flat})
     return clips
+
+
+@dataclass(frozen=True)
+class Said:
+    """The number of a word, and where in its window it begins and ends, in samples; NaN if that is not known."""
+
+    word: int
+    start: float
+    end: float
 
 
 @dataclass(frozen=True)
@@ -97,8 +121,7 @@ class Plan:
     """Where the clips of a batch of windows stand, and which words they say.
 
     starts, lengths (of clips), places (samples in the window), rates and gains have the shape (windows, MOST_CLIPS); a
-    length of 0 is no clip. sizes are the samples of each window, words the numbers of each clip's words. `placed` says
-    that each clip is one word.
+    length of 0 is no clip. sizes are the samples of each window. `alone` says that all words were spoken one by one.
     """
 
     starts: NDArray[np.int64]
@@ -107,18 +130,13 @@ class Plan:
     rates: NDArray[np.float64]
     gains: NDArray[np.float64]
     sizes: list[int]
-    words: list[list[list[int]]]
-    placed: bool
+    words: list[list[Said]]
+    alone: bool
 
     @property
     def longest(self) -> int:
         """Samples that hold every window; their number has small factors alone, which a Fourier transform likes."""
         return -(-max(self.sizes) // STEP) * STEP
-
-    @property
-    def spans(self) -> NDArray[np.float64]:
-        """Where each clip begins and ends, (windows, MOST_CLIPS, 2), in samples of its window."""
-        return np.stack([self.places, self.places + self.lengths / self.rates], -1)
 
 
 class Planner:
@@ -136,28 +154,32 @@ class Planner:
     def __getitem__(self, step: int) -> Plan:
         """The batch of that step; always the same one."""
         rng = np.random.default_rng([self._seed, 1, step])
-        placed = step < WORD_STEPS
         shape = (self._size, MOST_CLIPS)
         starts, lengths, places = (np.zeros(shape, dtype=np.int64) for _ in range(3))
-        # Words alone are said more slowly than those of a sentence.
-        rates, gains = rng.uniform(0.9, 1.5 if placed else 1.1, shape), 10 ** rng.uniform(-0.15, 0.15, shape)
+        rates, gains = np.ones(shape), 10 ** rng.uniform(-0.15, 0.15, shape)
         sizes: list[int] = []
-        words: list[list[list[int]]] = []
+        words: list[list[Said]] = []
         for row in range(self._size):
-            chosen = [] if rng.random() < NOBODY else self._draw_words(rng) if placed else self._draw_clips(rng)
+            alone = step < WORD_STEPS or rng.random() < WORD_SHARE
+            chosen = [] if rng.random() < NOBODY else self._draw_words(rng) if alone else self._draw_clips(rng)
+            rates[row] = rng.uniform(*(WORD_RATES if alone else SENTENCE_RATES), MOST_CLIPS)
             end = float(rng.exponential(0.25)) + 0.02
-            said: list[list[int]] = []
+            said: list[Said] = []
             for slot, clip in enumerate(chosen):
                 lasting = self._clips.lengths[clip] / rates[row, slot] / SAMPLING_RATE
-                if placed and slot and end + lasting > WORD_WINDOW:
+                if alone and slot and end + lasting > WORD_WINDOW:
                     break
                 starts[row, slot], lengths[row, slot] = self._clips.starts[clip], self._clips.lengths[clip]
                 places[row, slot] = round(end * SAMPLING_RATE)
-                said.append(self._words[clip])
-                end += lasting + (_draw_gap(rng) if placed else rng.uniform(0.1, 0.9))
+                said += self._say(clip, places[row, slot], rates[row, slot])
+                end += lasting + (_draw_gap(rng) if alone else rng.uniform(0.1, 0.9))
             sizes.append(round((end + (rng.uniform(0.1, 0.5) if said else rng.uniform(0.5, 3))) * SAMPLING_RATE))
             words.append(said)
-        return Plan(starts, lengths, places, rates, gains, sizes, words, placed)
+        return Plan(starts, lengths, places, rates, gains, sizes, words, step < WORD_STEPS)
+
+    def _say(self, clip: int, place: int, rate: float) -> list[Said]:
+        spans = self._clips.spans[clip] / rate + place
+        return [Said(word, *span) for word, span in zip(self._words[clip], spans.tolist(), strict=True)]
 
     def _draw_words(self, rng: np.random.Generator) -> list[int]:
         return [int(clip) for clip in rng.choice(self._single, MOST_CLIPS)]

@@ -14,10 +14,10 @@ from tools.train.transcribe.data import load_clips
 from tools.train.transcribe.export import export
 from tools.train.transcribe.measure import figure_table, measure
 from tools.train.transcribe.networks import build_model
-from tools.train.transcribe.training import TranscribeRecipe, train
+from tools.train.transcribe.training import TranscribeRecipe, start_from, train
 from tools.train.transcribe.words import WORDS
 
-CLIPS = 12_000
+CLIPS = 20_000
 SENTENCES = 200
 """to measure on"""
 
@@ -37,6 +37,8 @@ def run(options: StagedOptions) -> None:
             recipe = TranscribeRecipe() if device.type == "cuda" else TranscribeRecipe(batch_size=32, workers=0)
             count = build_model().num_parameters()
             note_facts(work, TrainingFacts(count, 0, 0, len(clips.texts), recipe.batch_size, device.type))
+            if options.start is not None and not (work / "model.pt").exists():
+                start_from(options.start, work / "model.pt")
             train(clips, budget, options.seed, work / "model.pt", device, recipe, options.most_steps)
     if "export" in options.stages:
         export(work, options.out)

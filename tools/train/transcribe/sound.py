@@ -41,7 +41,7 @@ def _rooms(device: torch.device) -> Tensor:
     return tail.to(device)
 
 
-def disturb(windows: Tensor, snr: tuple[float, float] = (3.0, 35.0)) -> Tensor:
+def disturb(windows: Tensor, snr: tuple[float, float] = (0.0, 30.0)) -> Tensor:
     """Windows in rooms, through microphones, with noise or other voices, each at a loudness of its own."""
     (size, length), device = windows.shape, windows.device
     padded = length + ECHO
@@ -59,8 +59,9 @@ def _draw_snr(size: int, snr: tuple[float, float], device: torch.device) -> tupl
     """(dB of each window, kind of its noise: colours from 0 to 2, or 3 for other voices)."""
     low, high = snr
     level = torch.rand(size, 1, device=device) * (high - low) + low
-    quiet = torch.rand(size, 1, device=device) < 0.25
-    return torch.where(quiet, 60.0, level), torch.randint(4, (size, 1), device=device)
+    quiet = torch.rand(size, 1, device=device) < 0.2
+    kinds = torch.tensor([0, 0, 1, 2, 3], device=device)
+    return torch.where(quiet, 60.0, level), kinds[torch.randint(len(kinds), (size, 1), device=device)]
 
 
 def add_noise(speech: Tensor, snr: Tensor, kind: Tensor) -> Tensor:

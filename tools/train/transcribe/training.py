@@ -1,4 +1,4 @@
-"""The training, by the CTC loss of the words. It has a time budget and can be resumed."""
+"""The training: which word each frame is of, and by CTC which words were said. It can be resumed."""
 
 from __future__ import annotations
 
@@ -13,18 +13,23 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import DataLoader
+from transformers import ParakeetForCTC
 
 from tools.train.shared.budget import Budget, learning_rate_scale
-from tools.train.shared.checkpoint import load_checkpoint
-from tools.train.shared.device import autocast
+from tools.train.shared.checkpoint import load_checkpoint, save_checkpoint
+from tools.train.shared.device import bfloat16_pays
 from tools.train.shared.loop import Average, set_learning_rate, train_steps
-from tools.train.transcribe.data import Clips, Plan, Planner, place_clips
+from tools.train.transcribe.data import WORD_STEPS, Clips, Plan, Planner, place_clips
 from tools.train.transcribe.networks import FRAMES, build_model
 from tools.train.transcribe.sound import disturb, feature_extractor, read_features
 from tools.train.transcribe.tokens import BLANK_ID
 
 FRAME = FRAMES * feature_extractor().hop_length
 """samples of a frame of the network"""
+NOT_KNOWN = -100
+"""the word of a frame, as cross_entropy passes it over"""
+PLACE_SHARE = 0.3
+"""of the loss a frame, beside the whole CTC loss a word: without CTC a word now and then becomes two"""
 
 
 @dataclass(frozen=True)
@@ -57,18 +62,22 @@ def train(
     weights = list(model.parameters())
     fused = device.type == "cuda"
     optimizer = torch.optim.AdamW(weights, recipe.learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=fused)
-    state = load_checkpoint(checkpoint)
-    plans = _plans(Planner(clips, seed, recipe.batch_size), state["step"] if state else 0, recipe.workers)
+    state = load_checkpoint(checkpoint) or {"step": 0}
+    begun = 0 if "optimizer" in state else state["step"]
+    plans = _plans(Planner(clips, seed, recipe.batch_size), state["step"], recipe.workers)
+    halves = device.type == "cuda" or bfloat16_pays()
 
     def step(number: int, fraction: float) -> dict[str, Tensor]:
-        rate = learning_rate_scale(number, fraction, recipe.warmup_steps, recipe.decay_from)
+        rate = learning_rate_scale(number - begun, fraction, recipe.warmup_steps, recipe.decay_from)
         set_learning_rate(optimizer, recipe.learning_rate * rate)
         plan = next(plans)
         with torch.no_grad():
             inputs = read_features(disturb(place_clips(clips.samples, plan)), plan.sizes).to(device)
-        with autocast(device.type):
+        with torch.autocast(device.type, torch.bfloat16, enabled=halves):
             logits = model(hide(inputs["input_features"]), inputs["attention_mask"]).logits
-        loss = (place_loss if plan.placed else word_loss)(logits.float(), plan)
+        loss = place_loss(logits.float(), plan)
+        if not plan.alone:
+            loss = PLACE_SHARE * loss + word_loss(logits.float(), plan)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(weights, 1.0)
         optimizer.step()
@@ -80,27 +89,43 @@ def train(
     return train_steps("transcribe", parts, step, budget, checkpoint, most_steps)
 
 
+def start_from(folder: Path, checkpoint: Path) -> None:
+    """Have the training go on from an exported model, past the steps of words alone. Raises OSError."""
+    weights = ParakeetForCTC.from_pretrained(folder, dtype=torch.float32).state_dict()
+    save_checkpoint(checkpoint, {"model": weights, "average": weights, "step": WORD_STEPS, "spent": 0.0})
+
+
 def wanted_words(plan: Plan, frames: int) -> NDArray[np.int64]:
-    """The word of each frame (windows, frames) of a plan whose words have known places, or the blank."""
-    middles = (np.arange(frames) + 0.5) * FRAME
+    """The word of each frame (windows, frames), or the blank, which also stands between two equal words.
+
+    Each word has a frame at least. A window with words whose places are not known is NOT_KNOWN.
+    """
     wanted = np.full((len(plan.sizes), frames), BLANK_ID)
-    for row, (said, spans) in enumerate(zip(plan.words, plan.spans, strict=True)):
-        for (word,), (start, end) in zip(said, spans, strict=False):
-            wanted[row, (middles >= start) & (middles < end)] = word
+    for row, said in enumerate(plan.words):
+        if any(math.isnan(word.start) for word in said):
+            wanted[row] = NOT_KNOWN
+            continue
+        free, before = 0, BLANK_ID
+        for word in said:
+            first = max(free, math.ceil(word.start / FRAME - 0.5))
+            if first == free and word.word == before:
+                first += 1
+            free, before = max(first + 1, math.ceil(word.end / FRAME - 0.5)), word.word
+            wanted[row, first:free] = word.word
     return wanted
 
 
 def place_loss(logits: Tensor, plan: Plan) -> Tensor:
     """The cross-entropy a frame of wanted_words. `logits` has the shape (windows, frames, words + 2)."""
-    wanted = torch.from_numpy(wanted_words(plan, logits.shape[1])).to(logits.device)
-    return functional.cross_entropy(logits.flatten(0, 1), wanted.flatten())
+    wanted = torch.from_numpy(wanted_words(plan, logits.shape[1])).to(logits.device).flatten()
+    summed = functional.cross_entropy(logits.flatten(0, 1), wanted, ignore_index=NOT_KNOWN, reduction="sum")
+    return summed / (wanted != NOT_KNOWN).sum().clamp(min=1)
 
 
 def word_loss(logits: Tensor, plan: Plan) -> Tensor:
     """The CTC loss a word. `logits` has the shape (windows, frames, words + 2)."""
-    said = [[word for clip in window for word in clip] for window in plan.words]
-    words = torch.tensor([word for window in said for word in window], device=logits.device)
-    counts = torch.tensor([len(window) for window in said])
+    words = torch.tensor([said.word for window in plan.words for said in window], device=logits.device)
+    counts = torch.tensor([len(window) for window in plan.words])
     frames = torch.tensor([min(logits.shape[1], math.ceil(size / FRAME)) for size in plan.sizes])
     chances = logits.log_softmax(-1).transpose(0, 1)
     summed = functional.ctc_loss(chances, words, frames, counts, BLANK_ID, reduction="sum", zero_infinity=True)

@@ -6,7 +6,7 @@ import numpy as np
 
 from tools.train.shared.speech import Order
 
-ACCENTS = ("en-us", "en-gb", "en-gb-scotland", "en-gb-x-rp", "en-gb-x-gbclan", "en-029", "en-us-nyc")
+ACCENTS = ("en-us", "en", "en-gb-scotland", "en-gb-x-rp", "en-gb-x-gbclan", "en-029", "en-us-nyc")
 VARIANTS = (
     "m1",
     "m2",
@@ -55,7 +55,6 @@ VARIANTS = (
     "max",
     "michel",
     "miguel",
-    "Mr",
     "norbert",
     "pablo",
     "paul",
@@ -76,17 +75,22 @@ VARIANTS = (
 HELD_OUT_VARIANTS = ("m5", "f3", "linda", "Michael", "Mike", "steph2", "Diogo", "klatt3")
 FLITE = ("rms", "awb", "kal16")
 HELD_OUT_FLITE = "slt"
+"""the only voice of a woman"""
+FLITE_SHARE, HELD_OUT_FLITE_SHARE = 0.25, 0.12
+SPEEDS, HELD_OUT_SPEEDS = (95, 200), (115, 200)
+PITCHES, HELD_OUT_PITCHES = (10, 90), (25, 75)
 
 
 def order(text: str, rng: np.random.Generator, held_out: bool = False) -> Order:
     """The text by a voice drawn at random, at a speed and a pitch drawn at random."""
-    share = rng.random()
-    speed = int(rng.integers(115, 200))
-    if share < 0.12:
+    of_flite = rng.random() < (HELD_OUT_FLITE_SHARE if held_out else FLITE_SHARE)
+    speed = int(rng.integers(*(HELD_OUT_SPEEDS if held_out else SPEEDS)))
+    if of_flite:
         return Order(text, "flite", HELD_OUT_FLITE if held_out else str(rng.choice(FLITE)), min(speed, 190))
     accent = ACCENTS[int(rng.choice(len(ACCENTS), p=_ACCENT_SHARES))]
     variant = str(rng.choice(HELD_OUT_VARIANTS if held_out else VARIANTS))
-    return Order(text, "espeak-ng", f"{accent}+{variant}", speed, int(rng.integers(25, 75)))
+    pitch = int(rng.integers(*(HELD_OUT_PITCHES if held_out else PITCHES)))
+    return Order(text, "espeak-ng", f"{accent}+{variant}", speed, pitch)
 
 
 _ACCENT_SHARES = (0.4, 0.2, 0.08, 0.1, 0.08, 0.04, 0.1)
