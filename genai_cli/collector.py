@@ -21,5 +21,5 @@ def collector_off() -> Iterator[None]:
 
 
 def set_aside() -> None:
-    """Have the collector leave out all that is there now, which stays until the process exits; and at the exit too."""
+    """Spare all objects of now from every later collection, also the one at the exit of the process."""
     gc.freeze()

@@ -292,6 +292,25 @@ def one_server() -> Iterator[RunningServer]:
 # Checkpoints, each built when the first test asks for it
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A user's cache folder for all tests of a file: a network is converted once."""
+    return tmp_path_factory.mktemp("kept")
+
+
+@pytest.fixture
+def cache(kept: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where networks are kept in that cache folder, which is the present one."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(kept))
+    return kept / "genai" / "quantized"
+
+
+def read_records(done: Completed) -> list[dict[str, object]]:
+    """The records that a command printed, a line each; it ended well."""
+    assert done.code == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
 def copy_of(checkpoint: Path, tmp_path: Path) -> Path:
     """A copy of a checkpoint, to be changed."""
     return Path(shutil.copytree(checkpoint, tmp_path / "copy"))

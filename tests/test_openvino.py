@@ -1,7 +1,6 @@
 """--compiler openvino: pictures by OpenVINO's networks, which are kept; and torch's wherever those are not right."""
 
 import json
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -9,34 +8,20 @@ import numpy
 import pytest
 import torch
 from adapter_files import write_kohya
-from conftest import Completed, Genai, RunMain, write_rows
+from conftest import Genai, RunMain, read_records, write_rows
 from PIL import Image
 
 from genai_cli.device import compilers
 from genai_cli.device.call_form import CallForm, Slot, UnsuitableCall
 from genai_cli.device.compile_times import build_times_key, find_times_file
 
-pytestmark = pytest.mark.skipif(find_spec("openvino") is None, reason="openvino is not installed")
+pytestmark = [
+    pytest.mark.skipif(find_spec("openvino") is None, reason="openvino is not installed"),
+    pytest.mark.usefixtures("cache"),
+]
 
 BASE = ("--steps", "2", "--seed", "1", "--json", "-v")
 BY_OPENVINO = (*BASE, "--compiler", "openvino")
-
-
-@pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("kept")
-
-
-@pytest.fixture(autouse=True)
-def cache(kept: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The user's cache folder, which all these tests share: a network is converted once."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(kept))
-    yield kept / "genai" / "quantized"
-
-
-def read_records(done: Completed) -> list[dict[str, object]]:
-    assert done.code == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def read_pixels(path: str | Path) -> numpy.ndarray:

@@ -1,7 +1,5 @@
 """--compiler openvino for texts: the same words as torch's, by a network that is kept; torch's where it cannot be."""
 
-import json
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,31 +9,17 @@ import transformers
 from checkpoint_parts import SIZES, save_model
 from checkpoints_decoding import byte_level, save_llama
 from checkpoints_seeing import build_llava
-from conftest import Completed, RunMain, write_rows
+from conftest import RunMain, read_records, write_rows
 from transformers import AutoModelForCausalLM, PretrainedConfig
 
-pytestmark = pytest.mark.skipif(find_spec("openvino") is None, reason="openvino is not installed")
+pytestmark = [
+    pytest.mark.skipif(find_spec("openvino") is None, reason="openvino is not installed"),
+    pytest.mark.usefixtures("cache"),
+]
 
 WORDS = byte_level().get_vocab_size()
 TEN = ("--max-new-tokens", "10", "--seed", "1", "--json", "-v", "--keep", "0")
 BY_OPENVINO = (*TEN, "--compiler", "openvino")
-
-
-@pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("kept")
-
-
-@pytest.fixture(autouse=True)
-def cache(kept: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The user's cache folder, which all these tests share: a network is converted once."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(kept))
-    yield kept / "genai" / "quantized"
-
-
-def read_records(done: Completed) -> list[dict[str, object]]:
-    assert done.code == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def find_network(cache: Path, words: str) -> Path:

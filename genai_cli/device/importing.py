@@ -1,11 +1,10 @@
 """The libraries that a checkpoint needs are imported together, before it is loaded."""
 
-import gc
 import importlib
 from contextlib import suppress
 from functools import cache
 
-from genai_cli.collector import collector_off
+from genai_cli.collector import collector_off, set_aside
 from genai_cli.device.failures import first_line
 from genai_cli.device.loading import quiet_libraries
 from genai_cli.errors import DeviceError
@@ -53,4 +52,4 @@ def freeze_imported() -> None:
 
     It is done once a process and before a model is loaded: a model must be freed when another one takes its place.
     """
-    gc.freeze()
+    set_aside()

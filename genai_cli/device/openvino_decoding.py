@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from transformers import Cache, PreTrainedModel
     from transformers.modeling_outputs import CausalLMOutputWithPast
 
+    from genai_cli.device.openvino_network import KeptPlace
     from genai_cli.device.openvino_text import DecodingNetwork
 
 PART = "text model"
@@ -87,20 +88,20 @@ def load_decoding(
     # OpenVINO makes small weights of float32 ones.
     whole = replace(placement, quantize=None, dtype="float32" if placement.quantize else placement.dtype)
     model = load_model(class_name, files, whole)
-    made = convert_decoding(model, files, placement)
+    made = convert_decoding(model, place, placement)
     if isinstance(made, Uncompiled) and placement.quantize:
         model = load_model(class_name, files, placement)
     return model, made
 
 
 def convert_decoding(
-    model: "PreTrainedModel", files: ModelFiles, placement: Placement
+    model: "PreTrainedModel", place: "KeptPlace", placement: Placement
 ) -> "OpenVinoDecoding | Uncompiled":
     """Convert a model and keep the network, if its scores are torch's but for rounding."""
-    from genai_cli.device.openvino_text import DecodingNetwork, find_place, is_like_torch
+    from genai_cli.device.openvino_text import DecodingNetwork, is_like_torch
 
     try:
-        network = DecodingNetwork.convert(model, find_place(files, PART, placement), placement)
+        network = DecodingNetwork.convert(model, place, placement)
         is_close = is_like_torch(network, model, placement)
     except Exception as error:  # whatever OpenVINO cannot do, torch can
         if describe_shortage(error) is not None:

@@ -50,10 +50,12 @@ class ModelSource:
         vae = spec.vae.path if spec.vae else None
         options = FetchOptions(kind, catalog, placing.variant, placing.dtype, spec.unused, access, vae)
         files = fetch(spec.reference, options, emit)
-        companions = find_modality(spec.task).find_companions(files.folder)
+        modality = find_modality(spec.task)
+        companions = modality.find_companions(files.folder)
         self.files: ModelFiles = fetch_companions(files, companions, options, emit)
         self.downloaded = time.perf_counter()
-        if placing.compiler != OPENVINO:  # whose networks are read in place of most weights
+        # OpenVINO's networks are read in place of most weights.
+        if not (modality.compiles and placing.compiler == OPENVINO):
             read_ahead(list_weights_to_read(self.files, spec.quantize, placing.dtype))
 
 
