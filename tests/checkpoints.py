@@ -49,8 +49,23 @@ def save_gpt2(folder: Path, context: int, **options: Any) -> None:
     """GPT-2 with its tokenizer and card, and no decoys."""
     torch.manual_seed(0)
     vocabulary = write_gpt2_tokenizer(folder, context)
-    save_model(transformers.GPT2LMHeadModel(gpt2_config(vocabulary, context)), folder, **options)
+    model = transformers.GPT2LMHeadModel(gpt2_config(vocabulary, context))
+    never_end(model)
+    save_model(model, folder, **options)
     write_card(folder, "mit", "text-generation", "transformers")
+
+
+def never_end(model: Any) -> None:
+    """Have a random GPT-2 never choose its last token: now and then a text would have that one alone, and be empty.
+
+    What comes out of a LayerNorm has a mean of zero. So a bias that is equal everywhere moves the score of the last
+    token alone, once all others have a weight whose mean is zero, too.
+    """
+    with torch.no_grad():
+        weight = model.transformer.wte.weight
+        weight -= weight.mean(dim=1, keepdim=True)
+        weight[model.config.eos_token_id] = -1.0
+        model.transformer.ln_f.bias.fill_(1.0)
 
 
 def build_gpt2(folder: Path, context: int = 64) -> Path:

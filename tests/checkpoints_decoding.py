@@ -136,7 +136,7 @@ def copy_with(folder: Path, place: Path, **settings: Any) -> Path:
 
 
 def encode_ascii(tokens: Iterable[int], tokenizer: Tokenizer) -> str:
-    """The letters of the tokens that are no byte tokens and no special ones."""
+    """The letters of the tokens that are neither byte tokens nor special ones."""
     names = [tokenizer.id_to_token(token) for token in tokens]
     plain = [name for name in names if not (name.startswith("<") and name.endswith(">"))]
     return "".join(letter for name in plain for letter in name if letter.isascii())

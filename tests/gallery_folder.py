@@ -123,7 +123,7 @@ def fill_unknown(folder: Path) -> Path:
     return folder
 
 
-# What is no box, or none in its picture, and numbers that none can reckon with.
+# What is not a box, or none in its picture, and numbers that cannot be reckoned with.
 BAD_BOXES: tuple[Any, ...] = (
     "box",
     {"label": "short", "score": 0.5, "box": [1, 2, 3]},

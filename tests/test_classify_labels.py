@@ -172,7 +172,7 @@ def test_what_cannot_be_classified(
     run_main: RunMain, inference: Path, three_labels: Path, vit: Path, clip: Path, pictures: list[Path]
 ) -> None:
     for arguments, words in (
-        (("a", "--labels", "a,b", "-m", three_labels), "knows its own labels alone: it is no model of inference"),
+        (("a", "--labels", "a,b", "-m", three_labels), "knows its own labels alone: it is not a model of inference"),
         (("a", "--multi-label", "-m", three_labels), "--multi-label is about labels of your own"),
         (("a", "--hypothesis", "x {}", "-m", three_labels), "--hypothesis is about labels of your own"),
         (("a", "--labels", "a,b", "--hypothesis", "x", "-m", inference), "--hypothesis has no {}"),

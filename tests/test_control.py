@@ -225,13 +225,13 @@ def test_what_does_not_fit_is_refused(
         (stable_diffusion, f"lllite_unet_down.weight.safetensors={scene}", "is a ControlNet-LLLite"),
         (stable_diffusion, f"adapter.body.0.weight.safetensors={scene}", "is a T2I-Adapter"),
         (stable_diffusion, f"{tmp_path / 'vae'}={scene}", "is a VAE, and a ControlNet is asked for"),
-        (stable_diffusion, f"canny={scene}", f"genai knows no ControlNet canny for {stable_diffusion}"),
-        ("tiny", f"depth={scene}", "genai knows no ControlNet depth for tiny"),
+        (stable_diffusion, f"canny={scene}", f"genai does not know a ControlNet canny for {stable_diffusion}"),
+        ("tiny", f"depth={scene}", "genai does not know a ControlNet depth for tiny"),
         (stable_diffusion, f"cany={scene}", "there is no ControlNet 'cany'"),
         (stable_diffusion, f"{net}=none.png", "none.png does not exist"),
         (stable_diffusion, str(net), "--control must be NAME=FILE"),
         (stable_diffusion, f"{net}=no.png", "no.png"),
-        (stable_diffusion, f"pose:{net}=photo.png", "photo.png is no skeleton on black"),
+        (stable_diffusion, f"pose:{net}=photo.png", "photo.png is not a skeleton on black"),
     ]
     for model, control, words in cases:
         done = run_main("image", "a cat", "-m", model, *QUICK, "--control", control)

@@ -55,6 +55,20 @@ def test_every_layout_says_something_of_every_picture(
     assert "prompt" not in records[0]
 
 
+@pytest.mark.parametrize("kind", BUILDERS)
+def test_small_weights_say_something_of_every_picture(
+    run_main: RunMain, seeing: dict[str, Path], pictures: list[Path], kind: str
+) -> None:
+    asked = QUESTION if kind in ANSWERERS else ()
+    command = ("describe", *pictures, "-m", seeing[kind], *FEW, *asked, "--quantize", "int8", "--json")
+    together, alone = (run_main(*command, *size) for size in ((), ("--batch-size", "1")))
+    assert together.code == 0, together.stderr
+    records = [json.loads(line) for line in together.lines]
+    assert [record["parameters"]["quantize"] for record in records] == ["int8", "int8"]
+    assert all(record["text"] for record in records)
+    assert [record["text"] for record in records] == [json.loads(line)["text"] for line in alone.lines]
+
+
 def test_a_caption_is_that_of_the_library(run_main: RunMain, seeing: dict[str, Path], pictures: list[Path]) -> None:
     done = run_main("describe", pictures[0], "-m", seeing["blip"], *FEW)
     processor = AutoProcessor.from_pretrained(seeing["blip"])

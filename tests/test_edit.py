@@ -192,7 +192,7 @@ def test_masks_of_every_kind(run_main: RunMain, photo: Path) -> None:
         ("--mask", "black.png"): "the mask changes nothing",
         ("--mask", "alpha"): "photo.png has no transparent parts",
         ("--mask", "none.png"): "none.png does not exist",
-        ("--feather", "3"): "--feather is about a mask, and there is none",
+        ("--feather", "3"): "--feather is about a mask, and none was given",
         ("--mask", "mask.png", "--region", "0,0,8,8"): "--region 0,0,8,8 does not hold all of the mask",
         ("--mask", "mask.png", "--region", "near"): "--region must be auto, whole, or LEFT,TOP,RIGHT,BOTTOM",
         ("--mask", "wide.png"): "the mask wide.png is 64x20, and the picture 64x64",

@@ -567,4 +567,4 @@ def test_a_cache_with_pickled_weights_alone_asks_the_hub(
 def test_an_address_that_is_none_is_named(genai: Genai, address: str) -> None:
     done = genai("text", "It was", "-m", "tiny", env={"HF_ENDPOINT": address})
     assert (done.code, done.stdout) == (2, "")
-    assert done.stderr.startswith(f"genai: error: HF_ENDPOINT is no address: {address!r}\nhint: ")
+    assert done.stderr.startswith(f"genai: error: HF_ENDPOINT is not an address: {address!r}\nhint: ")

@@ -61,7 +61,7 @@ def test_pictures_of_all_sizes_prompts_and_guidance_are_those_of_torch(
         ours, theirs = read_pixels(str(b["file"])), read_pixels(str(a["file"]))
         assert measure_psnr(ours, theirs) > 50
         assert b["content_sha256"] == c["content_sha256"]
-    # One network for all sizes, prompts and guidance, another for euler, whose steps are no whole numbers; the decoder.
+    # One network for all sizes, prompts and guidance, one for euler, whose steps are not whole numbers; the decoder.
     assert len(list(cache.glob("[!.]*"))) == 3
     key = build_times_key("image", "defaultxdefault, 2 steps of default", str(stable_diffusion), "cpu", "openvino")
     assert json.loads(find_times_file().read_text())[key]["compiled"] > 0

@@ -284,7 +284,7 @@ def test_a_template_needs_its_columns(run_main: RunMain) -> None:
             "{color} {shape}",
         ): "t.csv has no column 'color'\nhint: its columns: colour, shape",
         ("--prompts", "t.csv", "--template", "{shape}", "--column", "shape"): "give one of them",
-        ("a cat", "--template", "{shape}"): "--template is about the columns of a table, and there is none",
+        ("a cat", "--template", "{shape}"): "--template is about the columns of a table, and none was given",
     }.items():
         done = run_main("classify", *arguments, "-m", "tiny")
         assert (done.code, words in done.stderr) == (2, True), done.stderr

@@ -237,7 +237,7 @@ def test_nothing_is_drawn_where_it_is_not_wanted(genai: Genai, options: list[str
 def test_never_into_a_pipe_or_a_dumb_terminal(genai: Genai) -> None:
     done = genai("show", FILES / "circle.png", "--show", env={"TERM": "xterm-kitty"})
     assert (done.code, "\x1b" in done.stdout) == (0, False)
-    assert "--show shows nothing: stdout is no terminal" in done.stderr
+    assert "--show shows nothing: stdout is not a terminal" in done.stderr
     shown = run_in_terminal(genai.cwd, b"", "show", FILES / "circle.png", "--show", env={"TERM": "dumb"})
     assert "\x1b" not in shown and "this terminal has no colours" in shown
 

@@ -83,4 +83,4 @@ def test_a_folder_that_goes_and_comes_back(serve: Serve, tmp_path: Path) -> None
 
 def test_a_folder_that_is_none_is_refused(run_main: RunMain, tmp_path: Path) -> None:
     done = run_main("serve", "--port", "0", "--gallery", tmp_path / "nowhere")
-    assert (done.code, "is no folder" in done.stderr) == (2, True)
+    assert (done.code, "is not a folder" in done.stderr) == (2, True)

@@ -241,6 +241,31 @@ def test_what_is_pulled_speaks_offline_with_its_companion(
     assert not hub.requests
 
 
+def test_a_plan_and_a_removal_name_the_companion(
+    genai: Genai, build: Build, hub: LoopbackHub, environment: Path
+) -> None:
+    codec = build("pocket_codec")
+    hub.add("acme/pocket", build("pocket", codec="acme/codec"))
+    hub.add("acme/other", build("pocket", codec="acme/codec"))
+    hub.add("acme/codec", codec)
+    (genai.cwd / "p.txt").write_text("at nine\n")
+    plan = ("speak", "--prompts", "p.txt", "-m", "acme/pocket", "-o", "out/", "--dry-run")
+    asked = json.loads(genai(*plan, "--json").stdout)["models"]
+    size = sum(path.stat().st_size for path in codec.iterdir())
+    assert [(one["model"], one["needed_by"]) for one in asked][1] == ("acme/codec", asked[0]["model"])
+    assert 0.9 * size < asked[1]["bytes_to_fetch"] <= size
+    assert not [path for path in environment.rglob("*") if path.is_file()]
+    for name in ("acme/pocket", "acme/other"):
+        assert genai("models", "pull", name).code == 0
+    told = genai(*plan, "--offline").stderr
+    assert f"model acme/codec, which {asked[0]['model']} needs: at hand" in told
+    first = genai("models", "remove", "acme/pocket")
+    assert (first.code, "acme/codec" in first.stderr) == (0, False)  # the other one needs it
+    last = genai("models", "remove", "acme/other")
+    assert "acme/codec, which only acme/other needed, is still there: genai models remove acme/codec" in last.stderr
+    assert genai("models", "remove", "acme/codec").code == 0
+
+
 def test_a_companion_that_is_missing_or_not_allowed_ends_a_pull(genai: Genai, build: Build, hub: LoopbackHub) -> None:
     hub.add("acme/pocket", build("pocket", codec="acme/codec"))
     missing = genai("models", "pull", "acme/pocket")

@@ -42,7 +42,7 @@ def test_closed_streams_are_empty_and_no_crash(genai: Genai, closed: str, comman
     assert done.returncode == code, done.stderr
     assert "a bug in genai" not in done.stderr + done.stdout
     if "2>&-" in closed and code:
-        assert done.stdout == ""  # an error is no result
+        assert done.stdout == ""  # an error is not a result
     if "a.txt" in command:
         assert (genai.cwd / "a.txt").read_text().startswith("Once")
 

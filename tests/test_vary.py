@@ -69,7 +69,7 @@ def test_a_grid_has_an_axis_for_what_differs(tmp_path: Path) -> None:
     grid = find_grid(items)
     assert grid is not None and grid.rows == [(5,), (20,)] and grid.cells[(20, 3.0)] == 1
     drawn = [make(steps, guidance, seed) for seed, (steps, guidance) in enumerate([(1, 1), (1, 2), (2, 1), (2, 2)])]
-    assert find_grid(drawn) is not None  # a seed for each is no axis
+    assert find_grid(drawn) is not None  # a seed for each is not an axis
     assert find_grid(items[:3]) is None
     assert find_grid(items[:2]) is None
 

@@ -289,7 +289,7 @@ def read_conversation(path: Path, talk: Conversation) -> None:
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} cannot be read as a conversation: {error}") from None
     if not isinstance(messages, list):
-        raise InputError(f"{path} is no list of messages", hint="/save writes one")
+        raise InputError(f"{path} is not a list of messages", hint="/save writes one")
     for message in map(read_message, messages):
         if message["role"] == "system":
             talk.system = talk.system or message["content"]

@@ -72,7 +72,7 @@ class Lineage:
 
 
 def find_lineage(file: Path) -> Lineage:
-    """The lineage of a file among the results of its folder. Raises InputError where it is no result."""
+    """The lineage of a file among the results of its folder. Raises InputError where it is not a result."""
     folder = file.parent
     items = identify(collect_items(folder), Thumbnails(folder))
     place = next((at for at, item in enumerate(items) if item.file is not None and is_same(item.file, file)), None)

@@ -90,19 +90,34 @@ def describe(files: "ModelFiles") -> JsonObject:
 
 
 def remove_model(given: Given) -> int:
-    """Remove a model from the cache, saying what that frees."""
-    from genai_cli.hub.cache import remove
+    """Remove a model from the cache, saying what that frees, and what it alone needed beside it."""
+    from genai_cli.hub.cache import measure_cached, remove
     from genai_cli.hub.names import parse_name
     from genai_cli.modality.registry import load_catalog
 
     console, options = open_console(given)
     reference = parse_name(given.arguments[0], None, load_catalog())
+    needed = list_needed(reference.id)
     freed = remove(reference)
+    left = {name: size for name in sorted(needed - list_needed()) if (size := measure_cached(name))}
     if options.json:
-        console.line(json.dumps({"id": reference.id, "revision": reference.revision, "freed": freed}))
+        values: JsonObject = {"id": reference.id, "revision": reference.revision, "freed": freed}
+        console.line(json.dumps(values | ({"companions": [*left]} if left else {})))
     else:
         console.tell(f"removed {reference}: {show_bytes(freed)} freed")
+    for name, size in left.items():
+        what = f"{name}, which only {reference.id} needed, is still there"
+        console.emit(Notice(f"{what}: genai models remove {name} frees {show_bytes(size)}"))
     return 0
+
+
+def list_needed(owner: str | None = None) -> set[str]:
+    """The other repositories that a model in the cache needs; without a name, that any of them needs."""
+    from genai_cli.hub.cache import list_snapshots
+    from genai_cli.modality.registry import list_companions
+
+    folders = [folder for name, folder in list_snapshots() if owner in (None, name)]
+    return {name for folder in folders for name in list_companions(folder)}
 
 
 NAME_HELP = "Alias, owner/name, owner/name@revision, a folder, or (show) a server: http://HOST:PORT/v1."

@@ -8,14 +8,14 @@ from dataclasses import asdict, dataclass, replace
 from genai_cli.cli.console import Console
 from genai_cli.content.record import to_json
 from genai_cli.errors import GenaiError, ModelError, NetworkError
-from genai_cli.events import Notice
+from genai_cli.events import Notice, ignore
 from genai_cli.hub.adapters import find_adapters
 from genai_cli.hub.address import is_address
-from genai_cli.hub.fetching import is_offline
+from genai_cli.hub.fetching import is_offline, resolve
 from genai_cli.hub.files import FetchOptions
 from genai_cli.hub.names import parse_name
-from genai_cli.hub.reference import BUILT_IN
-from genai_cli.hub.size import count_bytes_to_fetch, measure_free_disk
+from genai_cli.hub.reference import BUILT_IN, ModelReference
+from genai_cli.hub.size import count_bytes_to_fetch, measure_free_disk, open_settings
 from genai_cli.modality.registry import find_modality, load_catalog
 from genai_cli.request.rows import FileRows, Rows
 from genai_cli.sizes import show_bytes
@@ -30,7 +30,7 @@ from genai_cli.work.runner import Problems, RunSettings, Todo, list_jobs, look_u
 class PlannedModel:
     """A model that would be used: how many items it makes and the bytes to fetch (None: unknown, the hub is not asked).
 
-    `problem` says why it is not available.
+    `problem` says why it is not available, `needed_by` names the model that cannot do without it.
     """
 
     model: str
@@ -38,6 +38,7 @@ class PlannedModel:
     items: int
     bytes_to_fetch: int | None
     problem: str | None = None
+    needed_by: str | None = None
 
 
 def show_plan(orders: Orders, todo: Todo, settings: RunSettings, as_json: bool, console: Console) -> None:
@@ -88,7 +89,32 @@ def plan_models(
             is_unknown = reference.server is None and is_offline(access.offline) and isinstance(problem, ModelError)
             if not is_unknown:
                 raise problem
-        yield PlannedModel(str(reference), needs.task, items, size, None if is_unknown else str(problem))
+        planned = PlannedModel(str(reference), needs.task, items, size, None if is_unknown else str(problem))
+        yield planned
+        if problem is None and reference.server is None:
+            yield from plan_companions(reference, planned, options)
+
+
+def plan_companions(reference: ModelReference, owner: PlannedModel, options: FetchOptions) -> Iterator[PlannedModel]:
+    """The other models that a model needs, as far as the hub can be asked what they are."""
+    modality = find_modality(owner.task)
+    if not modality.companion_files:
+        return
+    try:
+        with open_settings(reference, modality.companion_files, options.access.offline) as folder:
+            names = modality.find_companions(folder) if folder else ()
+    except NetworkError:
+        return
+    for name in names:
+        size, problem = None, None
+        try:
+            companion = resolve(ModelReference(name), options.access.offline, ignore)
+            size = count_bytes_to_fetch(companion, options.of_companion())
+        except NetworkError:
+            pass
+        except GenaiError as error:
+            problem = str(error)
+        yield PlannedModel(name, owner.task, owner.items, size, problem, needed_by=owner.model)
 
 
 def count_tasks(survey: Survey) -> dict[str, int]:
@@ -117,7 +143,8 @@ def plan_lines(
             said = f"{show_bytes(model.bytes_to_fetch)} to fetch"
         else:
             said = "built in" if model.model == BUILT_IN else "on a server" if is_address(model.model) else "at hand"
-        yield f"model {model.model} for {model.items} {model.task}: {said}"
+        use = f", which {model.needed_by} needs" if model.needed_by else f" for {model.items} {model.task}"
+        yield f"model {model.model}{use}: {said}"
     if free is not None:
         yield f"{show_bytes(free)} free on the disk of the models"
     yield "nothing was loaded or written"

@@ -49,7 +49,7 @@ class ServeOptions:
         Option(
             "--allow-host",
             metavar="NAME",
-            help="Answer to this name, too, such as that of a proxy; may be given several times.",
+            help="Answer to this name as well, such as that of a proxy; may be given several times.",
             heading=OUTPUT,
         ),
     ] = ()

@@ -26,7 +26,7 @@ VAE, LAYER = ("vae_name",), ("stop_at_clip_layer",)
 LORA, STRENGTH = ("lora_name", "lora"), ("strength_model", "strength")
 MOST_LORAS = 50
 SWITCHED_OFF = (2, 4)  # how the editor marks a node that does not run, or hands its inputs on
-# The editor keeps the values of a node in the order of its form (- is of no use here); only usual nodes are read.
+# The editor keeps the values of a node in the order of its form (- is not used here); only usual nodes are read.
 NODES = """
 KSampler seed - steps cfg sampler_name scheduler denoise
 KSamplerAdvanced - noise_seed - steps cfg sampler_name scheduler

@@ -260,5 +260,5 @@ def make_utf8(text: str) -> str:
 
 
 def not_an_answer() -> ModelError:
-    """The error for what is no answer of the API."""
+    """The error for what is not an answer of the API."""
     return ModelError("the server's answer is not of OpenAI's API", hint="check the address: http://HOST:PORT/v1")

@@ -16,7 +16,7 @@ vae vae_hash clip_skip lora_hashes ti_hashes hashes version batch_size batch_pos
 template negative_template civitai_resources civitai_metadata
 """
 KNOWN = frozenset(KNOWN_NAMES.split())
-# Values that are no change, or that genai has anyway: its noise is drawn on the processor.
+# Values that change nothing, or that genai has anyway: its noise is drawn on the processor.
 PLAIN = {"rng": "cpu", "emphasis": "original"}
 SWITCHED_OFF = frozenset({"", "none", "false", "automatic"})
 MOST_NAMED, LONGEST = 50, 40
@@ -95,5 +95,5 @@ def read_hashes(value: object) -> dict[str, str]:
 
 
 def read_text(value: object) -> str | None:
-    """A stated value as a text; None for nothing and for what is no single value."""
+    """A stated value as a text; None for nothing and for what is not a single value."""
     return str(value).strip() or None if isinstance(value, str | int | float) else None

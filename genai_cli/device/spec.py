@@ -93,5 +93,7 @@ class ModelSpec:
     quantize: str | None = None
     placing: Placing = Placing()
     vae: Vae | None = None
-    """The VAE that takes the place of the checkpoint's own. LoRAs and embeddings are no part of a spec: a loaded model
-    takes them up and gives them back between two results."""
+    """The VAE that takes the place of the checkpoint's own.
+
+    LoRAs and embeddings do not belong to a spec: a loaded model takes them up and gives them back between two results.
+    """

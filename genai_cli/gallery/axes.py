@@ -62,7 +62,7 @@ def sort_values(values: tuple[object, ...]) -> tuple[object, ...]:
 def find_grid(items: Sequence[Item]) -> Grid | None:
     """The grid that results fill; None where they fill none, or differ in one field alone."""
     axes = find_axes(items)
-    # Each picture may have a seed of its own; then it is no axis.
+    # Each picture may have a seed of its own; then it is not an axis.
     if len(axes) > 1 and prod(len(axis.values) for axis in axes) != len(items):
         axes = [axis for axis in axes if axis.name != SEED]
     if len(axes) < 2 or prod(len(axis.values) for axis in axes) != len(items):

@@ -51,7 +51,7 @@ def choose_file(folder: Path, named: Path | None) -> Path:
         return named
     file = folder / DEFAULT_NAME
     if file.exists() and GENERATOR.encode() not in read_head(file):
-        raise InputError(f"{file} is there, and is no gallery", hint="-o NAME.html names another file")
+        raise InputError(f"{file} is there, and is not a gallery", hint="-o NAME.html names another file")
     return file
 
 

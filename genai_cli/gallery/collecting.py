@@ -123,7 +123,7 @@ def read_record(file: Path) -> JsonObject | None:
 
 
 def is_further_file(file: Path, record: JsonObject, found: Found) -> bool:
-    """Whether a transcript stands in a file of another type, too, and that one is shown: `--format` makes several."""
+    """Whether a transcript stands also in a file of another type, and that one is shown: `--format` makes several."""
     place = Transcript.suffixes.index(file.suffix.lower())
     for number, suffix in enumerate(Transcript.suffixes):
         other = file.with_suffix(suffix)

@@ -38,7 +38,7 @@ class Mark:
 
 
 def list_marks(item: Item) -> list[Mark]:
-    """The boxes of a result, as the record has them: the best first. What is no box of its picture is left out."""
+    """The boxes of a result, as the record has them: the best first. What is not a box of its picture is left out."""
     stated, size = item.record.get("boxes"), item.record.get("size")
     if not isinstance(stated, list) or not isinstance(size, list) or len(size) != 2:
         return []

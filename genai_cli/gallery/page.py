@@ -1,4 +1,4 @@
-"""One HTML page of a folder's results. It needs no network and no other file, save for whole pictures and sounds.
+"""One HTML page of a folder's results. It needs no network and no other file, except for whole pictures and sounds.
 
 What it shows stands in blocks of JSON that no browser runs. A strict policy allows this page's own script and style
 alone, by their hashes, so that nothing in a prompt or in the name of a file can become more than text.

@@ -43,7 +43,7 @@ def build_command(item: Item, file: Path | None) -> str | None:
     for name in list_inputs(request_class):
         if name != field and name in item.inputs and name in declared:
             words += [declared[name].option.long, str(item.inputs[name].get("name", ""))]
-    # Behind `--`, a text that begins with a dash is no option.
+    # Behind `--`, a text that begins with a dash is not an option.
     return shlex.join([*words, *(["--"] if subject.startswith("-") else []), subject])
 
 

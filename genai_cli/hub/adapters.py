@@ -57,7 +57,7 @@ def find_adapters(adapters: Iterable[Adapter], access: Access, catalog: Catalog,
 
 
 def find_card_folder(adapter: Adapter, path: Path) -> Path:
-    """Where the card of an adapter would be: at the top of its commit, or beside a file that is no repository's."""
+    """Where the card of an adapter would be: at the top of its commit, or beside a file that is not a repository's."""
     if adapter.revision is None:
         return path.parent
     return locate_snapshot(ModelReference(adapter.name.partition(":")[0], adapter.revision))

@@ -20,7 +20,7 @@ def is_address(name: str) -> bool:
 def refuse_address(name: str) -> None:
     """Raise InputError for an address where only models of this machine will do."""
     if is_address(name):
-        raise InputError(f"{EXAMPLE} is no model that this machine loads", hint="name a model, or a folder")
+        raise InputError(f"{EXAMPLE} is not a model that this machine loads", hint="name a model, or a folder")
 
 
 def parse_address(name: str) -> ModelReference:
@@ -31,7 +31,7 @@ def parse_address(name: str) -> ModelReference:
     try:
         parts = urlsplit(address)
         port = parts.port
-    except ValueError:  # a port that is no number, a broken bracket
+    except ValueError:  # a port that is not a number, a broken bracket
         raise InputError("the server's address is not well formed", hint=f"-m {EXAMPLE}") from None
     if "@" in parts.netloc:
         raise InputError(

@@ -96,6 +96,15 @@ def list_cached() -> Iterator[CachedModel]:
             )
 
 
+def list_snapshots() -> Iterator[tuple[str, Path]]:
+    """The name of each model repository in the cache, with the folder of each of its commits."""
+    cache = scan_cache()
+    for repository in cache.repos if cache else ():
+        if repository.repo_type == "model":
+            for revision in repository.revisions:
+                yield repository.repo_id, Path(revision.snapshot_path)
+
+
 def list_small() -> Iterator[CachedModel]:
     """The weights in fewer bits that earlier runs kept; their variant says so."""
     for kept in list_kept():

@@ -1,7 +1,7 @@
 """What kinds of models there are. The rooms above write the kinds; this room only receives them.
 
 A kind says what a task takes: which library loads its models, which classes they have, and which models genai knows by
-a short name. The room `hub` knows no task, so a new task changes nothing here.
+a short name. The room `hub` does not know any task, so a new task changes nothing here.
 """
 
 from collections.abc import Callable

@@ -39,7 +39,7 @@ class ControlNetFile:
 
 
 def describe_control_net(file: Path) -> ControlNetFile:
-    """What a file with a ControlNet holds. Raises GenaiError where it is no file of safetensors."""
+    """What a file with a ControlNet holds. Raises GenaiError where it is not a file of safetensors."""
     header = read_header(file)
     is_original = header.holds(HINT)
     text = next((tensor for name, tensor in header.tensors.items() if name.endswith(TEXT_INPUT)), None)

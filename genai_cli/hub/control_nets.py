@@ -41,7 +41,7 @@ def name_control_net(control: Control, access: Access, catalog: Catalog, emit: E
     repository = KNOWN.get(width or 0, {}).get(control.wanted)
     if repository is None:
         raise InputError(
-            f"genai knows no ControlNet {control.wanted} for {control.base}",
+            f"genai does not know a ControlNet {control.wanted} for {control.base}",
             hint=f"it knows those of Stable Diffusion 1.x and XL; --control {control.wanted}:OWNER/NAME=FILE names one",
         )
     return replace(control, wanted=repository, name=repository, base="")

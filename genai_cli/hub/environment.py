@@ -28,7 +28,7 @@ def prepare_hub_environment() -> None:
     os.environ["DIFFUSERS_DISABLE_REMOTE_CODE"] = "1"
     endpoint = os.environ.get("HF_ENDPOINT") or HUB
     if "" in read_origin(endpoint):
-        raise InputError(f"HF_ENDPOINT is no address: {endpoint!r}", hint="https://HOST or https://HOST:PORT")
+        raise InputError(f"HF_ENDPOINT is not an address: {endpoint!r}", hint="https://HOST or https://HOST:PORT")
     if not may_have_token(endpoint):
         os.environ["HF_HUB_DISABLE_IMPLICIT_TOKEN"] = "1"
     if not is_hub(endpoint):
@@ -41,7 +41,7 @@ def read_origin(url: str) -> tuple[str, str, int | None]:
     try:
         parts = urlsplit(url)
         return parts.scheme, (parts.hostname or "").lower(), parts.port or {"https": 443, "http": 80}.get(parts.scheme)
-    except ValueError:  # a port that is no number, a broken bracket
+    except ValueError:  # a port that is not a number, a broken bracket
         return "", "", None
 
 

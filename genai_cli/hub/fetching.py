@@ -144,11 +144,11 @@ def fetch(reference: ModelReference, options: FetchOptions, emit: Emit) -> Model
 
 def fetch_companions(files: ModelFiles, names: Iterable[str], options: FetchOptions, emit: Emit) -> ModelFiles:
     """The model with others that it needs, each of the newest commit. Raises as `resolve` and `fetch` do."""
-    others = replace(options, kind=None, unused=frozenset(), vae=None)
+    others = options.of_companion()
     found = {}
     for name in names:
         if not HUB_NAME.fullmatch(name) or ".." in name:
-            raise ModelError(f"{files.reference.id} needs {name!r}, which is no model of the hub")
+            raise ModelError(f"{files.reference.id} needs {name!r}, which is not a model of the hub")
         reference = resolve(ModelReference(name), options.access.offline, emit)
         found[name] = fetch(reference, others, emit)
     return replace(files, companions=found) if found else files

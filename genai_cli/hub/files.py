@@ -3,7 +3,7 @@
 import functools
 import re
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from genai_cli.errors import ModelError, RefusedError
@@ -43,6 +43,10 @@ class FetchOptions:
     access: Access = field(default_factory=Access)
     vae: Path | None = None
     """The weights of a VAE that takes the place of the checkpoint's own."""
+
+    def of_companion(self) -> "FetchOptions":
+        """The same for another model that this one needs, of whatever kind."""
+        return replace(self, kind=None, unused=frozenset(), vae=None)
 
 
 @dataclass(frozen=True)
@@ -161,7 +165,7 @@ def select_weights(
 
 
 def select_stated_weights(stated: str, names: Collection[str], read_json: ReadJson) -> tuple[str, ...] | None:
-    """The weights that config.json names: transformers takes them, whatever else is there, and knows no variant."""
+    """The weights that config.json names: transformers takes them, whatever else is there, and has no variants."""
     if stated not in names:
         return None
     shards = list_shards(stated, "", read_json(stated)) if stated.endswith(".json") else []

@@ -1,7 +1,11 @@
 """How many bytes of a model are still missing. Counting them writes nothing."""
 
+import json
 import shutil
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from genai_cli.atomic import find_existing
 from genai_cli.errors import ModelError, NetworkError
@@ -37,6 +41,31 @@ def count_bytes_to_fetch(reference: ModelReference, options: FetchOptions) -> in
         raise failure from error
 
 
+@contextmanager
+def open_settings(reference: ModelReference, names: Collection[str], offline: bool) -> Iterator[Path | None]:
+    """A folder with those of the named files that a pinned model has: its own, or for a while what the hub sends.
+
+    None where the hub cannot be asked. Raises ModelError, NetworkError.
+    """
+    folder = reference.folder or locate_snapshot(reference)
+    if reference.folder is not None or any((folder / name).is_file() for name in names):
+        yield folder
+        return
+    if is_offline(offline):
+        yield None
+        return
+    with TemporaryDirectory(prefix="genai-") as place:
+        try:
+            with allow_requests(ignore):
+                for name in Repository(reference).sizes.keys() & set(names):
+                    file = Path(place, name)
+                    file.parent.mkdir(parents=True, exist_ok=True)
+                    file.write_text(json.dumps(read_remote(reference, name)), encoding="utf-8")
+        except Exception as error:
+            raise explain_failure(error, reference) from error
+        yield Path(place)
+
+
 def is_cached(reference: ModelReference, folder: Path, options: FetchOptions) -> bool:
     """Whether the cache has all files that are needed, whole. Raises RefusedError, InputError."""
     try:
@@ -54,17 +83,21 @@ def count_missing_bytes(reference: ModelReference, options: FetchOptions) -> int
 
     Raises GenaiError and the library's errors.
     """
+    repository = Repository(reference)
+    choice = select_model_files(reference, repository.sizes, lambda name: read_remote(reference, name), options)
+    return repository.count_missing_bytes(choice)
+
+
+def read_remote(reference: ModelReference, name: str) -> JsonObject:
+    """A JSON file of a pinned model on the hub. Raises the library's errors, ValueError."""
     from huggingface_hub import hf_hub_url
     from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
 
-    def read(name: str) -> JsonObject:
-        url = hf_hub_url(reference.id, name, revision=reference.revision)
-        response = get_session().get(url, headers=build_hf_headers())
-        hf_raise_for_status(response)
-        return dict(response.json())
-
-    repository = Repository(reference)
-    return repository.count_missing_bytes(select_model_files(reference, repository.sizes, read, options))
+    response = get_session().get(
+        hf_hub_url(reference.id, name, revision=reference.revision), headers=build_hf_headers()
+    )
+    hf_raise_for_status(response)
+    return dict(response.json())
 
 
 def measure_free_disk() -> int:

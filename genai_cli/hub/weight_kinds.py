@@ -110,7 +110,7 @@ def describe_single_file(file: Path, header: Header) -> SingleFile:
 
 
 def refuse(file: Path, header: Header) -> InputError:
-    """The error for a file that is no whole checkpoint, with what takes it."""
+    """The error for a file that is not a whole checkpoint, with what takes it."""
     if is_lora(header):
         return InputError(f"{file} is a LoRA, not a model", hint=f"--lora {file} adds it to a model: -m MODEL")
     for prefix, words in GUIDES.items():

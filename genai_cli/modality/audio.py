@@ -32,7 +32,7 @@ from genai_cli.modality.decoding.settings import (
 from genai_cli.modality.known_models import SOUNDS
 from genai_cli.modality.modality import TINY, Modality, Result
 from genai_cli.request.option import Option
-from genai_cli.request.request import QuantizableRequest, Request
+from genai_cli.request.request import PromptRequest, QuantizableRequest, Request
 from genai_cli.request.sampling import Temperature, TopK
 from genai_cli.types import JsonObject
 
@@ -55,7 +55,7 @@ FULL_SCALE = 32767 / 32768  # the largest 16-bit sample
 
 
 @dataclass(frozen=True, kw_only=True)
-class AudioRequest(QuantizableRequest):
+class AudioRequest(PromptRequest, QuantizableRequest):
     """One sound. `duration` is in seconds."""
 
     task: ClassVar[str] = "audio"

@@ -162,7 +162,7 @@ class Classify(Modality[ClassifyRequest]):
         if kind is None and request.labels:
             names = read_json(folder, "config.json").get("id2label") or {}
             if find_entailing(names) is None:
-                what = f"{name} knows its own labels alone: it is no model of inference (NLI)"
+                what = f"{name} knows its own labels alone: it is not a model of inference (NLI)"
                 raise InputError(what, hint="-m zero-shot takes --labels")
 
     def generate(self, requests: Sequence[ClassifyRequest], emit: Emit) -> list[Result | GenaiError]:

@@ -25,7 +25,7 @@ from genai_cli.modality.seeing.eyes import read_image
 from genai_cli.modality.seeing.readers import ASKED, ChatReader, find_reader
 from genai_cli.request.input import Input
 from genai_cli.request.option import Option
-from genai_cli.request.request import Request
+from genai_cli.request.request import QuantizableRequest, Request
 from genai_cli.request.sampling import DEFAULT_NEW_TOKENS, MaxNewTokens
 from genai_cli.types import JsonObject
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DescribeRequest(Request):
+class DescribeRequest(QuantizableRequest):
     """A picture, and what is asked about it; without a question, what it shows."""
 
     task: ClassVar[str] = "describe"
@@ -109,7 +109,7 @@ class Describe(Modality[DescribeRequest]):
 
     @classmethod
     def check(cls, folder: Path, request: DescribeRequest) -> None:
-        """Raise InputError for what is no picture, and for a question that the model cannot answer."""
+        """Raise InputError for what is not a picture, and for a question that the model cannot answer."""
         for picture in request.pictures:
             measure_picture(picture)
         config = read_optional_json(folder / "config.json")

@@ -139,7 +139,7 @@ class Detect(Modality[DetectRequest]):
 
     @classmethod
     def check(cls, folder: Path, request: DetectRequest) -> None:
-        """Raise InputError for what is no picture, and for labels that the model does not find; ModelError for timm."""
+        """Raise InputError for what is not a picture, or labels that the model does not find; ModelError for timm."""
         measure_picture(request.picture)
         config = read_optional_json(folder / "config.json")
         refuse_timm(config, request.model)

@@ -150,7 +150,7 @@ class EditRequest(ControlledRequest):
         has_mask = self.mask is not None or self.mask_alpha
         for given, option in ((self.invert_mask, "--invert-mask"), (self.feather is not None, "--feather")):
             if given and not has_mask and (self.outpaint is None or option == "--invert-mask"):
-                raise InputError(f"{option} is about a mask, and there is none", hint="--mask FILE names one")
+                raise InputError(f"{option} is about a mask, and none was given", hint="--mask FILE names one")
 
     @property
     def title(self) -> str:
@@ -242,7 +242,7 @@ class Edit(Painter[EditRequest]):
 
     @classmethod
     def check(cls, folder: Path, request: EditRequest) -> None:
-        """Raise InputError for files that are no pictures or do not fit together, and for what the model cannot do."""
+        """Raise InputError for files that are not pictures or do not fit together, and for what the model cannot do."""
         super().check(folder, request)
         check_controls(folder, request, from_picture=True)
         size = measure_picture(request.picture)

@@ -101,7 +101,7 @@ class Image(Painter[ImageRequest]):
 
     @classmethod
     def check(cls, folder: Path, request: ImageRequest) -> None:
-        """Raise InputError for options that the model cannot take, or a file to start from that is no picture."""
+        """Raise InputError for options that the model cannot take, or a file to start from that is not a picture."""
         super().check(folder, request)
         check_controls(folder, request, from_picture=request.picture is not None)
         if request.picture is not None:

@@ -90,6 +90,8 @@ class Modality(ABC, Generic[R]):
     audible: ClassVar[bool] = False
     converses: ClassVar[bool] = False
     """Whether it answers to a conversation."""
+    companion_files: ClassVar[tuple[str, ...]] = ()
+    """The configuration files from which `find_companions` tells what else a model needs."""
     joins_words: ClassVar[bool]
     """Whether an argument asks for something: several unquoted words are then one prompt, and a piped text goes with
     it. A class that does not say has it where its results are generated: a text to classify is not asked for."""

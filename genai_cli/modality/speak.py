@@ -19,7 +19,7 @@ from genai_cli.modality.known_models import VOICES
 from genai_cli.modality.modality import TINY, Modality, Result
 from genai_cli.modality.service import Service
 from genai_cli.modality.speaking.endpoints import ENDPOINT, SERVICE
-from genai_cli.modality.speaking.families import FAMILIES, REFUSED
+from genai_cli.modality.speaking.families import COMPANION_FILES, FAMILIES, REFUSED
 from genai_cli.modality.speaking.health import Comparison, check_speech
 from genai_cli.modality.speaking.languages import shorten_code
 from genai_cli.modality.speaking.read_out import ReadOut, read_out
@@ -29,7 +29,7 @@ from genai_cli.modality.speaking.voices import CONSENT, find_voice_file, is_file
 from genai_cli.request.input import Input
 from genai_cli.request.openai_rows import Endpoint
 from genai_cli.request.option import Option
-from genai_cli.request.request import PROMPT, QuantizableRequest, Request
+from genai_cli.request.request import PROMPT, PromptRequest, QuantizableRequest, Request
 from genai_cli.types import JsonObject
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ PROBES = ("no", "yes")  # what a model says beside a text of one sentence, to te
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpeakRequest(QuantizableRequest):
+class SpeakRequest(PromptRequest, QuantizableRequest):
     """One text that is spoken. `voice` is a name, `voice_file` somebody's voice in a file."""
 
     task: ClassVar[str] = "speak"
@@ -115,6 +115,7 @@ class Speak(Modality[SpeakRequest]):
     libraries: ClassVar[tuple[str, ...]] = ("torch", "transformers")
     example: ClassVar[str] = 'genai speak "The train leaves at 9:40." -o train.wav'
     argument: ClassVar[str] = "What to say"
+    companion_files: ClassVar[tuple[str, ...]] = COMPANION_FILES
     service: ClassVar[Service | None] = SERVICE
     endpoints: ClassVar[tuple[Endpoint, ...]] = (ENDPOINT,)
 

@@ -44,7 +44,7 @@ from genai_cli.modality.service import Service
 from genai_cli.request.input import Input
 from genai_cli.request.openai_rows import CONVERSATION, PROMPTS, Endpoint, read_conversation, read_prompts
 from genai_cli.request.option import Option
-from genai_cli.request.request import QuantizableRequest, Request
+from genai_cli.request.request import PromptRequest, QuantizableRequest, Request
 from genai_cli.request.sampling import DEFAULT_NEW_TOKENS, MaxNewTokens, Temperature, TopK, TopP
 from genai_cli.types import JsonObject
 
@@ -68,7 +68,7 @@ OPENAI_NAMES = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextRequest(QuantizableRequest):
+class TextRequest(PromptRequest, QuantizableRequest):
     """One text. `chat` None means: the chat template where the model has one.
 
     `messages` are the turns before the prompt, each {"role": "user" | "assistant" | "system", "content": text}.

@@ -25,7 +25,7 @@ from genai_cli.modality.service import Service
 from genai_cli.request.input import Input
 from genai_cli.request.openai_rows import Endpoint
 from genai_cli.request.option import Option
-from genai_cli.request.request import ModelNeeds, Quantize, Request
+from genai_cli.request.request import QuantizableRequest, Request
 
 if TYPE_CHECKING:
     from genai_cli.device.placement import Placement
@@ -36,7 +36,7 @@ MOST_SOUNDS = 16  # that are open at once
 
 
 @dataclass(frozen=True, kw_only=True)
-class TranscribeRequest(Request):
+class TranscribeRequest(QuantizableRequest):
     """One sound, how it is heard, and how its text is written."""
 
     task: ClassVar[str] = "transcribe"
@@ -76,7 +76,6 @@ class TranscribeRequest(Request):
         int, Option("--max-line-width", help="Columns of a subtitle's line.", low=8, high=1000)
     ] = 42
     max_line_count: Annotated[int, Option("--max-line-count", help="Lines of a subtitle.", low=1, high=10)] = 2
-    quantize: Quantize = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -85,9 +84,6 @@ class TranscribeRequest(Request):
     @property
     def title(self) -> str:
         return Path(self.sound.name).stem
-
-    def needs(self) -> ModelNeeds:
-        return super().needs()._replace(quantize=self.quantize)
 
     def wish(self, language: str | None = None) -> Wish:
         """How its windows are heard."""
@@ -149,7 +145,7 @@ class Transcribe(Modality[TranscribeRequest]):
 
     @classmethod
     def check(cls, folder: Path, request: TranscribeRequest) -> None:
-        """Raise InputError for what is no sound, and for what the model cannot do."""
+        """Raise InputError for what is not a sound, and for what the model cannot do."""
         measure_sound(request.sound)
         check_wish(folder, request.wish(), request.model)
         find_language(folder, request.language)

@@ -102,7 +102,7 @@ class Upscale(Modality[UpscaleRequest]):
 
     @classmethod
     def check(cls, folder: Path, request: UpscaleRequest) -> None:
-        """Raise InputError for what is no picture, becomes too large, or is asked of a model for another factor."""
+        """Raise InputError for what is not a picture, becomes too large, or is asked of a model for another factor."""
         own = read_optional_json(folder / "config.json").get("upscale")
         if not isinstance(own, int):
             raise InputError(f"{request.model} does not state how many times it enlarges", hint="take another model")

@@ -24,12 +24,12 @@ NAMED = "--encoding NAME says which one it is: cp1252 (Western Windows), cp1251,
 
 
 def check_encoding(name: str | None) -> None:
-    """Raise InputError where Python knows no text encoding of that name."""
+    """Raise InputError where Python does not know a text encoding of that name."""
     if name is None:
         return
     try:
         known = codecs.lookup(name)
-        "".encode(known.name)  # raises for what is no encoding of text: base64, zip
+        "".encode(known.name)  # raises for what is not an encoding of text: base64, zip
     except (LookupError, ValueError):
         hint = nearest(name, COMMON) or f"such as {', '.join(COMMON)}"
         raise InputError(f"unknown encoding {name!r}", hint=hint) from None

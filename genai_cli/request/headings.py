@@ -88,7 +88,7 @@ def find_numbers(lines: Sequence[str], worded: Iterable[int]) -> dict[int, Headi
 
 
 def are_in_order(numbers: Iterable[int]) -> Iterator[bool]:
-    """Whether each number goes on from the one before, or begins anew; one of them may be missing."""
+    """Whether each number goes on from the one before, or starts over; one of them may be missing."""
     last = 0
     for number in numbers:
         fits = number == 1 or last < number <= last + 2

@@ -60,7 +60,7 @@ class Option:
     """The fields that a value stands for, in the order in which `parse` gives their values."""
     parse: Callable[[str], tuple[object, ...]] | None = None
     instead: tuple[str, str] | None = None
-    """A word that is no value of the field but switches on another one: `alpha` in place of a file."""
+    """A word that is not a value of the field but switches on another one: `alpha` in place of a file."""
     turns_to: str | None = None
     """The task that the command is of where the option is given: another one, with another kind of model."""
     unset: object = None

@@ -40,7 +40,7 @@ class RecordRows(FileRows):
         return cross_rows(map(self.convert, super().__iter__()), self.given)
 
     def convert(self, row: Row | BadRow) -> Row | BadRow:
-        """A record's row for the task; what is no record stays as it is."""
+        """A record's row for the task; what is not a record stays as it is."""
         if isinstance(row, BadRow) or not is_record(row.fields):
             return row
         try:

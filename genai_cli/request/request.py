@@ -52,7 +52,7 @@ class Request:
     subject: ClassVar[str] = PROMPT
     """The field that the command's arguments, the lines of a prompts file and --column fill."""
     derived: ClassVar[tuple[str, ...]] = ()
-    """The parameters that follow from a file where none is given: they are chosen anew for another file."""
+    """The parameters that follow from a file where none is given: they are chosen again for another file."""
     instead: ClassVar[str | None] = None
     """The field of a file that a row may fill in place of the subject: a picture in place of a text."""
     synonyms: ClassVar[Mapping[str, str]] = {}
@@ -240,25 +240,21 @@ class PromptRequest(Request):
         return {PROMPT: self.prompt, **super().content()}
 
 
-Quantize = Annotated[
-    str | None,
-    Option(
-        "--quantize",
-        help="int8 or int4: linear weights in 8 or 4 bits; less memory, other results.",
-        choices=("int8", "int4"),
-        heading=MODEL,
-        extra=("torchao", "quantize"),
-        omit_default=True,
-    ),
-]
-"""The field `quantize` of a request, which goes into its `needs` too."""
-
-
 @dataclass(frozen=True, kw_only=True)
-class QuantizableRequest(PromptRequest):
+class QuantizableRequest(Request):
     """A request to a model of transformers, whose linear weights may be put into fewer bits."""
 
-    quantize: Quantize = None
+    quantize: Annotated[
+        str | None,
+        Option(
+            "--quantize",
+            help="int8 or int4: linear weights in 8 or 4 bits; less memory, other results.",
+            choices=("int8", "int4"),
+            heading=MODEL,
+            extra=("torchao", "quantize"),
+            omit_default=True,
+        ),
+    ] = None
 
     def needs(self) -> ModelNeeds:
         return super().needs()._replace(quantize=self.quantize)

@@ -91,7 +91,7 @@ def read_rows(
         raise InputError("--chapters is about a book in a file", hint="--prompts book.txt; --prompts - reads a pipe")
     if reading.table_option:
         hint = "--prompts FILE gives one: .csv, .tsv or .jsonl"
-        raise InputError(f"{reading.table_option} is about the columns of a table, and there is none", hint=hint)
+        raise InputError(f"{reading.table_option} is about the columns of a table, and none was given", hint=hint)
     rows: list[Row | BadRow] = []
     for prompt in prompts:
         if prompt == STDIN and not are_files:

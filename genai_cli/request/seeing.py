@@ -6,12 +6,12 @@ from typing import ClassVar
 
 from genai_cli.errors import InputError
 from genai_cli.request.input import Input
-from genai_cli.request.request import PROMPT, QuantizableRequest, Request
+from genai_cli.request.request import PROMPT, PromptRequest, QuantizableRequest, Request
 from genai_cli.types import JsonObject
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextOrPictureRequest(QuantizableRequest):
+class TextOrPictureRequest(PromptRequest, QuantizableRequest):
     """A text, or a picture; a row says `text` or `prompt` for the one, and `picture` for the other."""
 
     instead: ClassVar[str | None] = "picture"

@@ -47,7 +47,7 @@ class Source:
 
 
 def show_cell(cell: object) -> str:
-    """A cell as text; what is no text in a row of JSON is JSON."""
+    """A cell as text; what is not a text in a row of JSON is JSON."""
     return cell if isinstance(cell, str) else json.dumps(cell, ensure_ascii=False)
 
 

@@ -36,7 +36,7 @@ class Axis:
         word, separator, listed = text.partition("=")
         word = word.strip().lstrip("-")
         if not (word and separator and listed):
-            raise InputError(f"--vary {text!r} is no option with values", hint=HINT)
+            raise InputError(f"--vary {text!r} is not an option with values", hint=HINT)
         declared = declared_options(request_class)
         field = find_field(request_class, word)
         if field not in declared:

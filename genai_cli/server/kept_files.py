@@ -49,7 +49,7 @@ class KeptFiles:
         return path
 
     def read(self, name: str) -> bytes | None:
-        """The file of a name, or None where there is none any more."""
+        """The file of a name, or None where it is gone."""
         path = self.folder / name
         with suppress(OSError):
             if NAME.fullmatch(name) and time.time() - path.stat().st_mtime <= self.seconds:

@@ -32,7 +32,7 @@ class LiveGallery:
     def __init__(self, folder: Path) -> None:
         """Raises InputError where there is no such folder."""
         if not folder.is_dir():
-            raise InputError(f"--gallery {folder} is no folder", hint="name the folder that results are written to")
+            raise InputError(f"--gallery {folder} is not a folder", hint="name the folder that results are written to")
         self.folder = folder
         self.lock = threading.Lock()
         self.stamp: object = None

@@ -63,7 +63,7 @@ class Viewer:
         unasked = options.show is None and items <= UNASKED and not is_batch and not console.quiet
         is_shown = (options.show or unasked) and sys.stdout.isatty()
         if options.show and not is_shown:
-            console.emit(Notice("--show shows nothing: stdout is no terminal"))
+            console.emit(Notice("--show shows nothing: stdout is not a terminal"))
         return cls(options, console, bool(is_shown)) if is_shown or options.play or options.open else None
 
     def view(self, file: Path) -> None:

@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 CUT = "\N{REPLACEMENT CHARACTER}"
-"""What a tokenizer writes in place of bytes that are no whole character."""
+"""What a tokenizer writes in place of bytes that are not a whole character."""
 
 
 class IncrementalDecoder:

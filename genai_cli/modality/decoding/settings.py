@@ -156,7 +156,7 @@ RANGES = {"temperature": (0, 100), "top_p": (1e-9, 1e9), "top_k": (-1, 2**31), "
 
 
 def list_unusable(stated: Mapping[str, object]) -> list[str]:
-    """The values for options that are no number within their range."""
+    """The values for options that are not a number within their range."""
     kept = StatedSettings(dict(stated))
     return [
         describe(name, stated[name])
@@ -251,7 +251,7 @@ class ProcessorProbe:
 
         if name in ("min_length", "min_new_tokens"):
             if not isinstance(value, int):
-                raise TypeError("it is no whole number")
+                raise TypeError("it is not a whole number")
             return
         cpu = torch.device("cpu")
         processor = build_drawing(name, value) if name in DRAWING else build_shaping(name, value, self.ends, 1, cpu)

@@ -27,7 +27,7 @@ class PieceStream:
     ) -> None:
         self.decode = decode
         self.stop = stop
-        # Special tokens are no part of the text; those in a stop text are needed to find it.
+        # Special tokens are not a part of the text; those in a stop text are needed to find it.
         self.special = {token: text for token, text in (special or {}).items() if any(text in one for one in stop)}
         self.left = limit
         self.made = 0

@@ -51,9 +51,9 @@ def show_depth(nearness: "NDArray[np.float32]") -> "NDArray[np.uint8]":
 
 
 def check_skeleton(pixels: "NDArray[np.uint8]", name: str) -> None:
-    """Raise InputError for a picture that is no skeleton on black, as OpenPose draws it."""
+    """Raise InputError for a picture that is not a skeleton on black, as OpenPose draws it."""
     if (pixels.max(axis=2) <= DARK).mean() < LEAST_BLACK:
         raise InputError(
-            f"{name} is no skeleton on black, and genai finds no poses",
+            f"{name} is not a skeleton on black, and genai finds no poses",
             hint="OpenposeDetector of controlnet_aux, or an editor of poses, draws one: --control pose=SKELETON",
         )

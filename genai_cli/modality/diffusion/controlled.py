@@ -58,7 +58,7 @@ class ControlledRequest(AdaptableRequest):
             hint = "pip install 'genai-cli[control]'"
             raise InputError("--control canny needs OpenCV (cv2), which is not installed", hint=hint)
         if self.control_scale and not self.control:
-            raise InputError("--control-scale is about a --control, and there is none")
+            raise InputError("--control-scale is about a --control, and none was given")
         if self.depth_model is not None and not any(one.kind == DEPTH for one in self.control):
             raise InputError("--depth-model is about --control depth=FILE", hint="leave it out")
         if len(self.control_scale) not in (0, 1, len(self.control)):

@@ -129,7 +129,7 @@ class PictureClassifier:
             make_batch_invariant(self.model)
 
     def score(self, picture: Input, emit: Emit) -> Scored:
-        """Scores by the model's own labels. Raises InputError for what is no picture."""
+        """Scores by the model's own labels. Raises InputError for what is not a picture."""
         import torch
 
         (inputs,) = read_pictures(self.processor, self.model, [picture], emit)
@@ -149,7 +149,7 @@ def name_labels(config: "PretrainedConfig") -> list[str]:
 def read_last_token(config: "PretrainedConfig") -> None:
     """Have a decoder's classifier without a padding token read each window's last token, as it does for one alone.
 
-    It looks for the last token that is no padding, and takes no group where none is stated. -1 is no token.
+    It looks for the last token that is not padding, and takes no group where none is stated. -1 is not a token.
     """
     if getattr(config, "pad_token_id", None) is None:
         config.pad_token_id = NO_TOKEN

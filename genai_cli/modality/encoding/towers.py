@@ -81,7 +81,7 @@ class Towers:
         return vectors.float().cpu()
 
     def encode_pictures(self, pictures: Sequence[Input], emit: Emit) -> list["NDArray[np.float32]"]:
-        """The vectors of pictures, not normalised. Raises InputError for what is no picture."""
+        """The vectors of pictures, not normalised. Raises InputError for what is not a picture."""
         import torch
 
         found = []
@@ -93,7 +93,7 @@ class Towers:
     def compare(self, picture: Input, sentences: tuple[str, ...], emit: Emit) -> list[float]:
         """How well each sentence fits a picture: shares among them, or probabilities where the model judges each alone.
 
-        Raises InputError for what is no picture.
+        Raises InputError for what is not a picture.
         """
         import torch
 

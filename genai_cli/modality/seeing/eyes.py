@@ -52,7 +52,7 @@ def read_image(source: Input, emit: Emit) -> "Image":
 
 
 def check_sight(folder: Path, picture: Input, model: str) -> None:
-    """Raise InputError for what is no picture, or for a model that its configuration gives no eyes."""
+    """Raise InputError for what is not a picture, or for a model that its configuration gives no eyes."""
     measure_picture(picture)
     config = read_optional_json(folder / "config.json")
     if config and "vision_config" not in config:

@@ -65,7 +65,7 @@ class Reader(ABC):
         return list(end) if isinstance(end, list) else [] if end is None else [end]
 
     def list_hidden(self) -> set[int]:
-        """Tokens that are no part of a text, whether or not the tokenizer says so."""
+        """Tokens that are not a part of a text, whether or not the tokenizer says so."""
         config = self.config
         found = (config.bos_token_id, config.pad_token_id, getattr(config, "decoder_start_token_id", None))
         return {token for token in found if isinstance(token, int)}

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from genai_cli.errors import InputError
 from genai_cli.modality.checkpoint import read_optional_json
+from genai_cli.modality.speaking.codec import OWN_FILE
 from genai_cli.modality.speaking.csm import Csm
 from genai_cli.modality.speaking.dia import Dia
 from genai_cli.modality.speaking.pocket import Pocket
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 FASTSPEECH_RATE = 22050  # where a checkpoint states none: its configuration has no field for it
 SPEECHT5_VOCODER = "microsoft/speecht5_hifigan"
 VOCODER = "vocoder"  # a folder beside SpeechT5's own files
+COMPANION_FILES = ("config.json", f"{VOCODER}/config.json", OWN_FILE, "processor_config.json")
+"""The files that tell which other repositories a model needs."""
 
 
 def load_tokenizer(files: "ModelFiles") -> "PreTrainedTokenizerBase":

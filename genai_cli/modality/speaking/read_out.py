@@ -29,7 +29,7 @@ class ReadOut:
 
 
 def read_out(text: str, language: str | None) -> ReadOut:
-    """The text with all that is no word written as words. What the language has no words for stays as it is."""
+    """The text with all that is not a word written as words. What the language has no words for stays as it is."""
     changes: list[tuple[str, str]] = []
     for pattern, say in list_rules(shorten_code(language)):
 

@@ -25,7 +25,7 @@ from genai_cli.work.assignment import Assignment
 from genai_cli.work.job import Job
 
 LENGTH = struct.Struct(">Q")
-MOST = 2**33  # bytes of a message; more is no message of ours
+MOST = 2**33  # bytes of a message; more is not a message of ours
 LONGEST_PATH = 100  # bytes; sockaddr_un has room for 107 on Linux and 103 on macOS
 # What the libraries read from the environment: a worker serves the commands that have the same.
 SHAPING: tuple[str, ...] = (

@@ -32,8 +32,10 @@ class Order:
     voice: str
     speed: int = 160
     """words a minute; flite takes it as a share of 160"""
-    pitch: int = 50
-    """0 to 99, of espeak-ng's voices"""
+    pitch: int | None = None
+    """0 to 99; None for the voice's own"""
+    head: float = 1.0
+    """The speech is said that much slower and played that much faster, as a smaller head would say it (flite)."""
 
 
 @dataclass(frozen=True)
@@ -58,17 +60,19 @@ def check_programs(names: Iterable[str]) -> None:
 def say(order: Order) -> Spoken:
     """Synthesise one order. Raises subprocess.CalledProcessError if flite fails."""
     if order.program == "flite":
-        stretch = f"duration_stretch={160 / order.speed:.3f}"
-        command = ["flite", "-voice", order.voice, "--setf", stretch, "-psdur", "-o", "/dev/stdout", "-t", order.text]
+        changed = ["--setf", f"duration_stretch={160 / order.speed * order.head:.3f}"]
+        if order.pitch is not None:
+            changed += ["--setf", f"int_f0_target_mean={75 * 2 ** (order.pitch / 68):.1f}"]  # 75 to 205 Hz
+        command = ["flite", "-voice", order.voice, *changed, "-psdur", "-o", "/dev/stdout", "-t", order.text]
         out = subprocess.run(command, check=True, capture_output=True).stdout
         start = out.index(b"RIFF")
         # The phones come before the sound or after it: the program buffers its text and its sound apart.
         length = 8 + int.from_bytes(out[start + 4 : start + 8], "little")
         listed = (out[:start] + out[start + length :]).decode("ascii", "replace")
-        phones = tuple((name, float(end)) for name, end in re.findall(r"([a-z]+):([0-9.]+)", listed))
-        return Spoken(_read(out[start : start + length]), phones)
+        phones = tuple((name, float(end) / order.head) for name, end in re.findall(r"([a-z]+):([0-9.]+)", listed))
+        return Spoken(_read(out[start : start + length], order.head), phones)
     espeak = load_espeak()
-    samples, begins = espeak.say(order.text, order.voice, order.speed, order.pitch)
+    samples, begins = espeak.say(order.text, order.voice, order.speed, 50 if order.pitch is None else order.pitch)
     return Spoken(soxr.resample(samples, espeak.rate, SAMPLING_RATE), begins=begins)
 
 
@@ -87,12 +91,15 @@ def trim(samples: NDArray[np.int16]) -> tuple[int, int]:
     return (int(loud[0]), int(loud[-1]) + 1) if len(loud) else (0, 0)
 
 
-def _read(wav: bytes) -> NDArray[np.int16]:
-    """The samples of a mono WAV at SAMPLING_RATE. A header written to a pipe may state a wrong length."""
+def _read(wav: bytes, faster: float) -> NDArray[np.int16]:
+    """The samples of a mono WAV at SAMPLING_RATE, played so many times faster.
+
+    A header written to a pipe may state a wrong length.
+    """
     data = bytearray(wav)
     data[4:8] = (len(data) - 8).to_bytes(4, "little")
     place = data.index(b"data")
     data[place + 4 : place + 8] = (len(data) - place - 8).to_bytes(4, "little")
     samples, rate = soundfile.read(io.BytesIO(bytes(data)), dtype="int16")
-    resampled: NDArray[np.int16] = soxr.resample(samples, rate, SAMPLING_RATE)
+    resampled: NDArray[np.int16] = soxr.resample(samples, rate * faster, SAMPLING_RATE)
     return resampled

@@ -121,7 +121,7 @@ class Plan:
     """Where the clips of a batch of windows stand, and which words they say.
 
     starts, lengths (of clips), places (samples in the window), rates and gains have the shape (windows, MOST_CLIPS); a
-    length of 0 is no clip. sizes are the samples of each window. `alone` says that all words were spoken one by one.
+    length of 0 is not a clip. sizes are the samples of each window. `alone` says that all words were spoken one by one.
     """
 
     starts: NDArray[np.int64]

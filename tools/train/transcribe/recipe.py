@@ -17,7 +17,7 @@ from tools.train.transcribe.networks import build_model
 from tools.train.transcribe.training import TranscribeRecipe, start_from, train
 from tools.train.transcribe.words import WORDS
 
-CLIPS = 20_000
+CLIPS = 24_000
 SENTENCES = 200
 """to measure on"""
 
@@ -34,7 +34,7 @@ def run(options: StagedOptions) -> None:
         clips = load_clips(options.data, work, options.clips or CLIPS, options.seed, options.processes)
         print(f"{len(clips.texts)} clips, {len(clips.samples) / 16_000 / 60:.0f} minutes", flush=True)
         if "training" in options.stages:
-            recipe = TranscribeRecipe() if device.type == "cuda" else TranscribeRecipe(batch_size=32, workers=0)
+            recipe = TranscribeRecipe() if device.type == "cuda" else TranscribeRecipe(batch_size=32, workers=1)
             count = build_model().num_parameters()
             note_facts(work, TrainingFacts(count, 0, 0, len(clips.texts), recipe.batch_size, device.type))
             if options.start is not None and not (work / "model.pt").exists():

@@ -41,12 +41,12 @@ def _rooms(device: torch.device) -> Tensor:
     return tail.to(device)
 
 
-def disturb(windows: Tensor, snr: tuple[float, float] = (0.0, 30.0)) -> Tensor:
+def disturb(windows: Tensor, snr: tuple[float, float] = (2.0, 25.0)) -> Tensor:
     """Windows in rooms, through microphones, with noise or other voices, each at a loudness of its own."""
     (size, length), device = windows.shape, windows.device
     padded = length + ECHO
     spectrum = torch.fft.rfft(windows, padded)
-    in_room = torch.nonzero(torch.rand(size, device=device) < 0.4).flatten()
+    in_room = torch.nonzero(torch.rand(size, device=device) < 0.3).flatten()
     rooms = _rooms(device)[torch.randint(ROOMS, (len(in_room),), device=device)]
     spectrum[in_room] *= torch.fft.rfft(rooms, padded)
     knots = torch.randn(size, 1, 8, device=device) * 4.0 * (torch.rand(size, 1, 1, device=device) < 0.6)
@@ -60,7 +60,7 @@ def _draw_snr(size: int, snr: tuple[float, float], device: torch.device) -> tupl
     low, high = snr
     level = torch.rand(size, 1, device=device) * (high - low) + low
     quiet = torch.rand(size, 1, device=device) < 0.2
-    kinds = torch.tensor([0, 0, 1, 2, 3], device=device)
+    kinds = torch.tensor([0, 0, 0, 0, 1, 2, 3], device=device)
     return torch.where(quiet, 60.0, level), kinds[torch.randint(len(kinds), (size, 1), device=device)]
 
 

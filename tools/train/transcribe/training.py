@@ -12,13 +12,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 from transformers import ParakeetForCTC
 
 from tools.train.shared.budget import Budget, learning_rate_scale
 from tools.train.shared.checkpoint import load_checkpoint, save_checkpoint
 from tools.train.shared.device import bfloat16_pays
-from tools.train.shared.loop import Average, set_learning_rate, train_steps
+from tools.train.shared.loop import Average, train_steps
+from tools.train.shared.optimizer import MuonWithAdam
 from tools.train.transcribe.data import WORD_STEPS, Clips, Plan, Planner, place_clips
 from tools.train.transcribe.networks import FRAMES, build_model
 from tools.train.transcribe.sound import disturb, feature_extractor, read_features
@@ -26,9 +27,12 @@ from tools.train.transcribe.tokens import BLANK_ID
 
 FRAME = FRAMES * feature_extractor().hop_length
 """samples of a frame of the network"""
+ADAM = ("ctc_head", "subsampling")
+"""what Muon is not meant for: the last layer, and the convolutions that read the features"""
+Batch = tuple[Plan, Tensor, Tensor]
 NOT_KNOWN = -100
 """the word of a frame, as cross_entropy passes it over"""
-PLACE_SHARE = 0.3
+PLACE_SHARE = 0.5
 """of the loss a frame, beside the whole CTC loss a word: without CTC a word now and then becomes two"""
 
 
@@ -59,29 +63,22 @@ def train(
     torch.manual_seed(seed)
     model, copy = build_model().to(device).train(), build_model().to(device)
     average = Average(model, copy)
-    weights = list(model.parameters())
-    fused = device.type == "cuda"
-    optimizer = torch.optim.AdamW(weights, recipe.learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=fused)
+    optimizer = MuonWithAdam(model.named_parameters(), recipe.learning_rate, ADAM)
     state = load_checkpoint(checkpoint) or {"step": 0}
     begun = 0 if "optimizer" in state else state["step"]
-    plans = _plans(Planner(clips, seed, recipe.batch_size), state["step"], recipe.workers)
+    batches = _draw(Batches(clips, Planner(clips, seed, recipe.batch_size), seed), state["step"], recipe.workers)
     halves = device.type == "cuda" or bfloat16_pays()
 
     def step(number: int, fraction: float) -> dict[str, Tensor]:
         rate = learning_rate_scale(number - begun, fraction, recipe.warmup_steps, recipe.decay_from)
-        set_learning_rate(optimizer, recipe.learning_rate * rate)
-        plan = next(plans)
-        with torch.no_grad():
-            inputs = read_features(disturb(place_clips(clips.samples, plan)), plan.sizes).to(device)
+        plan, features, mask = next(batches)
         with torch.autocast(device.type, torch.bfloat16, enabled=halves):
-            logits = model(hide(inputs["input_features"]), inputs["attention_mask"]).logits
+            logits = model(hide(features.to(device)), mask.to(device)).logits
         loss = place_loss(logits.float(), plan)
         if not plan.alone:
             loss = PLACE_SHARE * loss + word_loss(logits.float(), plan)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(weights, 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
+        optimizer.step(rate)
         average.follow(number)
         return {"loss": loss.detach()}
 
@@ -146,15 +143,27 @@ def hide(features: Tensor) -> Tensor:
     return features.masked_fill(hidden, 0.0)
 
 
-def _plans(planner: Planner, first: int, workers: int) -> Iterator[Plan]:
-    steps = range(first, len(planner))
-    if workers:
-        yield from DataLoader(
-            planner, batch_size=None, sampler=steps, num_workers=workers, prefetch_factor=8, collate_fn=_same
-        )
-    else:
-        yield from map(planner.__getitem__, steps)
+class Batches(Dataset[Batch]):
+    """A plan for each step, with the features of its windows (windows, frames, mels) and their mask."""
+
+    def __init__(self, clips: Clips, planner: Planner, seed: int) -> None:
+        self._samples, self._planner, self._seed = clips.samples, planner, seed
+
+    def __len__(self) -> int:
+        return len(self._planner)
+
+    @torch.no_grad()
+    def __getitem__(self, step: int) -> Batch:
+        torch.manual_seed(self._seed * len(self) + step)
+        plan = self._planner[step]
+        inputs = read_features(disturb(place_clips(self._samples, plan)), plan.sizes)
+        return plan, inputs["input_features"], inputs["attention_mask"]
 
 
-def _same(plan: Plan) -> Plan:
-    return plan
+def _draw(batches: Batches, first: int, workers: int) -> Iterator[Batch]:
+    steps = range(first, len(batches))
+    return iter(DataLoader(batches, batch_size=None, sampler=steps, num_workers=workers, collate_fn=_same))
+
+
+def _same(batch: Batch) -> Batch:
+    return batch
