@@ -10,8 +10,8 @@ from genai_cli.content import text as content
 from genai_cli.content.content import Content
 from genai_cli.content.openai_answers import CHAT, COMPLETION, answer_chat, answer_completions
 from genai_cli.device.compile_decision import Times
-from genai_cli.device.compiling import CompiledCall, Uncompiled, compile_decoding
-from genai_cli.device.openvino_decoding import OpenVinoDecoding, load_decoding
+from genai_cli.device.compiling import CompiledCall
+from genai_cli.device.openvino_decoding import OpenVinoDecoding
 from genai_cli.device.private import compile_on_all_devices, is_stateful
 from genai_cli.device.workload import Work
 from genai_cli.errors import GenaiError, InputError
@@ -23,6 +23,7 @@ from genai_cli.modality.decoding.group import Group
 from genai_cli.modality.decoding.incremental import IncrementalDecoder, list_special_tokens
 from genai_cli.modality.decoding.inputs import keep_positions_below, list_ends, pad_left
 from genai_cli.modality.decoding.likeliest import Likeliest
+from genai_cli.modality.decoding.loading import load_language_model
 from genai_cli.modality.decoding.reading import find_unread, report_words
 from genai_cli.modality.decoding.sampling import FiniteScores, OwnChance, build_sampling_processors
 from genai_cli.modality.decoding.service import SERVICE
@@ -39,7 +40,7 @@ from genai_cli.modality.decoding.settings import (
 from genai_cli.modality.decoding.streaming import PieceStream, StopEndedItems
 from genai_cli.modality.known_models import TEXTS
 from genai_cli.modality.modality import TINY, Modality, Result
-from genai_cli.modality.seeing.eyes import CAUSAL, Eyes, check_sight, choose_class, place_seen
+from genai_cli.modality.seeing.eyes import Eyes, check_sight, place_seen
 from genai_cli.modality.service import Service
 from genai_cli.request.input import Input
 from genai_cli.request.openai_rows import CONVERSATION, PROMPTS, Endpoint, read_conversation, read_prompts
@@ -187,18 +188,10 @@ class Text(Modality[TextRequest]):
 
     def __init__(self, files: "ModelFiles", placement: "Placement") -> None:
         """Load the model and its tokenizer."""
-        from genai_cli.device.loading import load_companion, load_model
+        from genai_cli.device.loading import load_companion
 
         self.tokenizer = load_companion("AutoTokenizer", files)
-        class_name = choose_class(files.architecture)
-        if placement.compiled_by_openvino and class_name == CAUSAL:
-            self.model, self.compiled = load_decoding(class_name, files, placement)
-        else:
-            self.model = load_model(class_name, files, placement)
-        if placement.compiled_by_torch:
-            self.compiled = compile_decoding(self.model, placement.on_cuda)
-        elif placement.compiled_by_openvino and self.compiled is None:
-            self.compiled = Uncompiled(placement.compiler, "it is not for models that see")
+        self.model, self.compiled = load_language_model(files, placement)
         self.eyes = Eyes(files)
         config = self.model.config.get_text_config()
         self.context = find_context(config)

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from genai_cli.hub.fetching import ModelFiles
 
-CAUSAL = "AutoModelForCausalLM"
 OF_TOKENS = ("input_ids", "attention_mask")
 
 
@@ -57,15 +56,6 @@ def check_sight(folder: Path, picture: Input, model: str) -> None:
     config = read_optional_json(folder / "config.json")
     if config and "vision_config" not in config:
         raise InputError(f"{model} sees no pictures", hint="-m llava does; genai describe has smaller models")
-
-
-def choose_class(architecture: str) -> str:
-    """The auto class that loads a language model: one that sees may be no causal language model by itself."""
-    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as causal
-    from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES as seeing
-
-    is_seeing = architecture in seeing.values() and architecture not in causal.values()
-    return "AutoModelForImageTextToText" if is_seeing else CAUSAL
 
 
 def place_seen(seen: JsonObject, model: "PreTrainedModel") -> JsonObject:
