@@ -2,14 +2,16 @@
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from conftest import Genai, RunMain
 from readers import record_of
 
 from genai_cli.cli.record_rows import find_made_in
-from genai_cli.device import bfloat16
+from genai_cli.device import bfloat16, bfloat16_probe
 from genai_cli.device.bfloat16 import build_gain_key, choose_dtype, find_gain, find_gains_file
 from genai_cli.device.bfloat16_probe import measure_gain
 from genai_cli.device.kept_figures import keep_figure
@@ -65,6 +67,24 @@ def test_it_is_measured_once_a_machine() -> None:
 @pytest.mark.parametrize("work", Work)
 def test_each_kind_of_work_can_be_measured(work: Work) -> None:
     assert 0 < measure_gain(work) < 1000
+
+
+def spend(plain: int, half: int) -> Callable[[torch.dtype], Callable[[], object]]:
+    """Work that takes so many rounds in float32, and so many in bfloat16."""
+
+    def make(dtype: torch.dtype) -> Callable[[], object]:
+        return lambda: [sum(range(2000)) for _ in range(plain if dtype is torch.float32 else half)]
+
+    return make
+
+
+@pytest.mark.parametrize(("pilot", "gain"), [((10, 13), 4), ((1, 20), 0.05)])
+def test_a_small_part_decides_only_where_it_is_far_slower(
+    pilot: tuple[int, int], gain: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(bfloat16_probe.PILOTS, Work.PICTURES, spend(*pilot))
+    monkeypatch.setitem(bfloat16_probe.WAYS, Work.PICTURES, [[spend(40, 10)]])
+    assert gain / 2 < measure_gain(Work.PICTURES) < gain * 2
 
 
 def test_a_machine_that_keeps_nothing_takes_float32(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:

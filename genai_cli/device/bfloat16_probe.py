@@ -18,21 +18,24 @@ if TYPE_CHECKING:
     Part = Callable[[torch.dtype], Call]
 
 LONGEST = 1.2  # seconds for all parts together; what is running then is brought to its end
-RUNS = 4  # of each part in each dtype, where time allows
+RUNS = 8  # of each part in each dtype, where time allows
+FAR_SLOWER = (
+    0.5  # the gain of a small part below which no more is measured: that of a tenth of a millisecond says little
+)
 
 
 def measure_gain(work: Work) -> float:
     """The time in float32 over that in bfloat16; of work that is done in several ways, the least gain of them.
 
-    Where a small part of the work is slower in bfloat16 already, no more is measured: on a processor that cannot
-    multiply it, a single convolution of a usual size takes ten seconds.
+    Where a small part of the work is far slower in bfloat16, no more is measured: on a processor that cannot multiply
+    it, a single convolution of a usual size takes ten seconds.
     """
     import torch
 
     end = time.perf_counter() + LONGEST
     with torch.inference_mode():
         gain = measure_way([PILOTS[work]], end)
-        if gain < 1:
+        if gain < FAR_SLOWER:
             return gain
         gains = []
         for way in WAYS[work]:

@@ -346,10 +346,16 @@ def speed_up(part: "nn.Module", files: ModelFiles, placement: Placement) -> None
     Small models stay as they are, since calling the layers takes most of their time. Compiled ones stay too: torch's
     compiler calls the same op itself and does not take a model that calls it.
     """
-    if placement.device == "cpu" and not placement.compiled_by_torch and files.count_weight_bytes() >= SMALL:
-        from genai_cli.device.onednn import use_onednn
+    if placement.device != "cpu" or placement.compiled_by_torch or files.count_weight_bytes() < SMALL:
+        return
+    import torch
 
-        use_onednn(part)
+    from genai_cli.device.onednn import use_onednn
+
+    use_onednn(part)
+    if hasattr(part, "decode"):
+        # A VAE: large pictures of few channels, which oneDNN takes as they lie if the channels are innermost.
+        part.to(memory_format=torch.channels_last)
 
 
 @contextmanager
