@@ -127,8 +127,9 @@ def test_another_device_or_model_takes_its_own_dtype() -> None:
 
 
 def test_the_doctor_says_what_was_measured(genai: Genai) -> None:
-    keep_gains(pictures=1.7, tokens=1.2, reading=2.25)
+    keep_gains(pictures=1.7, tokens=1.2, reading=2.25, hearing=1.5)
     done = genai("doctor", "--offline")
     assert "dtype of pictures  bfloat16: measured here for pictures: bfloat16 is 1.7 times as fast" in done.stdout
     assert "dtype of tokens    float32: exact; measured here for tokens" in done.stdout
     assert "dtype of reading   bfloat16" in done.stdout
+    assert "dtype of hearing   bfloat16" in done.stdout

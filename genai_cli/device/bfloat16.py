@@ -18,7 +18,7 @@ LEAST_GAIN = 1.3  # times as fast as float32: below it, float32 is kept, which i
 
 
 def choose_dtype(burden: Burden) -> tuple[str, str]:
-    """The dtype of a model on the processor, and the reason. Measures once a machine, for two seconds at most."""
+    """The dtype of a model on the processor, and the reason. Measures once a machine, for three seconds at most."""
     if burden.quantized:
         return "float32", "what is not quantized stays exact"
     if burden.work is None:

@@ -13,6 +13,8 @@ class Work(StrEnum):
     """One token after the other, of one text or of several."""
     READING = "reading"
     """Whole texts at once."""
+    HEARING = "hearing"
+    """A window of sound at once, then one token after the other."""
 
 
 @dataclass(frozen=True)

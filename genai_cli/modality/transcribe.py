@@ -124,7 +124,7 @@ class Transcribe(Modality[TranscribeRequest]):
         known=SPEECH,
         built_in=TINY / "transcribe",
     )
-    work: ClassVar[Work | None] = Work.TOKENS
+    work: ClassVar[Work | None] = Work.HEARING
     libraries: ClassVar[tuple[str, ...]] = ("torch", "transformers", "soundfile", "soxr")
     example: ClassVar[str] = "genai transcribe talk.mp3 --format srt"
     argument: ClassVar[str] = "The sounds to write down"
