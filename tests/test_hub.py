@@ -238,6 +238,17 @@ def test_listing_and_removing(genai: Genai, hub: LoopbackHub, gpt2: Path, musicg
     assert genai("models", "remove", "owner/name").code == 4
 
 
+def test_a_copy_of_a_model_stays_where_the_other_is_removed(genai: Genai, hub: LoopbackHub, gpt2: Path) -> None:
+    """A copied repository has the same commits."""
+    commits = {hub.add(name, gpt2) for name in ("owner/name", "other/copy")}
+    for name in ("owner/name", "other/copy"):
+        assert genai("models", "pull", name).code == 0
+    assert genai("models", "remove", f"owner/name@{commits.pop()}").code == 0
+    assert commits == set()
+    done = genai("text", "It was", "-m", "other/copy", "--offline", "--seed", "1", "--max-new-tokens", "2")
+    assert done.code == 0, done.stderr
+
+
 def test_showing_a_card_without_fetching_the_model(genai: Genai, hub: LoopbackHub, stable_diffusion: Path) -> None:
     hub.add(SD, stable_diffusion)
     done = genai("models", "show", "sd15")

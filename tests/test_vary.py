@@ -114,7 +114,7 @@ def test_alternatives_are_expanded_and_recorded(run_main: RunMain) -> None:
     [
         (["--vary", "stepz=1,2"], "did you mean steps"),
         (["--vary", "device=cpu"], "no option 'device'"),
-        (["--vary", "steps"], "no option with values"),
+        (["--vary", "steps"], "not an option with values"),
         (["--vary", "steps=1,1"], "a value twice"),
         (["--vary", "steps=1,2", "--vary", "num_inference_steps=3"], "twice"),
         (["--vary", "steps=1,2", "--steps", "3"], "leave --steps out"),

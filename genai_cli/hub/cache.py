@@ -1,7 +1,7 @@
 """Which models are on this machine, how much room they take, and removing them."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -145,11 +145,10 @@ def remove(reference: ModelReference) -> int:
         raise ModelError(f"{reference.id} is not in the cache, so there is nothing to remove")
     if reference.folder is not None:
         return remove_small(small)
-    cache = scan_cache()
+    cache = narrow_to(reference, scan_cache())
     wanted = [
         revision.commit_hash
         for repository in (cache.repos if cache else ())
-        if repository.repo_id == reference.id and repository.repo_type == "model"
         for revision in repository.revisions
         if reference.revision in (None, revision.commit_hash, *revision.refs)
     ]
@@ -163,6 +162,14 @@ def remove(reference: ModelReference) -> int:
     except OSError as error:
         raise OutputError(f"the cache cannot be changed: {error.strerror}") from error
     return freed + strategy.expected_freed_size
+
+
+def narrow_to(reference: ModelReference, cache: "HFCacheInfo | None") -> "HFCacheInfo | None":
+    """The view of one repository alone: what the library deletes by a commit goes from all that have that commit."""
+    if cache is None:
+        return None
+    own = [found for found in cache.repos if (found.repo_id, found.repo_type) == (reference.id, "model")]
+    return replace(cache, repos=frozenset(own))
 
 
 def remove_small(small: Sequence[KeptWeights]) -> int:
