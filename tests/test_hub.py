@@ -238,11 +238,15 @@ def test_listing_and_removing(genai: Genai, hub: LoopbackHub, gpt2: Path, musicg
     assert genai("models", "remove", "owner/name").code == 4
 
 
-def test_a_copy_of_a_model_stays_where_the_other_is_removed(genai: Genai, hub: LoopbackHub, gpt2: Path) -> None:
-    """A copied repository has the same commits."""
+def test_a_copy_of_a_model_stays_where_the_other_is_removed(
+    genai: Genai, hub: LoopbackHub, gpt2: Path, environment: Path
+) -> None:
+    """A copied repository has the same commits. A broken model can be removed too."""
     commits = {hub.add(name, gpt2) for name in ("owner/name", "other/copy")}
     for name in ("owner/name", "other/copy"):
         assert genai("models", "pull", name).code == 0
+    own = environment / "huggingface" / "hub" / "models--owner--name"
+    next(own.glob("snapshots/*/config.json")).write_text("{")
     assert genai("models", "remove", f"owner/name@{commits.pop()}").code == 0
     assert commits == set()
     done = genai("text", "It was", "-m", "other/copy", "--offline", "--seed", "1", "--max-new-tokens", "2")

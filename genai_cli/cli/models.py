@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from genai_cli.cli.command import Command, Given, Item, build_group
 from genai_cli.cli.console import Console
 from genai_cli.cli.options import LicenseOptions, MessageOptions, NetworkOptions, read_access
-from genai_cli.errors import InputError
+from genai_cli.errors import GenaiError, InputError
 from genai_cli.events import Notice
 from genai_cli.request.option import MODEL, Option
 from genai_cli.sizes import show_bytes
@@ -116,8 +116,12 @@ def list_needed(owner: str | None = None) -> set[str]:
     from genai_cli.hub.cache import list_snapshots
     from genai_cli.modality.registry import list_companions
 
-    folders = [folder for name, folder in list_snapshots() if owner in (None, name)]
-    return {name for folder in folders for name in list_companions(folder)}
+    needed: set[str] = set()
+    for name, folder in list_snapshots():
+        if owner in (None, name):
+            with suppress(GenaiError):  # a model whose files are broken says nothing, and can be removed
+                needed.update(list_companions(folder))
+    return needed
 
 
 NAME_HELP = "Alias, owner/name, owner/name@revision, a folder, or (show) a server: http://HOST:PORT/v1."

@@ -103,7 +103,7 @@ def plan_companions(reference: ModelReference, owner: PlannedModel, options: Fet
     try:
         with open_settings(reference, modality.companion_files, options.access.offline) as folder:
             names = modality.find_companions(folder) if folder else ()
-    except NetworkError:
+    except GenaiError:  # what is wrong with the model itself was said of it
         return
     for name in names:
         size, problem = None, None
