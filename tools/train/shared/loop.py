@@ -43,12 +43,6 @@ class Average:
         torch._foreach_lerp_([mean for mean, _ in self._pairs], [value for _, value in self._pairs], weight)
 
 
-def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Give every group of the optimizer this learning rate."""
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-
-
 def train_steps(
     name: str,
     parts: Mapping[str, Stateful],
