@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy
 import pytest
 import torch
+from checkpoints_edits import build_qwen_edit
 from conftest import RunMain
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from PIL import Image
@@ -47,6 +48,14 @@ def test_the_vae_alone_is_changed_and_gives_the_same(stable_diffusion: Path) -> 
             loading.speed_up(part, files, HERE)
         torch.testing.assert_close(vae.decode(latents).sample, plain, rtol=1e-4, atol=1e-5)
     assert (is_innermost(vae), is_innermost(unet)) == (True, False)
+
+
+@pytest.mark.usefixtures("large")
+def test_the_vae_of_a_video_model_stays_as_it_is(run_main: RunMain, tmp_path: Path) -> None:
+    build_qwen_edit(tmp_path / "qwen")
+    Image.new("RGB", (64, 64), "red").save("a.png")
+    done = run_main("edit", "a.png", "make it blue", "-m", tmp_path / "qwen", *SHORT, "-o", "b.png")
+    assert done.code == 0, done.stderr
 
 
 @pytest.mark.parametrize("options", [(), ("--dtype", "bfloat16"), ("--compiler", "openvino")])

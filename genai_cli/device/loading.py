@@ -353,8 +353,9 @@ def speed_up(part: "nn.Module", files: ModelFiles, placement: Placement) -> None
     from genai_cli.device.onednn import use_onednn
 
     use_onednn(part)
-    if hasattr(part, "decode"):
-        # A VAE: large pictures of few channels, which oneDNN takes as they lie if the channels are innermost.
+    if hasattr(part, "decode") and all(weight.ndim < 5 for weight in part.parameters()):
+        # A VAE of pictures (a video's has weights of five dimensions, which torch cannot turn): oneDNN takes large
+        # pictures of few channels as they lie if the channels are innermost.
         part.to(memory_format=torch.channels_last)
 
 
