@@ -8,7 +8,7 @@ RECIPE = StagedRecipe(
     task="transcribe",
     summary="Train, export and measure the small transcribing model. It needs the programs espeak-ng and flite.",
     stages=("speech", "training", "export", "measure"),
-    minutes=109.0,
+    minutes=107.0,
     goes_on=True,
 )
 

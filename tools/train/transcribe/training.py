@@ -32,7 +32,7 @@ ADAM = ("ctc_head", "subsampling")
 Batch = tuple[Plan, Tensor, Tensor]
 NOT_KNOWN = -100
 """the word of a frame, as cross_entropy passes it over"""
-PLACE_SHARE = 0.5
+PLACE_SHARE = 1.0
 """of the loss a frame, beside the whole CTC loss a word: without CTC a word now and then becomes two"""
 
 
