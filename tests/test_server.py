@@ -176,7 +176,7 @@ def test_a_key_is_needed_where_there_is_one(serve: Serve, tmp_path: Path) -> Non
         (["--host", "::"], 2, "needs a key"),
         (["--api-key-file", "/nonexistent"], 2, "cannot be read"),
         (["-m", "no-such-model"], 4, "unknown model"),
-        (["-m", "http://127.0.0.1:1/v1"], 2, "no model that this machine loads"),
+        (["-m", "http://127.0.0.1:1/v1"], 2, "not a model that this machine loads"),
         (["--port", "99999"], 2, "65535"),
         (["--host", "192.0.2.1", "--api-key", "x"], 7, "cannot listen"),
     ],

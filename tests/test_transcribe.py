@@ -5,12 +5,15 @@ import json
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy
 import pytest
 import soundfile
 from conftest import Build, Genai, RunMain
 from speech_sounds import RATE, make_talk, write_talk
+
+from genai_cli.content.sound_reading import read_piece
 
 SAID = "Good morning, my friends. How are you?"
 
@@ -243,6 +246,32 @@ def test_a_killed_run_goes_on_where_it_was(genai: Genai, whisper: Path, tmp_path
     assert text.count("From the first run.") == 1
     assert text.count("Good morning") == 239
     assert not list(kept.glob("*.jsonl"))
+
+
+class Interrupting(io.BytesIO):
+    """A file whose next read is interrupted."""
+
+    armed = False
+
+    def readinto(self, buffer: Any) -> int:
+        if self.armed:
+            self.armed = False
+            signal.raise_signal(signal.SIGINT)
+        return super().readinto(buffer)
+
+
+def test_an_interrupt_while_a_piece_is_read_is_not_lost() -> None:
+    stream = Interrupting()
+    soundfile.write(stream, make_talk(3), RATE, format="FLAC")
+    stream.seek(0)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with soundfile.SoundFile(stream) as file:
+            stream.armed = True
+            with pytest.raises(KeyboardInterrupt):
+                read_piece(file)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_sound_from_a_pipe(run_main: RunMain, whisper: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from genai_cli.content.record import Record, to_json
 from genai_cli.errors import InputError, OutputError, ResultError
 from genai_cli.events import Emit
 from genai_cli.request.input import Input
+from genai_cli.signals import hold_signals
 
 if TYPE_CHECKING:
     import numpy as np
@@ -87,7 +88,8 @@ class Sound(Content):
             samples = self.resample(rate)
             channels = samples.shape[1]
             is_noise = suffix == ".mp3" and channels > 1  # what libsndfile 1.2 makes of two channels in 16 bits
-            with soundfile.SoundFile(stream, "w", rate, channels, **FORMATS[suffix]) as file:
+            # libsndfile calls Python back, where what a signal raises would be lost.
+            with hold_signals(), soundfile.SoundFile(stream, "w", rate, channels, **FORMATS[suffix]) as file:
                 for part in cut(samples):
                     file.write(part.astype("float32") / 32768 if is_noise else part)
         except soundfile.LibsndfileError as error:
@@ -112,7 +114,7 @@ class Sound(Content):
 
         del emit
         try:
-            with source.open() as stream, soundfile.SoundFile(stream) as file:
+            with hold_signals(), source.open() as stream, soundfile.SoundFile(stream) as file:
                 if file.frames * file.channels > MAX_SAMPLES:
                     raise InputError(f"{source.name} cannot be read: over {MAX_SAMPLES // 10**6} million samples")
                 return cls(file.read(dtype="int16", always_2d=True), file.samplerate)

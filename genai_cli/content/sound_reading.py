@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from genai_cli.errors import InputError
 from genai_cli.request.input import Input
+from genai_cli.signals import hold_signals
 
 if TYPE_CHECKING:
     import numpy as np
@@ -114,7 +115,9 @@ def open_file(source: Input) -> Iterator[SoundStream]:
     import soundfile
 
     try:
-        with source.open() as stream, soundfile.SoundFile(stream) as file:
+        with source.open() as stream, contextlib.ExitStack() as opened:
+            with hold_signals():
+                file = opened.enter_context(soundfile.SoundFile(stream))
             stated = file.frames if 0 < file.frames < MOST_SECONDS * max(file.samplerate, 1) * 2 else None
             seconds = None if stated is None else stated / file.samplerate
             shape = Shape(int(file.samplerate), int(file.channels), seconds)
@@ -128,12 +131,22 @@ def open_file(source: Input) -> Iterator[SoundStream]:
 def read_file(file: "SoundFile", source: Input, stated: int | None) -> "Iterator[NDArray[np.float32]]":
     """The pieces of a file of libsndfile in mono. Raises InputError where fewer samples come than are stated."""
     count = 0
-    while len(piece := file.read(int(PIECE * file.samplerate), dtype="float32", always_2d=True)):
+    while len(piece := read_piece(file)):
         count += len(piece)
         yield piece.mean(axis=1)
     if stated is not None and count < stated - MISSING * file.samplerate:
         found, whole = count / file.samplerate, stated / file.samplerate
         raise InputError(f"{source.name} is cut: it holds {found:.1f} of {whole:.1f} seconds")
+
+
+def read_piece(file: "SoundFile") -> "NDArray[np.float32]":
+    """The next samples, of shape (samples, channels).
+
+    Signals wait: libsndfile calls Python back for the bytes, where what a signal raises is lost, and the sound cut.
+    """
+    with hold_signals():
+        piece: NDArray[np.float32] = file.read(int(PIECE * file.samplerate), dtype="float32", always_2d=True)
+    return piece
 
 
 @contextmanager
