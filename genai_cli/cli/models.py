@@ -99,7 +99,8 @@ def remove_model(given: Given) -> int:
     reference = parse_name(given.arguments[0], None, load_catalog())
     needed = list_needed(reference.id)
     freed = remove(reference)
-    left = {name: size for name in sorted(needed - list_needed()) if (size := measure_cached(name))}
+    alone = sorted(needed - list_needed()) if needed else []
+    left = {name: size for name in alone if (size := measure_cached(name))}
     if options.json:
         values: JsonObject = {"id": reference.id, "revision": reference.revision, "freed": freed}
         console.line(json.dumps(values | ({"companions": [*left]} if left else {})))
@@ -117,10 +118,9 @@ def list_needed(owner: str | None = None) -> set[str]:
     from genai_cli.modality.registry import list_companions
 
     needed: set[str] = set()
-    for name, folder in list_snapshots():
-        if owner in (None, name):
-            with suppress(GenaiError):  # a model whose files are broken says nothing, and can be removed
-                needed.update(list_companions(folder))
+    for folder in list_snapshots(owner):
+        with suppress(GenaiError):  # a model whose files are broken says nothing, and can be removed
+            needed.update(list_companions(folder))
     return needed
 
 

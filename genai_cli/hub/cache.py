@@ -22,7 +22,7 @@ from genai_cli.hub.safety import SETTINGS
 from genai_cli.hub.storage import DamagedError, locate_snapshot, read_json
 
 if TYPE_CHECKING:
-    from huggingface_hub import HFCacheInfo
+    from huggingface_hub import CachedRepoInfo, HFCacheInfo
 
 
 @dataclass(frozen=True)
@@ -69,19 +69,20 @@ def scan_cache() -> "HFCacheInfo | None":
         return None
 
 
+def select_repositories(cache: "HFCacheInfo | None", name: str | None = None) -> "list[CachedRepoInfo]":
+    """The repositories of models in the cache; with a name, that one alone."""
+    models = (found for found in (cache.repos if cache else ()) if found.repo_type == "model")
+    return [found for found in models if name in (None, found.repo_id)]
+
+
 def measure_cached(name: str) -> int:
     """The bytes that a model repository takes in the cache; 0 if it is not there."""
-    cache = scan_cache()
-    repositories = cache.repos if cache else ()
-    return sum(found.size_on_disk for found in repositories if (found.repo_id, found.repo_type) == (name, "model"))
+    return sum(found.size_on_disk for found in select_repositories(scan_cache(), name))
 
 
 def list_cached() -> Iterator[CachedModel]:
     """One entry for each commit of each model repository in the cache."""
-    cache = scan_cache()
-    for repository in cache.repos if cache else ():
-        if repository.repo_type != "model":
-            continue
+    for repository in select_repositories(scan_cache()):
         for revision in repository.revisions:
             used = [file.blob_last_accessed for file in revision.files]
             yield CachedModel(
@@ -96,13 +97,10 @@ def list_cached() -> Iterator[CachedModel]:
             )
 
 
-def list_snapshots() -> Iterator[tuple[str, Path]]:
-    """The name of each model repository in the cache, with the folder of each of its commits."""
-    cache = scan_cache()
-    for repository in cache.repos if cache else ():
-        if repository.repo_type == "model":
-            for revision in repository.revisions:
-                yield repository.repo_id, Path(revision.snapshot_path)
+def list_snapshots(name: str | None = None) -> Iterator[Path]:
+    """The folder of each commit of each model repository in the cache; with a name, of that repository alone."""
+    for repository in select_repositories(scan_cache(), name):
+        yield from (Path(revision.snapshot_path) for revision in repository.revisions)
 
 
 def list_small() -> Iterator[CachedModel]:
@@ -145,31 +143,25 @@ def remove(reference: ModelReference) -> int:
         raise ModelError(f"{reference.id} is not in the cache, so there is nothing to remove")
     if reference.folder is not None:
         return remove_small(small)
-    cache = narrow_to(reference, scan_cache())
+    cache = scan_cache()
+    own = select_repositories(cache, reference.id)
     wanted = [
         revision.commit_hash
-        for repository in (cache.repos if cache else ())
+        for repository in own
         for revision in repository.revisions
         if reference.revision in (None, revision.commit_hash, *revision.refs)
     ]
     small = [kept for kept in small if reference.revision is None or kept.revision in wanted]
     if cache is None or not wanted:
         raise ModelError(f"{reference} is not in the cache", hint="genai models list shows the models in the cache")
-    strategy = cache.delete_revisions(*wanted)
+    # The library deletes a commit from all repositories that have it: it is shown this one alone.
+    strategy = replace(cache, repos=frozenset(own)).delete_revisions(*wanted)
     freed = remove_small(small)
     try:
         strategy.execute()
     except OSError as error:
         raise OutputError(f"the cache cannot be changed: {error.strerror}") from error
     return freed + strategy.expected_freed_size
-
-
-def narrow_to(reference: ModelReference, cache: "HFCacheInfo | None") -> "HFCacheInfo | None":
-    """The view of one repository alone: what the library deletes by a commit goes from all that have that commit."""
-    if cache is None:
-        return None
-    own = [found for found in cache.repos if (found.repo_id, found.repo_type) == (reference.id, "model")]
-    return replace(cache, repos=frozenset(own))
 
 
 def remove_small(small: Sequence[KeptWeights]) -> int:
