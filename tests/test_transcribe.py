@@ -10,7 +10,7 @@ from typing import Any
 import numpy
 import pytest
 import soundfile
-from conftest import Build, Genai, RunMain
+from conftest import Build, Genai, RunMain, in_terminal
 from speech_sounds import RATE, make_talk, write_talk
 
 from genai_cli.content.sound_reading import read_piece
@@ -246,6 +246,15 @@ def test_a_killed_run_goes_on_where_it_was(genai: Genai, whisper: Path, tmp_path
     assert text.count("From the first run.") == 1
     assert text.count("Good morning") == 239
     assert not list(kept.glob("*.jsonl"))
+
+
+def test_a_bar_on_a_terminal_erases_no_text(genai: Genai, whisper: Path, talk: Path) -> None:
+    code, shown = in_terminal(["transcribe", str(talk), "-m", str(whisper), "-o", "-"], genai.cwd)
+    assert code == 0, shown
+    said, _, bar = shown.partition("How are you?")
+    assert "Good morning, my friends." in said
+    assert bar.startswith("\r\n")
+    assert "transcribe, 0:00 min of 0:04 min" in bar
 
 
 class Interrupting(io.BytesIO):

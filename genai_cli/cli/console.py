@@ -39,6 +39,7 @@ class Console:
         """What ends a result on stdout."""
         self.streams_text = False
         self.has_streamed = False
+        self.is_line_open = self.is_line_broken = False
         """Whether anything of a text was shown as it was made."""
         self.shows_paths = False
         """Whether a text or label that has a file is shown by its path."""
@@ -137,12 +138,22 @@ class Console:
         """Text to stdout: exact to a pipe or file, harmless to a terminal."""
         self.clear_bar()
         shown = (show_controls(text) if sys.stdout.isatty() else text) + end
+        if self.is_line_broken:
+            shown = shown.removeprefix("\n")
+        self.is_line_open, self.is_line_broken = bool(shown) and not shown.endswith("\n"), False
         try:
             sys.stdout.write(shown)
         except UnicodeEncodeError:  # a name that is not UTF-8, half of a character in a record, a terminal of 1990
             encoding = sys.stdout.encoding
             sys.stdout.write(shown.encode(encoding, "backslashreplace").decode(encoding))
         sys.stdout.flush()
+
+    def break_line(self) -> None:
+        """End a line of streamed text on a terminal, where a bar would erase it; the next piece may end it itself."""
+        if self.is_line_open and sys.stdout.isatty():
+            sys.stdout.write("\n")
+            sys.stdout.flush()
+            self.is_line_open, self.is_line_broken = False, True
 
     def draw(self, drawn: str) -> None:
         """What drives the terminal: genai made it itself, from pixels."""
@@ -209,6 +220,7 @@ class Console:
         with self.lock:
             if self.quiet or not sys.stderr.isatty():
                 return
+            self.break_line()
             bar = self.bar
             if bar is None or self.bar_label != event.label or event.done < bar.pos:
                 if event.done >= event.total:
