@@ -254,7 +254,7 @@ def test_a_bar_on_a_terminal_erases_no_text(genai: Genai, whisper: Path, talk: P
     said, _, bar = shown.partition("How are you?")
     assert "Good morning, my friends." in said
     assert bar.startswith("\r\n")
-    assert "transcribe, 0:00 min of 0:04 min" in bar
+    assert "transcribe, 0:04 min of 0:04 min" in bar
 
 
 class Interrupting(io.BytesIO):
